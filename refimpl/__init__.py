@@ -1,0 +1,21 @@
+"""The public names; each is imported from its room when it is first used, so that `import refimpl` costs nothing."""
+
+from importlib import import_module
+from typing import Any
+
+_ROOMS = {
+    "RerankResult": "refimpl.base",
+}
+
+__all__ = sorted(_ROOMS)
+__version__ = "0.1.0"
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _ROOMS:
+        raise AttributeError(f"module 'refimpl' has no attribute {name!r}")
+    return getattr(import_module(_ROOMS[name]), name)
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

@@ -1,0 +1,5 @@
+"""`python -m refimpl` is `refimpl`."""
+
+from refimpl.cli import main
+
+main()

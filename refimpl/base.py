@@ -1,0 +1,73 @@
+"""What every embedding function and reranker looks like from outside, and how each checks its texts."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, runtime_checkable
+
+
+@runtime_checkable
+class EmbeddingFunction(Protocol):
+    """Texts to vectors, with pymilvus.model's method names.
+
+    Dense functions return `float32 (texts, dim)`; sparse ones a canonical `scipy.sparse.csr_array (texts, dim)`.
+    """
+
+    @property
+    def dim(self) -> int:
+        """Number of columns of every vector."""
+        ...
+
+    def encode_documents(self, documents: Sequence[str]) -> Any:
+        """One row a document, in input order."""
+        ...
+
+    def encode_queries(self, queries: Sequence[str]) -> Any:
+        """One row a query, in input order."""
+        ...
+
+
+@dataclass(frozen=True)
+class RerankResult:
+    """One document as a reranker placed it: its text, its score (higher is better) and its index in the input."""
+
+    text: str
+    score: float
+    index: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """The three fields as a plain dict."""
+        return {"text": self.text, "score": self.score, "index": self.index}
+
+
+@runtime_checkable
+class RerankFunction(Protocol):
+    """A query and its candidate documents to the best `top_k`, best first."""
+
+    def __call__(self, query: str, documents: Sequence[str], top_k: int | None = 5) -> list[RerankResult]:
+        """Results by score descending, then index ascending; `top_k=None` returns all."""
+        ...
+
+
+def check_texts(texts: object, name: str) -> list[str]:
+    """`texts` as a list of str, or a TypeError that names the argument and what to do."""
+    if isinstance(texts, str):
+        raise TypeError(f"{name} must be a list of str, got one str: wrap it in a list, [{_shown(texts)}]")
+    if isinstance(texts, bytes | bytearray) or not isinstance(texts, Iterable):
+        raise TypeError(f"{name} must be a list of str, got {type(texts).__name__}: {_remedy(texts)}")
+    checked = list(texts)
+    for i, text in enumerate(checked):
+        if not isinstance(text, str):
+            raise TypeError(f"{name}[{i}] must be a str, got {type(text).__name__}: {_remedy(text)}")
+    return checked
+
+
+def _shown(text: str) -> str:
+    return repr(text if len(text) <= 40 else text[:37] + "...")
+
+
+def _remedy(value: object) -> str:
+    if isinstance(value, bytes | bytearray):
+        return "decode it first, for example with .decode('utf-8')"
+    if value is None:
+        return "leave missing texts out, or give '' for an empty one"
+    return "convert it with str() if that is its text"

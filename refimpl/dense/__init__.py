@@ -1,0 +1,1 @@
+"""Dense embedding functions, one file each."""

@@ -1,0 +1,1 @@
+"""The oracle: golden vectors, and comparison with them."""

@@ -1,0 +1,1 @@
+"""Sparse embedding functions: analyzers, BM25 and its exact top-k."""
