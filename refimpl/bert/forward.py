@@ -69,7 +69,7 @@ def self_attention(layer: BertWeights, hidden_states: Hidden, bias: Array, note:
 
 
 def encoder_layer(layer: BertWeights, hidden_states: Hidden, bias: Array, note: Note) -> Hidden:
-    """One post-norm block: x = norm(x + attention(x)), x = norm(x + feed_forward(x)) (Vaswani et al. 2017, 3.1, 3.3)."""
+    """One post-norm block: x = norm(x + attention(x)), x = norm(x + feed_forward(x)) (Vaswani et al. 2017, 3.1)."""
     eps = layer.config.layer_norm_eps
     context = self_attention(layer, hidden_states, bias, note)
     attention_dense = note("attention_dense", linear(context, *layer.affine("attention.output.dense")))

@@ -83,8 +83,8 @@ class BertWeights(Mapping[str, Array]):
         """Map `folder`/model.safetensors and check every tensor; arithmetic will run in `dtype`, float32 or float64.
 
         Accepts float16, bfloat16, float32 and float64 files; the names gamma and beta; a `bert.` or `model.` prefix;
-        and beside the encoder a pooler, a masked-LM head and a classifier. Raises WeightsError naming every tensor that is
-        missing, unknown, misshapen or not finite, and FileNotFoundError.
+        and beside the encoder a pooler, a masked-LM head and a classifier. Raises WeightsError naming every tensor that
+        is missing, unknown, misshapen or not finite, and FileNotFoundError.
         """
         if dtype not in ("float32", "float64"):
             raise ValueError(f"dtype must be 'float32' or 'float64', got {dtype!r}")

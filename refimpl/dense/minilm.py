@@ -28,8 +28,8 @@ class MiniLMEmbeddingFunction:
     """Sentence vectors of all-MiniLM-L6-v2 (or a model folder of the same kind), 384 wide.
 
     Mean pooling over all real tokens, then unit length, as sentence-transformers publishes the model (Reimers and
-    Gurevych 2019; model card of sentence-transformers/all-MiniLM-L6-v2). `max_length` counts [CLS] and [SEP]; a longer text is
-    cut and a TruncationWarning says how many were. `dtype="float64"` is the oracle; its vectors are float64.
+    Gurevych 2019; model card of sentence-transformers/all-MiniLM-L6-v2). `max_length` counts [CLS] and [SEP]; a longer
+    text is cut and a TruncationWarning says how many were. `dtype="float64"` is the oracle; its vectors are float64.
     """
 
     def __init__(
