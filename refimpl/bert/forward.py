@@ -16,7 +16,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from refimpl.bert.ops import ACTIVATIONS, Array, attention_bias, layer_norm, linear, softmax
-from refimpl.bert.weights import BertWeights
+from refimpl.bert.weights import BertConfig, BertWeights
 
 Hidden = Float[Array, "batch seq hidden"]
 Heads = Float[Array, "batch heads seq head_dim"]
@@ -98,7 +98,7 @@ def forward(
     `trace=True` also keeps every intermediate: about 25 arrays a layer's worth of memory, so give it few texts.
     Raises ValueError for a sequence longer than the position table or an id outside the vocabulary.
     """
-    check_ids(weights, input_ids, token_type_ids)
+    check_ids(weights.config, input_ids, token_type_ids, longest=input_ids.shape[1])
     kept: dict[str, Array] = {}
     hidden_states = embed(weights, input_ids, token_type_ids, _noting(kept, "embeddings.", trace))
     bias = attention_bias(attention_mask.astype(bool), hidden_states.dtype)
@@ -107,13 +107,10 @@ def forward(
     return Forward(hidden_states, kept)
 
 
-def check_ids(weights: BertWeights, input_ids: Array, token_type_ids: Array) -> None:
-    """Raise ValueError for ids that the embedding tables do not hold; numpy would wrap negative ones."""
-    config = weights.config
-    if input_ids.shape[-1] > config.max_position_embeddings:
-        raise ValueError(
-            f"{input_ids.shape[-1]} tokens exceed the {config.max_position_embeddings} positions: truncate"
-        )
+def check_ids(config: BertConfig, input_ids: Array, token_type_ids: Array, longest: int) -> None:
+    """Raise ValueError for ids or a length that the embedding tables do not hold; numpy would wrap negative ids."""
+    if longest > config.max_position_embeddings:
+        raise ValueError(f"{longest} tokens exceed the model's {config.max_position_embeddings} positions: truncate")
     for name, ids, size in (
         ("input_ids", input_ids, config.vocab_size),
         ("token_type_ids", token_type_ids, config.type_vocab_size),
