@@ -4,7 +4,11 @@ from importlib import import_module
 from typing import Any
 
 _ROOMS = {
+    "CohereRerankFunction": "refimpl.reranker",
+    "JinaRerankFunction": "refimpl.reranker",
     "RerankResult": "refimpl.base",
+    "TEIRerankFunction": "refimpl.reranker",
+    "VoyageRerankFunction": "refimpl.reranker",
 }
 
 __all__ = sorted(_ROOMS)

@@ -1,0 +1,13 @@
+"""Rerankers: a query and its candidate documents to the best few; remote ones local ones in numpy."""
+
+from refimpl.reranker.cohere import CohereRerankFunction
+from refimpl.reranker.jina import JinaRerankFunction
+from refimpl.reranker.tei import TEIRerankFunction
+from refimpl.reranker.voyageai import VoyageRerankFunction
+
+__all__ = [
+    "CohereRerankFunction",
+    "JinaRerankFunction",
+    "TEIRerankFunction",
+    "VoyageRerankFunction",
+]
