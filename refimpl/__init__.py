@@ -5,7 +5,9 @@ from typing import Any
 
 _ROOMS = {
     "CohereRerankFunction": "refimpl.reranker",
+    "DefaultEmbeddingFunction": "refimpl.dense.minilm",
     "JinaRerankFunction": "refimpl.reranker",
+    "MiniLMEmbeddingFunction": "refimpl.dense.minilm",
     "RerankResult": "refimpl.base",
     "TEIRerankFunction": "refimpl.reranker",
     "VoyageRerankFunction": "refimpl.reranker",
