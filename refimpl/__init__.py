@@ -5,6 +5,7 @@ from typing import Any
 
 _ROOMS = {
     "CohereRerankFunction": "refimpl.reranker",
+    "CrossEncoderRerankFunction": "refimpl.reranker",
     "DefaultEmbeddingFunction": "refimpl.dense.minilm",
     "JinaRerankFunction": "refimpl.reranker",
     "MiniLMEmbeddingFunction": "refimpl.dense.minilm",
