@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from math import sqrt
+from typing import TypeVar
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -34,8 +35,9 @@ TILE_TOKENS = 512
 BLOCK_ROWS = 48
 
 Packed = Float[Array, "tokens hidden"]
-Head = Callable[[Array, Array], Array]
-"""Takes a tile's hidden states `(tokens, hidden)` and `lengths (texts,)`; returns a row for each text."""
+Result = TypeVar("Result")
+Head = Callable[[Array, Array], Result]
+"""Takes a tile's hidden states `(tokens, hidden)` and `lengths (texts,)`; returns a row or an item for each text."""
 
 ERF_OVER_SQRT2 = np.array(
     [7.978849411e-1, 3.633308411e-2, -3.259498044e-5, -5.530619091e-5, 3.964743883e-6, -1.322632954e-7, 1.756169654e-9],
@@ -71,13 +73,13 @@ class PackedEncoder:
         self.num_workers = num_workers or len(os.sched_getaffinity(0))
         self.layers = [_pack_layer(weights.layer(i)) for i in range(weights.config.num_hidden_layers)]
 
-    def map(self, tokens: Tokens, head: Head) -> Iterator[tuple[Array, Array]]:
+    def map(self, tokens: Tokens, head: Head[Result]) -> Iterator[tuple[Array, Result]]:
         """For each tile of texts: their indices `(texts,)` and what `head` makes of their hidden states."""
         longest = int(tokens.lengths.max(initial=0))
         check_ids(self.weights.config, tokens.input_ids, tokens.token_type_ids, longest)
         tiles = list(tiles_by_length(tokens.lengths, self.batch_size))
 
-        def run(texts: Array) -> tuple[Array, Array]:
+        def run(texts: Array) -> tuple[Array, Result]:
             tile = tokens.select(texts)
             return texts, head(self.hidden_states(tile), tile.lengths)
 
