@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from math import sqrt
+from typing import TypeVar
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -34,8 +35,9 @@ TILE_TOKENS = 512
 BLOCK_ROWS = 48
 
 Packed = Float[Array, "tokens hidden"]
-Head = Callable[[Array, Array], Array]
-"""Takes a tile's hidden states `(tokens, hidden)` and `lengths (texts,)`; returns a row for each text."""
+Result = TypeVar("Result")
+Head = Callable[[Array, Array], Result]
+"""Takes a tile's hidden states `(tokens, hidden)` and `lengths (texts,)`; returns a row or an item for each text."""
 
 ERF_OVER_SQRT2 = np.array(
     [7.978849411e-1, 3.633308411e-2, -3.259498044e-5, -5.530619091e-5, 3.964743883e-6, -1.322632954e-7, 1.756169654e-9],
@@ -69,12 +71,12 @@ class PackedEncoder:
         self.num_workers = worker_count(num_workers)
         self.layers = [_pack_layer(weights.layer(i)) for i in range(weights.config.num_hidden_layers)]
 
-    def map(self, tokens: Tokens, head: Head) -> Iterator[tuple[Array, Array]]:
+    def map(self, tokens: Tokens, head: Head[Result]) -> Iterator[tuple[Array, Result]]:
         """For each tile of texts: their indices `(texts,)` and what `head` makes of their hidden states."""
         longest = int(tokens.lengths.max(initial=0))
         check_ids(self.weights.config, tokens.input_ids, tokens.token_type_ids, longest)
 
-        def run(tile: Tokens) -> Array:
+        def run(tile: Tokens) -> Result:
             return head(self.hidden_states(tile), tile.lengths)
 
         return map_tiles(run, tokens, self.batch_size, self.num_workers)
@@ -100,6 +102,7 @@ class PackedEncoder:
     def _embed(self, tile: Tokens) -> Packed:
         weights = self.weights
         position_ids = np.arange(len(tile.input_ids)) - np.repeat(tile.starts, tile.lengths)
+        position_ids += weights.config.first_position
         summed: Array = weights["embeddings.word_embeddings.weight"][tile.input_ids]
         summed += weights["embeddings.token_type_embeddings.weight"][tile.token_type_ids]
         positions = weights["embeddings.position_embeddings.weight"][position_ids]
@@ -117,15 +120,15 @@ def worker_count(num_workers: int | None) -> int:
 
 
 def map_tiles(
-    run: Callable[[Tokens], Array], tokens: Tokens, batch_size: int, num_workers: int
-) -> Iterator[tuple[Array, Array]]:
+    run: Callable[[Tokens], Result], tokens: Tokens, batch_size: int, num_workers: int
+) -> Iterator[tuple[Array, Result]]:
     """For each tile of texts: their indices and `run` of them, on `num_workers` threads with one BLAS thread each.
 
     BLAS has as many threads as before once the iterator has ended.
     """
     tiles = list(tiles_by_length(tokens.lengths, batch_size))
 
-    def indexed(texts: Array) -> tuple[Array, Array]:
+    def indexed(texts: Array) -> tuple[Array, Result]:
         return texts, run(tokens.select(texts))
 
     with threadpool_limits(1, user_api="blas"):

@@ -6,7 +6,7 @@ for. The `safetensors` library validates the header; we map what it vouches for.
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,10 @@ from safetensors import SafetensorError, safe_open
 
 Array = np.ndarray
 Shapes = dict[str, tuple[int, ...]]
+
+
+MODEL_TYPES = ("bert", "roberta", "xlm-roberta")
+MAY_BE_ZERO = ("pad_token_id", "first_position")
 
 
 class WeightsError(ValueError):
@@ -35,22 +39,33 @@ class BertConfig:
     layer_norm_eps: float
     hidden_act: str
     pad_token_id: int = 0
+    first_position: int = 0  # row of the position table that a text's first token takes; the rows before are unused
+
+    @property
+    def longest_text(self) -> int:
+        """The number of tokens that the position table has rows for."""
+        return self.max_position_embeddings - self.first_position
 
     @classmethod
     def load(cls, folder: Path) -> "BertConfig":
-        """Read `folder`/config.json; WeightsError names what is missing, absurd, or another architecture than BERT."""
+        """Read `folder`/config.json; WeightsError names what is missing, absurd, or another architecture.
+
+        BERT, RoBERTa and XLM-RoBERTa are one encoder; the latter two count positions from pad_token_id + 1.
+        """
         file = folder / "config.json"
         published = read_json(file)
-        if (kind := published.get("model_type")) != "bert":
-            raise WeightsError(f"{file}: model_type is {kind!r}, and this encoder computes 'bert'")
+        if (kind := published.get("model_type")) not in MODEL_TYPES:
+            raise WeightsError(f"{file}: model_type is {kind!r}, and this encoder computes {', '.join(MODEL_TYPES)}")
         if (positions := published.get("position_embedding_type", "absolute")) != "absolute":
             raise WeightsError(
                 f"{file}: position_embedding_type is {positions!r}, and this encoder computes 'absolute'"
             )
-        names = [field.name for field in fields(cls)]
+        names = [field.name for field in fields(cls) if field.name != "first_position"]
         if missing := [name for name in names if name not in published and name != "pad_token_id"]:
             raise WeightsError(f"{file} lacks {', '.join(missing)}")
         config = cls(**{name: published[name] for name in names if name in published})
+        if kind != "bert":
+            config = replace(config, first_position=config.pad_token_id + 1)
         config.check(file)
         return config
 
@@ -58,8 +73,10 @@ class BertConfig:
         """Raise WeightsError for sizes that no encoder has, before anything is allocated by them."""
         for name in [field.name for field in fields(self) if field.type is int]:
             value = getattr(self, name)
-            if not isinstance(value, int) or value < 0 or (value == 0 and name != "pad_token_id"):
+            if not isinstance(value, int) or value < 0 or (value == 0 and name not in MAY_BE_ZERO):
                 raise WeightsError(f"{file}: {name} must be a positive integer, got {value!r}")
+        if self.longest_text < 1:
+            raise WeightsError(f"{file}: {self.max_position_embeddings} positions leave none after the padding's")
         if self.hidden_size % self.num_attention_heads:
             raise WeightsError(f"{file}: {self.num_attention_heads} heads do not divide hidden_size {self.hidden_size}")
         if not 0.0 < self.layer_norm_eps < 1.0:
@@ -71,7 +88,7 @@ class BertConfig:
 
 
 class BertWeights(Mapping[str, Array]):
-    """Tensors by published name, less the `bert.` prefix; `layer(3)` is the same less `encoder.layer.3.`."""
+    """Tensors by published name, less the model's prefix (`bert.`); `layer(3)` is the same less `encoder.layer.3.`."""
 
     def __init__(self, config: BertConfig, tensors: Mapping[str, Array], prefix: str = "") -> None:
         self.config = config
@@ -82,9 +99,9 @@ class BertWeights(Mapping[str, Array]):
     def load(cls, folder: str | Path, dtype: str = "float32") -> "BertWeights":
         """Map `folder`/model.safetensors and check every tensor; arithmetic will run in `dtype`, float32 or float64.
 
-        Accepts float16, bfloat16, float32 and float64 files; the names gamma and beta; a `bert.` or `model.` prefix;
-        and beside the encoder a pooler, a masked-LM head and a classifier. Raises WeightsError naming every tensor that
-        is missing, unknown, misshapen or not finite, and FileNotFoundError.
+        Accepts float16, bfloat16, float32 and float64 files; the names gamma and beta; a `bert.`, `roberta.` or
+        `model.` prefix; and beside the encoder a pooler, a masked-LM head and a classifier. Raises WeightsError naming
+        every tensor that is missing, unknown, misshapen or not finite, and FileNotFoundError.
         """
         if dtype not in ("float32", "float64"):
             raise ValueError(f"dtype must be 'float32' or 'float64', got {dtype!r}")
@@ -173,7 +190,7 @@ def as_float(stored: Array, dtype: np.dtype[Any]) -> Array:
 
 def canonical_name(name: str) -> str:
     """A published tensor name without its model prefix, and with weight and bias for TensorFlow's gamma and beta."""
-    for prefix in ("bert.", "model."):
+    for prefix in ("bert.", "roberta.", "model."):
         name = name.removeprefix(prefix)
     for old, new in ((".gamma", ".weight"), (".beta", ".bias")):
         if name.endswith(old):
@@ -221,7 +238,7 @@ def encoder_shapes(config: BertConfig) -> Shapes:
 def head_shapes(config: BertConfig, found: Shapes) -> Shapes:
     """Name and shape of each tensor that may stand beside the encoder; the number of labels is the classifier's own."""
     hidden, vocab = config.hidden_size, config.vocab_size
-    labels = found.get("classifier.weight", (1,))[0]
+    labels = found.get("classifier.weight", found.get("classifier.out_proj.weight", (1,)))[0]
     return {
         "embeddings.position_ids": (1, config.max_position_embeddings),
         **_dense("pooler.dense", hidden, hidden),
@@ -231,6 +248,8 @@ def head_shapes(config: BertConfig, found: Shapes) -> Shapes:
         "cls.predictions.bias": (vocab,),
         **_dense("cls.seq_relationship", 2, hidden),
         **_dense("classifier", labels, hidden),
+        **_dense("classifier.dense", hidden, hidden),
+        **_dense("classifier.out_proj", labels, hidden),
     }
 
 
