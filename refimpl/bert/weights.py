@@ -16,6 +16,9 @@ from safetensors import SafetensorError, safe_open
 Array = np.ndarray
 Shapes = dict[str, tuple[int, ...]]
 
+MODEL_FOLDER = "a model folder holds config.json, model.safetensors and tokenizer.json"
+POSITION_IDS = "embeddings.position_ids"
+
 
 class WeightsError(ValueError):
     """A model's configuration or weights are not what the encoder needs; the message names each culprit."""
@@ -47,6 +50,8 @@ class BertConfig:
             raise WeightsError(
                 f"{file}: position_embedding_type is {positions!r}, and this encoder computes 'absolute'"
             )
+        if published.get("is_decoder"):
+            raise WeightsError(f"{file}: is_decoder is set, and this encoder looks both ways")
         names = [field.name for field in fields(cls)]
         if missing := [name for name in names if name not in published and name != "pad_token_id"]:
             raise WeightsError(f"{file} lacks {', '.join(missing)}")
@@ -58,15 +63,15 @@ class BertConfig:
         """Raise WeightsError for sizes that no encoder has, before anything is allocated by them."""
         for name in [field.name for field in fields(self) if field.type is int]:
             value = getattr(self, name)
-            if not isinstance(value, int) or value < 0 or (value == 0 and name != "pad_token_id"):
+            if type(value) is not int or value < 0 or (value == 0 and name != "pad_token_id"):
                 raise WeightsError(f"{file}: {name} must be a positive integer, got {value!r}")
         if self.hidden_size % self.num_attention_heads:
             raise WeightsError(f"{file}: {self.num_attention_heads} heads do not divide hidden_size {self.hidden_size}")
-        if not 0.0 < self.layer_norm_eps < 1.0:
+        if type(self.layer_norm_eps) not in (int, float) or not 0.0 < self.layer_norm_eps < 1.0:
             raise WeightsError(f"{file}: layer_norm_eps must lie between 0 and 1, got {self.layer_norm_eps!r}")
         from refimpl.bert.ops import ACTIVATIONS
 
-        if self.hidden_act not in ACTIVATIONS:
+        if not isinstance(self.hidden_act, str) or self.hidden_act not in ACTIVATIONS:
             raise WeightsError(f"{file}: hidden_act {self.hidden_act!r} is not one of {', '.join(ACTIVATIONS)}")
 
 
@@ -92,11 +97,14 @@ class BertWeights(Mapping[str, Array]):
         config = BertConfig.load(folder)
         file = folder / "model.safetensors"
         stored = map_safetensors(file)
+        check_names(file, list(stored))
         named = {canonical_name(name): tensor for name, tensor in stored.items()}
         check_shapes(file, config, {name: tensor.shape for name, tensor in named.items()})
+        if whole := [name for name, tensor in named.items() if tensor.dtype.kind == "i" and name != POSITION_IDS]:
+            raise WeightsError(f"{file}: weights must be floats, got integers in {_some(whole)}")
         tensors = {name: as_float(tensor, np.dtype(dtype)) for name, tensor in named.items()}
         if broken := [name for name, tensor in tensors.items() if not np.isfinite(tensor).all()]:
-            raise WeightsError(f"{file}: NaN or infinity in {_some(broken)}")
+            raise WeightsError(f"{file}: NaN or infinity, read as {dtype}, in {_some(broken)}")
         return cls(config, tensors)
 
     @property
@@ -123,11 +131,13 @@ class BertWeights(Mapping[str, Array]):
 
 
 def read_json(file: Path) -> dict[str, Any]:
-    """The object in a JSON file; WeightsError when it is not one."""
+    """The object in a JSON file; WeightsError when it is not one, FileNotFoundError when there is none."""
+    if not file.is_file():
+        raise FileNotFoundError(f"{file} is missing: {MODEL_FOLDER}")
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise WeightsError(f"{file} is not JSON: {error}") from error
+    except (ValueError, RecursionError) as error:  # not JSON, not UTF-8, a number of thousands of digits, too deep
+        raise WeightsError(f"{file} is not JSON that holds a configuration: {error}") from error
     if not isinstance(content, dict):
         raise WeightsError(f"{file} must hold a JSON object, got {type(content).__name__}")
     return content
@@ -139,9 +149,7 @@ def map_safetensors(file: Path) -> dict[str, Array]:
     The library checks that the header is sound and covers the file exactly, so no shape can ask for more than is there.
     """
     if not file.is_file():
-        raise FileNotFoundError(
-            f"{file} is missing: a model folder holds config.json, model.safetensors and tokenizer.json"
-        )
+        raise FileNotFoundError(f"{file} is missing: {MODEL_FOLDER}")
     try:
         with safe_open(str(file), framework="numpy"):
             pass
@@ -161,6 +169,8 @@ def _view(file: Path, name: str, data: Array, entry: dict[str, Any]) -> Array:
     if entry["dtype"] not in STORED:
         raise WeightsError(f"{file}: {name} has dtype {entry['dtype']}, expected one of {', '.join(STORED)}")
     begin, end = entry["data_offsets"]
+    if begin == end:
+        raise WeightsError(f"{file}: {name} is empty, its shape is {tuple(entry['shape'])}")
     return np.asarray(data[begin:end]).view(STORED[entry["dtype"]]).reshape(entry["shape"])
 
 
@@ -168,7 +178,8 @@ def as_float(stored: Array, dtype: np.dtype[Any]) -> Array:
     """The stored numbers in `dtype`: the mapped array itself when it has that dtype, else a converted copy."""
     if stored.dtype == np.uint16:  # bfloat16 is the upper half of a float32
         stored = (stored.astype(np.uint32) << 16).view(np.float32)
-    return stored.astype(dtype, copy=False)
+    with np.errstate(over="ignore"):  # what does not fit becomes infinite, and is refused as that
+        return stored.astype(dtype, copy=False)
 
 
 def canonical_name(name: str) -> str:
@@ -181,11 +192,24 @@ def canonical_name(name: str) -> str:
     return name
 
 
+def check_names(file: Path, stored: list[str]) -> None:
+    """Raise WeightsError for two tensors that mean the same, as `bert.x.gamma` and `x.weight` do."""
+    by_name: dict[str, list[str]] = {}
+    for name in stored:
+        by_name.setdefault(canonical_name(name), []).append(name)
+    if doubled := [" and ".join(names) for names in by_name.values() if len(names) > 1]:
+        raise WeightsError(f"{file} holds the same tensor under two names: {_some(doubled)}")
+
+
 def check_shapes(file: Path, config: BertConfig, found: Shapes) -> None:
     """Raise WeightsError naming every tensor that is missing, unknown or misshapen for `config`."""
+    if config.num_hidden_layers > len(found):  # before names are made up by the billion
+        raise WeightsError(
+            f"{file} holds {len(found)} tensors, and its config.json says num_hidden_layers {config.num_hidden_layers}"
+        )
     required = encoder_shapes(config)
     known = {**required, **head_shapes(config, found)}
-    missing = [name for name in required if name not in found]
+    missing = [name for name in known if name not in found and (name in required or _other_half(name) in found)]
     extra = [name for name in found if name not in known]
     misshapen = [
         f"{name} {found[name]}, expected {shape}"
@@ -223,7 +247,7 @@ def head_shapes(config: BertConfig, found: Shapes) -> Shapes:
     hidden, vocab = config.hidden_size, config.vocab_size
     labels = found.get("classifier.weight", (1,))[0]
     return {
-        "embeddings.position_ids": (1, config.max_position_embeddings),
+        POSITION_IDS: (1, config.max_position_embeddings),
         **_dense("pooler.dense", hidden, hidden),
         **_dense("cls.predictions.transform.dense", hidden, hidden),
         **_norm("cls.predictions.transform.LayerNorm", hidden),
@@ -232,6 +256,14 @@ def head_shapes(config: BertConfig, found: Shapes) -> Shapes:
         **_dense("cls.seq_relationship", 2, hidden),
         **_dense("classifier", labels, hidden),
     }
+
+
+def _other_half(name: str) -> str | None:
+    """The bias that a head's weight needs, and the reverse; a masked-LM decoder may go without either."""
+    stem, _, kind = name.rpartition(".")
+    if stem == "cls.predictions.decoder":
+        return None
+    return f"{stem}.{'bias' if kind == 'weight' else 'weight'}"
 
 
 def _dense(name: str, out_features: int, in_features: int) -> Shapes:
