@@ -88,6 +88,17 @@ class Tokenizer:
         _check_unicode(checked)
         return self._pack(self._tokenizer.encode_batch_fast(checked))
 
+    def pairs(self, firsts: Sequence[str], seconds: Sequence[str]) -> Tokens:
+        """Token ids of text pairs, the second of each in segment 1 where the model has segments.
+
+        A pair beyond `max_length` loses tokens one by one from the longer of its two texts (longest first), as in
+        transformers' `truncation=True`. Raises as `__call__` does, and ValueError when the lists differ in length.
+        """
+        first, second = check_texts(firsts, "firsts"), check_texts(seconds, "seconds")
+        _check_unicode(first)
+        _check_unicode(second)
+        return self._pack(self._tokenizer.encode_batch_fast(list(zip(first, second, strict=True))))
+
     def tokens_of(self, text: str) -> list[str]:
         """The word pieces of one text, special tokens added, as the vocabulary spells them."""
         return list(self._tokenizer.encode(text).tokens)

@@ -109,6 +109,7 @@ class PackedEncoder:
     def _embed(self, tile: Tokens) -> Packed:
         weights = self.weights
         position_ids = np.arange(len(tile.input_ids)) - np.repeat(tile.starts, tile.lengths)
+        position_ids += weights.config.first_position
         summed: Array = weights["embeddings.word_embeddings.weight"][tile.input_ids]
         summed += weights["embeddings.token_type_embeddings.weight"][tile.token_type_ids]
         positions = weights["embeddings.position_embeddings.weight"][position_ids]

@@ -6,18 +6,23 @@ for. The `safetensors` library validates the header; we map what it vouches for.
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
 
+from refimpl.bert.ops import ACTIVATIONS
+
 Array = np.ndarray
 Shapes = dict[str, tuple[int, ...]]
 
 MODEL_FOLDER = "a model folder holds config.json, model.safetensors and tokenizer.json"
 POSITION_IDS = "embeddings.position_ids"
+MODEL_TYPES = ("bert", "roberta", "xlm-roberta")
+MAY_BE_ZERO = ("pad_token_id",)
+MOST = 2**31
 
 
 class WeightsError(ValueError):
@@ -38,45 +43,60 @@ class BertConfig:
     layer_norm_eps: float
     hidden_act: str
     pad_token_id: int = 0
+    first_position: int = 0  # row of the position table that a text's first token takes; the rows before are unused
+
+    @property
+    def longest_text(self) -> int:
+        """The number of tokens that the position table has rows for."""
+        return self.max_position_embeddings - self.first_position
 
     @classmethod
     def load(cls, folder: Path) -> "BertConfig":
-        """Read `folder`/config.json; WeightsError names what is missing, absurd, or another architecture than BERT."""
+        """Read `folder`/config.json; WeightsError names what is missing, absurd, or another architecture.
+
+        BERT, RoBERTa and XLM-RoBERTa are one encoder; the latter two count positions from pad_token_id + 1.
+        """
         file = folder / "config.json"
         published = read_json(file)
-        if (kind := published.get("model_type")) != "bert":
-            raise WeightsError(f"{file}: model_type is {kind!r}, and this encoder computes 'bert'")
+        if (kind := published.get("model_type")) not in MODEL_TYPES:
+            raise WeightsError(f"{file}: model_type is {kind!r}, and this encoder computes {', '.join(MODEL_TYPES)}")
         if (positions := published.get("position_embedding_type", "absolute")) != "absolute":
             raise WeightsError(
                 f"{file}: position_embedding_type is {positions!r}, and this encoder computes 'absolute'"
             )
         if published.get("is_decoder"):
             raise WeightsError(f"{file}: is_decoder is set, and this encoder looks both ways")
-        names = [field.name for field in fields(cls)]
+        names = [field.name for field in fields(cls) if field.name != "first_position"]
         if missing := [name for name in names if name not in published and name != "pad_token_id"]:
             raise WeightsError(f"{file} lacks {', '.join(missing)}")
-        config = cls(**{name: published[name] for name in names if name in published})
-        config.check(file)
+        values = {name: published[name] for name in names if name in published}
+        _check_values(file, values)
+        config = cls(**values)
+        if kind != "bert":
+            config = replace(config, first_position=config.pad_token_id + 1)
+        if config.longest_text < 1:
+            raise WeightsError(f"{file}: max_position_embeddings {config.max_position_embeddings} leaves no position")
+        if config.hidden_size % config.num_attention_heads:
+            heads = f"num_attention_heads {config.num_attention_heads}"
+            raise WeightsError(f"{file}: {heads} does not divide hidden_size {config.hidden_size}")
         return config
 
-    def check(self, file: Path) -> None:
-        """Raise WeightsError for sizes that no encoder has, before anything is allocated by them."""
-        for name in [field.name for field in fields(self) if field.type is int]:
-            value = getattr(self, name)
-            if type(value) is not int or value < 0 or (value == 0 and name != "pad_token_id"):
-                raise WeightsError(f"{file}: {name} must be a positive integer, got {value!r}")
-        if self.hidden_size % self.num_attention_heads:
-            raise WeightsError(f"{file}: {self.num_attention_heads} heads do not divide hidden_size {self.hidden_size}")
-        if type(self.layer_norm_eps) not in (int, float) or not 0.0 < self.layer_norm_eps < 1.0:
-            raise WeightsError(f"{file}: layer_norm_eps must lie between 0 and 1, got {self.layer_norm_eps!r}")
-        from refimpl.bert.ops import ACTIVATIONS
 
-        if not isinstance(self.hidden_act, str) or self.hidden_act not in ACTIVATIONS:
-            raise WeightsError(f"{file}: hidden_act {self.hidden_act!r} is not one of {', '.join(ACTIVATIONS)}")
+def _check_values(file: Path, values: dict[str, Any]) -> None:
+    """Raise WeightsError for what no encoder has, before anything is allocated by it."""
+    for name, value in values.items():
+        if name == "hidden_act":
+            if not isinstance(value, str) or value not in ACTIVATIONS:
+                raise WeightsError(f"{file}: hidden_act {value!r} is not one of {', '.join(ACTIVATIONS)}")
+        elif name == "layer_norm_eps":
+            if not isinstance(value, float) or not 0.0 < value < 1.0:
+                raise WeightsError(f"{file}: layer_norm_eps must be a number between 0 and 1, got {value!r}")
+        elif type(value) is not int or not (name not in MAY_BE_ZERO) <= value < MOST:
+            raise WeightsError(f"{file}: {name} must be a positive integer below {MOST:,}, got {value!r}")
 
 
 class BertWeights(Mapping[str, Array]):
-    """Tensors by published name, less the `bert.` prefix; `layer(3)` is the same less `encoder.layer.3.`."""
+    """Tensors by published name, less the model's prefix (`bert.`); `layer(3)` is the same less `encoder.layer.3.`."""
 
     def __init__(self, config: BertConfig, tensors: Mapping[str, Array], prefix: str = "") -> None:
         self.config = config
@@ -87,9 +107,9 @@ class BertWeights(Mapping[str, Array]):
     def load(cls, folder: str | Path, dtype: str = "float32") -> "BertWeights":
         """Map `folder`/model.safetensors and check every tensor; arithmetic will run in `dtype`, float32 or float64.
 
-        Accepts float16, bfloat16, float32 and float64 files; the names gamma and beta; a `bert.` or `model.` prefix;
-        and beside the encoder a pooler, a masked-LM head and a classifier. Raises WeightsError naming every tensor that
-        is missing, unknown, misshapen or not finite, and FileNotFoundError.
+        Accepts float16, bfloat16, float32 and float64 files; the names gamma and beta; a `bert.`, `roberta.` or
+        `model.` prefix; and beside the encoder a pooler, a masked-LM head and a classifier. Raises WeightsError naming
+        every tensor that is missing, unknown, misshapen or not finite, and FileNotFoundError.
         """
         if dtype not in ("float32", "float64"):
             raise ValueError(f"dtype must be 'float32' or 'float64', got {dtype!r}")
@@ -184,7 +204,7 @@ def as_float(stored: Array, dtype: np.dtype[Any]) -> Array:
 
 def canonical_name(name: str) -> str:
     """A published tensor name without its model prefix, and with weight and bias for TensorFlow's gamma and beta."""
-    for prefix in ("bert.", "model."):
+    for prefix in ("bert.", "roberta.", "model."):
         name = name.removeprefix(prefix)
     for old, new in ((".gamma", ".weight"), (".beta", ".bias")):
         if name.endswith(old):
@@ -245,7 +265,7 @@ def encoder_shapes(config: BertConfig) -> Shapes:
 def head_shapes(config: BertConfig, found: Shapes) -> Shapes:
     """Name and shape of each tensor that may stand beside the encoder; the number of labels is the classifier's own."""
     hidden, vocab = config.hidden_size, config.vocab_size
-    labels = found.get("classifier.weight", (1,))[0]
+    labels = found.get("classifier.weight", found.get("classifier.out_proj.weight", (1,)))[0]
     return {
         POSITION_IDS: (1, config.max_position_embeddings),
         **_dense("pooler.dense", hidden, hidden),
@@ -255,6 +275,8 @@ def head_shapes(config: BertConfig, found: Shapes) -> Shapes:
         "cls.predictions.bias": (vocab,),
         **_dense("cls.seq_relationship", 2, hidden),
         **_dense("classifier", labels, hidden),
+        **_dense("classifier.dense", hidden, hidden),
+        **_dense("classifier.out_proj", labels, hidden),
     }
 
 
