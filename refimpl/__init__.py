@@ -9,9 +9,15 @@ _ROOMS = {
     "build_analyzer": "refimpl.sparse.analyzers",
     "build_analyzer_from_yaml": "refimpl.sparse.analyzers",
     "build_default_analyzer": "refimpl.sparse.analyzers",
+    "CohereRerankFunction": "refimpl.reranker",
+    "CrossEncoderRerankFunction": "refimpl.reranker",
     "DefaultEmbeddingFunction": "refimpl.dense.minilm",
+    "JinaRerankFunction": "refimpl.reranker",
+    "MaxSimRerankFunction": "refimpl.reranker",
     "MiniLMEmbeddingFunction": "refimpl.dense.minilm",
     "RerankResult": "refimpl.base",
+    "TEIRerankFunction": "refimpl.reranker",
+    "VoyageRerankFunction": "refimpl.reranker",
 }
 
 __all__ = sorted(_ROOMS)

@@ -16,7 +16,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from refimpl.bert.ops import ACTIVATIONS, Array, attention_bias, layer_norm, linear, softmax
-from refimpl.bert.weights import BertWeights
+from refimpl.bert.weights import BertConfig, BertWeights
 
 Hidden = Float[Array, "batch seq hidden"]
 Heads = Float[Array, "batch heads seq head_dim"]
@@ -35,9 +35,10 @@ class Forward:
 
 def embed(weights: BertWeights, input_ids: Ids, token_type_ids: Ids, note: Note) -> Hidden:
     """Sum of word, position and token type (segment) embeddings, then layer norm (Devlin et al. 2019, figure 2)."""
-    seq = input_ids.shape[1]
+    first = weights.config.first_position
+    positions = slice(first, first + input_ids.shape[1])
     word = note("word_embeddings", weights["embeddings.word_embeddings.weight"][input_ids])
-    position = note("position_embeddings", weights["embeddings.position_embeddings.weight"][None, :seq])
+    position = note("position_embeddings", weights["embeddings.position_embeddings.weight"][None, positions])
     token_type = note("token_type_embeddings", weights["embeddings.token_type_embeddings.weight"][token_type_ids])
     summed = note("sum", word + token_type + position)
     norm = weights.affine("embeddings.LayerNorm")
@@ -69,7 +70,7 @@ def self_attention(layer: BertWeights, hidden_states: Hidden, bias: Array, note:
 
 
 def encoder_layer(layer: BertWeights, hidden_states: Hidden, bias: Array, note: Note) -> Hidden:
-    """One post-norm block: x = norm(x + attention(x)), x = norm(x + feed_forward(x)) (Vaswani et al. 2017, 3.1, 3.3)."""
+    """One post-norm block: x = norm(x + attention(x)), x = norm(x + feed_forward(x)) (Vaswani et al. 2017, 3.1)."""
     eps = layer.config.layer_norm_eps
     context = self_attention(layer, hidden_states, bias, note)
     attention_dense = note("attention_dense", linear(context, *layer.affine("attention.output.dense")))
@@ -98,7 +99,7 @@ def forward(
     `trace=True` also keeps every intermediate: about 25 arrays a layer's worth of memory, so give it few texts.
     Raises ValueError for a sequence longer than the position table or an id outside the vocabulary.
     """
-    check_ids(weights, input_ids, token_type_ids)
+    check_ids(weights.config, input_ids, token_type_ids, longest=input_ids.shape[1])
     kept: dict[str, Array] = {}
     hidden_states = embed(weights, input_ids, token_type_ids, _noting(kept, "embeddings.", trace))
     bias = attention_bias(attention_mask.astype(bool), hidden_states.dtype)
@@ -107,13 +108,10 @@ def forward(
     return Forward(hidden_states, kept)
 
 
-def check_ids(weights: BertWeights, input_ids: Array, token_type_ids: Array) -> None:
-    """Raise ValueError for ids that the embedding tables do not hold; numpy would wrap negative ones."""
-    config = weights.config
-    if input_ids.shape[-1] > config.max_position_embeddings:
-        raise ValueError(
-            f"{input_ids.shape[-1]} tokens exceed the {config.max_position_embeddings} positions: truncate"
-        )
+def check_ids(config: BertConfig, input_ids: Array, token_type_ids: Array, longest: int) -> None:
+    """Raise ValueError for ids or a length that the embedding tables do not hold; numpy would wrap negative ids."""
+    if longest > config.longest_text:
+        raise ValueError(f"{longest} tokens exceed the model's {config.longest_text} positions: truncate")
     for name, ids, size in (
         ("input_ids", input_ids, config.vocab_size),
         ("token_type_ids", token_type_ids, config.type_vocab_size),

@@ -1,7 +1,7 @@
 """all-MiniLM-L6-v2: tokens, the encoder, mean over tokens, unit length."""
 
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,11 +11,14 @@ from refimpl import models
 from refimpl.base import check_texts
 from refimpl.bert.forward import forward
 from refimpl.bert.heads import l2_normalize, mean_pool
+from refimpl.bert.packed import PackedEncoder, map_tiles, mean_pool_packed, worker_count
 from refimpl.bert.weights import BertWeights
 from refimpl.progress import progress
 from refimpl.tokens import Tokenizer, Tokens
 
 Array = np.ndarray
+Pooling = Callable[[Tokens], Iterator[tuple[Array, Array]]]
+"""Tokens to pooled vectors, some texts at a time: their indices `(texts,)` and their vectors `(texts, dim)`."""
 
 TEXTS_AT_A_TIME = 4096  # tokenised and sorted by length together; bounds memory whatever the number of texts
 
@@ -28,8 +31,12 @@ class MiniLMEmbeddingFunction:
     """Sentence vectors of all-MiniLM-L6-v2 (or a model folder of the same kind), 384 wide.
 
     Mean pooling over all real tokens, then unit length, as sentence-transformers publishes the model (Reimers and
-    Gurevych 2019; model card of sentence-transformers/all-MiniLM-L6-v2). `max_length` counts [CLS] and [SEP]; a longer text is
-    cut and a TruncationWarning says how many were. `dtype="float64"` is the oracle; its vectors are float64.
+    Gurevych 2019; model card of sentence-transformers/all-MiniLM-L6-v2). `max_length` counts [CLS] and [SEP]; a longer
+    text is cut and a TruncationWarning says how many were.
+
+    `dtype="float32"` runs the packed forward on `num_workers` threads (default: the cores this process may use);
+    `dtype="float64"` runs the textbook forward, is the oracle, and gives float64 vectors. `batch_size` bounds the texts
+    that go through the arithmetic together, and with it memory; it changes no vector beyond the last float32 digits.
     """
 
     def __init__(
@@ -38,9 +45,10 @@ class MiniLMEmbeddingFunction:
         *,
         dtype: str = "float32",
         max_length: int = 256,
-        batch_size: int = 32,
+        batch_size: int = 128,
         normalize: bool = True,
         show_progress: bool = False,
+        num_workers: int | None = None,
     ) -> None:
         if batch_size < 1:
             raise ValueError(f"batch_size must be at least 1, got {batch_size}")
@@ -51,6 +59,8 @@ class MiniLMEmbeddingFunction:
             raise ValueError(f"max_length must be at most {positions}, the model's positions, got {max_length}")
         self.tokenizer = Tokenizer(folder, max_length)
         self.batch_size = batch_size
+        self.num_workers = worker_count(num_workers)
+        self._pooled = self._textbook if dtype == "float64" else self._packed()
         self.normalize = normalize
         self.show_progress = show_progress
 
@@ -71,6 +81,17 @@ class MiniLMEmbeddingFunction:
         """The same as `encode_documents`."""
         return self._encode(check_texts(texts, "texts"))
 
+    def trace(self, text: str) -> dict[str, Array]:
+        """Every intermediate of one text by its field name, from `input_ids (1, tokens)` to `normalized (1, dim)`.
+
+        Computed by the textbook forward in this function's dtype; leading axis 1 is the batch.
+        """
+        batch = self.tokenizer([text]).padded()
+        walk = forward(self.weights, batch.input_ids, batch.attention_mask, batch.token_type_ids, trace=True)
+        pooled = mean_pool(walk.last_hidden_state, batch.attention_mask)
+        ids = {"input_ids": batch.input_ids, "token_type_ids": batch.token_type_ids}
+        return {**ids, **walk.trace, "pooled": pooled, "normalized": l2_normalize(pooled)}
+
     def _encode(self, texts: list[str]) -> Array:
         vectors = np.empty((len(texts), self.dim), dtype=self.weights.dtype)
         truncated = 0
@@ -78,8 +99,8 @@ class MiniLMEmbeddingFunction:
             for start in range(0, len(texts), TEXTS_AT_A_TIME):
                 tokens = self.tokenizer(texts[start : start + TEXTS_AT_A_TIME])
                 truncated += int(tokens.truncated.sum())
-                for rows in batches_by_length(tokens, self.batch_size):
-                    vectors[start + rows] = self._embed(tokens.select(rows))
+                for rows, pooled in self._pooled(tokens):
+                    vectors[start + rows] = l2_normalize(pooled) if self.normalize else pooled
                     advance(len(rows))
         if truncated:
             message = (
@@ -88,19 +109,18 @@ class MiniLMEmbeddingFunction:
             warnings.warn(message, TruncationWarning, stacklevel=3)
         return vectors
 
-    def _embed(self, tokens: Tokens) -> Float[Array, "texts dim"]:
-        batch = tokens.padded()
-        hidden = forward(self.weights, batch.input_ids, batch.attention_mask, batch.token_type_ids).last_hidden_state
-        pooled = mean_pool(hidden, batch.attention_mask)
-        return l2_normalize(pooled) if self.normalize else pooled
+    def _packed(self) -> Pooling:
+        encoder = PackedEncoder(self.weights, batch_size=self.batch_size, num_workers=self.num_workers)
+        return lambda tokens: encoder.map(tokens, mean_pool_packed)
+
+    def _textbook(self, tokens: Tokens) -> Iterator[tuple[Array, Array]]:
+        def run(tile: Tokens) -> Array:
+            batch = tile.padded()
+            states = forward(self.weights, batch.input_ids, batch.attention_mask, batch.token_type_ids)
+            return mean_pool(states.last_hidden_state, batch.attention_mask)
+
+        return map_tiles(run, tokens, self.batch_size, self.num_workers)
 
 
 DefaultEmbeddingFunction = MiniLMEmbeddingFunction
 """pymilvus.model's name for its default embedding function."""
-
-
-def batches_by_length(tokens: Tokens, batch_size: int) -> Iterator[Array]:
-    """Indices of texts of like length, longest first, `batch_size` at a time, so that little is spent on padding."""
-    order = np.argsort(-tokens.lengths, kind="stable")
-    for start in range(0, len(order), batch_size):
-        yield order[start : start + batch_size]

@@ -2,8 +2,8 @@
 
 # Lucene's EnglishAnalyzer.ENGLISH_STOP_WORDS_SET.
 LUCENE_ENGLISH = """
-    a an and are as at be but by for if in into is it no not of on or such that the their then there these they this to was
-    will with
+    a an and are as at be but by for if in into is it no not of on or such that the their then there these they this to
+    was will with
     """
 
 # Articles, pronouns, prepositions, conjunctions and auxiliaries.
