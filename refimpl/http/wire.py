@@ -10,7 +10,7 @@ import threading
 import time
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from requests import PreparedRequest
 from requests.adapters import HTTPAdapter
@@ -30,7 +30,7 @@ class Deadline:
     at: float
 
     @classmethod
-    def after(cls, seconds: float) -> Self:
+    def after(cls, seconds: float) -> "Deadline":
         """The moment `seconds` from now; ValueError unless positive and finite."""
         if not 0 < seconds <= threading.TIMEOUT_MAX:
             raise ValueError(f"timeout_s must be a positive, finite number of seconds, got {seconds!r}")
@@ -52,7 +52,7 @@ class Cut:
         self._timer = threading.Timer(seconds, self._fire)
         self._timer.daemon = True
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "Cut":
         Cut._current.cut = self
         self._timer.start()
         return self
