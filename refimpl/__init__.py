@@ -8,6 +8,7 @@ _ROOMS = {
     "CrossEncoderRerankFunction": "refimpl.reranker",
     "DefaultEmbeddingFunction": "refimpl.dense.minilm",
     "JinaRerankFunction": "refimpl.reranker",
+    "MaxSimRerankFunction": "refimpl.reranker",
     "MiniLMEmbeddingFunction": "refimpl.dense.minilm",
     "RerankResult": "refimpl.base",
     "TEIRerankFunction": "refimpl.reranker",

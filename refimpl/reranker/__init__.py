@@ -3,6 +3,7 @@
 from refimpl.reranker.cohere import CohereRerankFunction
 from refimpl.reranker.cross_encoder import CrossEncoderRerankFunction
 from refimpl.reranker.jina import JinaRerankFunction
+from refimpl.reranker.maxsim import MaxSimRerankFunction
 from refimpl.reranker.tei import TEIRerankFunction
 from refimpl.reranker.voyageai import VoyageRerankFunction
 
@@ -10,6 +11,7 @@ __all__ = [
     "CohereRerankFunction",
     "CrossEncoderRerankFunction",
     "JinaRerankFunction",
+    "MaxSimRerankFunction",
     "TEIRerankFunction",
     "VoyageRerankFunction",
 ]

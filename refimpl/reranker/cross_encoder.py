@@ -34,6 +34,8 @@ class CrossEncoderRerankFunction:
     (default: all cores). Nogueira and Cho 2019, section 2.2.
     """
 
+    gives_logits = True
+
     def __init__(
         self,
         model_name: str | Path,
@@ -74,7 +76,7 @@ class CrossEncoderRerankFunction:
 
     def scores(self, query: str, documents: Sequence[str]) -> Float[Array, "documents"]:
         """One score a document, in input order, in the dtype of the weights."""
-        logits = self.logits(self.tokens(query, documents))
+        logits = self.raw_scores(self.tokens(query, documents))
         return expit(logits) if self.activation == "sigmoid" else logits
 
     def tokens(self, query: str, documents: Sequence[str]) -> Tokens:
@@ -84,7 +86,7 @@ class CrossEncoderRerankFunction:
             return replace(tokens, token_type_ids=np.zeros_like(tokens.token_type_ids))
         return tokens
 
-    def logits(self, tokens: Tokens) -> Float[Array, "documents"]:
+    def raw_scores(self, tokens: Tokens) -> Float[Array, "documents"]:
         """The classifier's output for each pair, before any activation."""
         logits = np.empty(len(tokens), dtype=self.weights.dtype)
         if self._packed is not None:
