@@ -5,6 +5,7 @@ The one place that knows embedding functions, rerankers and search alike.
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -34,10 +35,13 @@ FUSED = {
 }
 
 
-def build(names: Sequence[str], *, rerank: str | None = None) -> tuple[list[Encoder], list[System]]:
-    """Encoders and systems for these names; with `rerank`, a cross-encoder's folder or hub name, each system twice.
+def build(
+    names: Sequence[str], *, rerank: str | None = None, max_length: int = 256
+) -> tuple[list[Encoder], list[System]]:
+    """Encoders and systems for these names; with `rerank` each system a second time, its best 50 reranked.
 
-    Raises ValueError for an unknown or doubled name and for none at all.
+    `rerank` is "maxsim" (MiniLM's own token vectors) or a cross-encoder's folder or hub name; `max_length`, in tokens,
+    is the dense encoder's. Raises ValueError for an unknown or doubled name and for none at all.
     """
     wanted = [name.strip() for name in names if name.strip()]
     unknown = [name for name in wanted if name not in ABOUT]
@@ -46,9 +50,9 @@ def build(names: Sequence[str], *, rerank: str | None = None) -> tuple[list[Enco
         raise ValueError(f"systems must be some of {', '.join(ABOUT)}; got {wrong}")
     systems = [_system(name) for name in wanted]
     fields = dict.fromkeys(field for system in systems for field in system.fields)
-    encoders = [MAKERS[field]() for field in fields]
+    encoders = [_dense(max_length) if field == "dense" else MAKERS[field]() for field in fields]
     if rerank is not None:
-        function = _cross_encoder(rerank)
+        function = _reranker(rerank)
         systems += [_reranked(system, function, rerank) for system in systems]
     return encoders, systems
 
@@ -64,17 +68,16 @@ def _field_name(name: str) -> str:
 
 def _reranked(system: System, function: RerankFunction, name: str) -> System:
     about = f"{system.about}; the best 50 reranked by {Path(name).name}"
-    return System(f"{system.name}+rerank", system.fields, about, None, function)
+    return replace(system, name=f"{system.name}+rerank", about=about, rerank=function)
 
 
-def _dense() -> Encoder:
+def _dense(max_length: int) -> Encoder:
     from refimpl.dense.minilm import MiniLMEmbeddingFunction
 
-    function = MiniLMEmbeddingFunction()
-    key = {"model": _model_key("all-MiniLM-L6-v2"), "dtype": "float32", "max_length": 256, "normalize": True}
-    return Encoder(
-        Field("dense", "dense", "IP", function.dim), function, key | {"code": _code("bert", "dense", "tokens")}
-    )
+    function = MiniLMEmbeddingFunction(max_length=max_length)
+    settings = {"dtype": "float32", "max_length": max_length, "normalize": True}
+    key = {"model": _model_key("all-MiniLM-L6-v2"), **settings, "code": _code("bert", "dense", "tokens")}
+    return Encoder(Field("dense", "dense", "IP", function.dim), function, key)
 
 
 def _bm25() -> Encoder:
@@ -102,7 +105,6 @@ def _milvus_bm25() -> Encoder:
 
 
 MAKERS: dict[str, Callable[[], Encoder]] = {
-    "dense": _dense,
     "bm25": _bm25,
     "bm25_lucene": _bm25_lucene,
     "splade": _splade,
@@ -110,9 +112,10 @@ MAKERS: dict[str, Callable[[], Encoder]] = {
 }
 
 
-def _cross_encoder(name: str) -> RerankFunction:
-    function: RerankFunction = import_module("refimpl.reranker").CrossEncoderRerankFunction(name)
-    return function
+def _reranker(name: str) -> RerankFunction:
+    from refimpl.reranker import CrossEncoderRerankFunction, MaxSimRerankFunction
+
+    return MaxSimRerankFunction() if name == "maxsim" else CrossEncoderRerankFunction(name)
 
 
 def _model_key(name: str) -> dict[str, str]:

@@ -167,11 +167,12 @@ def _search_hybrids(
     return answers
 
 
-def ask(store: MilvusStore, system: System, queries: Mapping[str, Queries], depth: int) -> Found:
+def ask(store: MilvusStore, system: System, queries: Mapping[str, Queries], depth: int, *, filter: str = "") -> Found:
     """A system's answers from the store, before any reranking."""
     if system.ranker is None:
-        return store.search(system.fields[0], queries[system.fields[0]], depth)
-    return store.hybrid({name: queries[name] for name in system.fields}, depth, system.ranker, depth=depth)
+        return store.search(system.fields[0], queries[system.fields[0]], depth, filter=filter)
+    asked = {name: queries[name] for name in system.fields}
+    return store.hybrid(asked, depth, system.ranker, depth=depth, filter=filter)
 
 
 def rerank(system: System, question: str, ids: Sequence[str], texts: Sequence[str]) -> tuple[list[str], list[float]]:
