@@ -4,6 +4,8 @@ from importlib import import_module
 from typing import Any
 
 _ROOMS = {
+    "DefaultEmbeddingFunction": "refimpl.dense.minilm",
+    "MiniLMEmbeddingFunction": "refimpl.dense.minilm",
     "RerankResult": "refimpl.base",
 }
 

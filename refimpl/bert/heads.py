@@ -1,0 +1,62 @@
+"""What is read off the last hidden state: pooled vectors, masked-LM logits, a classifier's logits."""
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from refimpl.bert.forward import Hidden
+from refimpl.bert.ops import ACTIVATIONS, Array, layer_norm, linear
+from refimpl.bert.weights import BertWeights
+
+Mask = Bool[Array, "batch seq"]
+Pooled = Float[Array, "batch hidden"]
+
+
+def mean_pool(hidden_states: Hidden, attention_mask: Mask) -> Pooled:
+    """Mean over real tokens, [CLS] and [SEP] among them, never over padding (Reimers and Gurevych 2019, section 3)."""
+    mask = attention_mask[:, :, None]
+    return np.sum(hidden_states * mask, axis=1, dtype=hidden_states.dtype) / mask.sum(axis=1).astype(
+        hidden_states.dtype
+    )
+
+
+def cls_pool(hidden_states: Hidden, attention_mask: Mask) -> Pooled:
+    """The first token, [CLS]."""
+    return hidden_states[:, 0]
+
+
+def max_pool(hidden_states: Hidden, attention_mask: Mask) -> Pooled:
+    """Maximum over real tokens, feature by feature."""
+    return np.where(attention_mask[:, :, None], hidden_states, -np.inf).max(axis=1).astype(hidden_states.dtype)
+
+
+def l2_normalize(x: Float[Array, "*rows features"]) -> Float[Array, "*rows features"]:
+    """Each row over its Euclidean length; a row shorter than 1e-12 is divided by 1e-12, as torch's `normalize` does."""
+    length = np.sqrt(np.sum(x * x, axis=-1, keepdims=True))
+    return x / np.maximum(length, 1e-12)
+
+
+def pooler(weights: BertWeights, hidden_states: Hidden) -> Pooled:
+    """Tanh of an affine map of [CLS] (Devlin et al. 2019; `pooler.dense` in the published weights)."""
+    return np.tanh(linear(hidden_states[:, 0], *weights.affine("pooler.dense")))
+
+
+def classifier_logits(weights: BertWeights, pooled: Pooled) -> Float[Array, "batch labels"]:
+    """An affine map of the pooled vector (`classifier`)."""
+    return linear(pooled, *weights.affine("classifier"))
+
+
+def masked_lm_logits(weights: BertWeights, hidden_states: Float[Array, "*rows hidden"]) -> Float[Array, "*rows vocab"]:
+    """Transform, activation, layer norm, then the decoder, which is tied to the word embeddings unless it has its own.
+
+    The result is as wide as the vocabulary: hand in tiles of rows, not whole batches.
+    """
+    config = weights.config
+    transformed = ACTIVATIONS[config.hidden_act](
+        linear(hidden_states, *weights.affine("cls.predictions.transform.dense"))
+    )
+    norm = weights.affine("cls.predictions.transform.LayerNorm")
+    decoder = weights.get("cls.predictions.decoder.weight", weights["embeddings.word_embeddings.weight"])
+    bias = weights.get("cls.predictions.bias", weights.get("cls.predictions.decoder.bias"))
+    if bias is None:
+        raise ValueError("these weights have no masked-LM head: cls.predictions.bias is missing")
+    return linear(layer_norm(transformed, *norm, eps=config.layer_norm_eps), decoder, bias)

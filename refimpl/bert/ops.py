@@ -1,0 +1,79 @@
+"""The arithmetic of a transformer, one pure function of arrays an operation, in any float dtype.
+
+Every function returns the dtype it is given: float32 stays float32, float64 is the oracle.
+"""
+
+from collections.abc import Callable
+from math import pi, sqrt
+
+import numpy as np
+from jaxtyping import Bool, Float
+from scipy.special import erf, expit
+
+Array = np.ndarray
+
+
+def linear(
+    x: Float[Array, "*rows in_features"],
+    weight: Float[Array, "out_features in_features"],
+    bias: Float[Array, "out_features"],
+) -> Float[Array, "*rows out_features"]:
+    """Affine map x W^T + b, with W as published: one row an output feature."""
+    return x @ weight.T + bias
+
+
+def layer_norm(
+    x: Float[Array, "*rows features"], weight: Float[Array, "features"], bias: Float[Array, "features"], eps: float
+) -> Float[Array, "*rows features"]:
+    """Layer normalisation over the last axis, with the biased variance (Ba et al. 2016, eq. 4).
+
+    eps stands inside the square root and is the model's own: 1e-12 for BERT, not PyTorch's 1e-5.
+    """
+    centred = x - x.mean(axis=-1, keepdims=True)
+    variance = np.mean(centred * centred, axis=-1, keepdims=True)
+    return centred / np.sqrt(variance + eps) * weight + bias
+
+
+def softmax(x: Float[Array, "*rows n"]) -> Float[Array, "*rows n"]:
+    """Softmax over the last axis, the maximum taken off first so that exp cannot overflow; one entry must be finite."""
+    exponentials = np.exp(x - x.max(axis=-1, keepdims=True))
+    return exponentials / exponentials.sum(axis=-1, keepdims=True)
+
+
+def attention_bias(attention_mask: Bool[Array, "batch seq"], dtype: np.dtype) -> Float[Array, "batch 1 1 seq"]:
+    """0 for a real token and -inf for padding, to be added to the attention scores of every head and query.
+
+    exp(-inf) is exactly 0, so padding takes no share at all; a row is never wholly masked, for [CLS] is always there.
+    """
+    return np.where(attention_mask, 0.0, -np.inf).astype(dtype)[:, None, None, :]
+
+
+def gelu(x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
+    """GELU with erf, x Phi(x) (Hendrycks and Gimpel 2016, section 2), not its tanh approximation."""
+    return 0.5 * x * (1.0 + erf(x / sqrt(2.0)))
+
+
+def gelu_new(x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
+    """GELU by its tanh approximation (Hendrycks and Gimpel 2016, section 2), as GPT-2 and ALBERT have it."""
+    return 0.5 * x * (1.0 + np.tanh(sqrt(2.0 / pi) * (x + 0.044715 * x * x * x)))
+
+
+def relu(x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
+    """max(x, 0) (Nair and Hinton 2010)."""
+    return np.maximum(x, 0.0)
+
+
+def silu(x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
+    """The sigmoid-weighted x, x sigmoid(x) (Elfwing et al. 2018), also called swish."""
+    return x * expit(x)
+
+
+ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
+    "gelu": gelu,
+    "gelu_new": gelu_new,
+    "gelu_pytorch_tanh": gelu_new,
+    "relu": relu,
+    "silu": silu,
+    "swish": silu,
+}
+"""Published names of `hidden_act` in config.json."""

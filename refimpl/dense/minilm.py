@@ -1,0 +1,112 @@
+"""all-MiniLM-L6-v2: tokens, the encoder, mean over tokens, unit length."""
+
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float
+
+from refimpl import models
+from refimpl.base import check_texts
+from refimpl.bert.forward import forward
+from refimpl.bert.heads import l2_normalize, mean_pool
+from refimpl.bert.packed import PackedEncoder, mean_pool_packed, tiles_by_length
+from refimpl.bert.weights import BertWeights
+from refimpl.progress import progress
+from refimpl.tokens import Tokenizer, Tokens
+
+Array = np.ndarray
+Pooling = Callable[[Tokens], Iterator[tuple[Array, Array]]]
+"""Tokens to pooled vectors, some texts at a time: their indices `(texts,)` and their vectors `(texts, dim)`."""
+
+TEXTS_AT_A_TIME = 4096  # tokenised and sorted by length together; bounds memory whatever the number of texts
+
+
+class TruncationWarning(UserWarning):
+    """Texts were longer than `max_length` tokens, and the rest of them did not enter their vectors."""
+
+
+class MiniLMEmbeddingFunction:
+    """Sentence vectors of all-MiniLM-L6-v2 (or a model folder of the same kind), 384 wide.
+
+    Mean pooling over all real tokens, then unit length, as sentence-transformers publishes the model (Reimers and
+    Gurevych 2019; model card of sentence-transformers/all-MiniLM-L6-v2). `max_length` counts [CLS] and [SEP]; a longer
+    text is cut and a TruncationWarning says how many were.
+
+    `dtype="float32"` runs the packed forward on `num_workers` threads (default: the cores this process may use);
+    `dtype="float64"` runs the textbook forward, is the oracle, and gives float64 vectors. `batch_size` bounds the texts
+    that go through the arithmetic together, and with it memory; it changes no vector beyond the last float32 digits.
+    """
+
+    def __init__(
+        self,
+        model_path: str | Path | None = None,
+        *,
+        dtype: str = "float32",
+        max_length: int = 256,
+        batch_size: int = 128,
+        normalize: bool = True,
+        show_progress: bool = False,
+        num_workers: int | None = None,
+    ) -> None:
+        if batch_size < 1:
+            raise ValueError(f"batch_size must be at least 1, got {batch_size}")
+        folder = models.path("all-MiniLM-L6-v2") if model_path is None else Path(model_path)
+        self.weights = BertWeights.load(folder, dtype)
+        positions = self.weights.config.max_position_embeddings
+        if max_length > positions:
+            raise ValueError(f"max_length must be at most {positions}, the model's positions, got {max_length}")
+        self.tokenizer = Tokenizer(folder, max_length)
+        self.batch_size = batch_size
+        self._pooled = self._textbook if dtype == "float64" else self._packed(num_workers)
+        self.normalize = normalize
+        self.show_progress = show_progress
+
+    @property
+    def dim(self) -> int:
+        """Width of a vector."""
+        return self.weights.config.hidden_size
+
+    def encode_documents(self, documents: Sequence[str]) -> Float[Array, "texts dim"]:
+        """Vectors `(texts, dim)` in input order; an empty list gives `(0, dim)`."""
+        return self._encode(check_texts(documents, "documents"))
+
+    def encode_queries(self, queries: Sequence[str]) -> Float[Array, "texts dim"]:
+        """The same as `encode_documents`: the model knows no difference."""
+        return self._encode(check_texts(queries, "queries"))
+
+    def __call__(self, texts: Sequence[str]) -> Float[Array, "texts dim"]:
+        """The same as `encode_documents`."""
+        return self._encode(check_texts(texts, "texts"))
+
+    def _encode(self, texts: list[str]) -> Array:
+        vectors = np.empty((len(texts), self.dim), dtype=self.weights.dtype)
+        truncated = 0
+        with progress("embedding", len(texts), self.show_progress) as advance:
+            for start in range(0, len(texts), TEXTS_AT_A_TIME):
+                tokens = self.tokenizer(texts[start : start + TEXTS_AT_A_TIME])
+                truncated += int(tokens.truncated.sum())
+                for rows, pooled in self._pooled(tokens):
+                    vectors[start + rows] = l2_normalize(pooled) if self.normalize else pooled
+                    advance(len(rows))
+        if truncated:
+            message = (
+                f"{truncated} of {len(texts)} texts exceed max_length={self.tokenizer.max_length} tokens and were cut"
+            )
+            warnings.warn(message, TruncationWarning, stacklevel=3)
+        return vectors
+
+    def _packed(self, num_workers: int | None) -> Pooling:
+        encoder = PackedEncoder(self.weights, batch_size=self.batch_size, num_workers=num_workers)
+        return lambda tokens: encoder.map(tokens, mean_pool_packed)
+
+    def _textbook(self, tokens: Tokens) -> Iterator[tuple[Array, Array]]:
+        for rows in tiles_by_length(tokens.lengths, self.batch_size):
+            batch = tokens.select(rows).padded()
+            states = forward(self.weights, batch.input_ids, batch.attention_mask, batch.token_type_ids)
+            yield rows, mean_pool(states.last_hidden_state, batch.attention_mask)
+
+
+DefaultEmbeddingFunction = MiniLMEmbeddingFunction
+"""pymilvus.model's name for its default embedding function."""

@@ -1,0 +1,126 @@
+"""Texts to token ids, by the model's own tokenizer.json; truncation is stated, configurable and reported per text."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import tokenizers
+from jaxtyping import Bool, Int
+
+from refimpl.base import check_texts
+
+Array = np.ndarray
+
+
+@dataclass(frozen=True)
+class Padded:
+    """A batch as the textbook forward takes it; each array is `(batch, seq)`, padding at the right."""
+
+    input_ids: Int[Array, "batch seq"]
+    attention_mask: Bool[Array, "batch seq"]
+    token_type_ids: Int[Array, "batch seq"]
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """The token ids of many texts, one after another in one packed array, without padding."""
+
+    input_ids: Int[Array, "tokens"]
+    token_type_ids: Int[Array, "tokens"]
+    lengths: Int[Array, "texts"]
+    truncated: Bool[Array, "texts"]
+    pad_token_id: int = 0
+
+    @property
+    def starts(self) -> Int[Array, "texts"]:
+        """Where each text begins in the packed arrays."""
+        return np.cumsum(self.lengths) - self.lengths
+
+    def __len__(self) -> int:
+        return len(self.lengths)
+
+    def select(self, texts: Int[Array, "chosen"]) -> "Tokens":
+        """The chosen texts, in the order given."""
+        lengths = self.lengths[texts]
+        offsets = np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+        places = np.repeat(self.starts[texts], lengths) + offsets
+        packed = (self.input_ids[places], self.token_type_ids[places])
+        return Tokens(*packed, lengths, self.truncated[texts], self.pad_token_id)
+
+    def padded(self) -> Padded:
+        """All texts as one batch, padded at the right to the longest."""
+        seq = int(self.lengths.max(initial=0))
+        mask = np.arange(seq) < self.lengths[:, None]
+        input_ids = np.full(mask.shape, self.pad_token_id, dtype=self.input_ids.dtype)
+        token_type_ids = np.zeros(mask.shape, dtype=self.token_type_ids.dtype)
+        input_ids[mask] = self.input_ids  # both run text by text, left to right
+        token_type_ids[mask] = self.token_type_ids
+        return Padded(input_ids, mask, token_type_ids)
+
+
+class Tokenizer:
+    """A model folder's tokenizer.json with our own `max_length`, special tokens counted.
+
+    The truncation and padding written in tokenizer.json are set aside: for all-MiniLM-L6-v2 it says 128, while
+    sentence-transformers truncates at 256 (sentence_bert_config.json) and the position table holds 512.
+    """
+
+    def __init__(self, folder: str | Path, max_length: int | None = None) -> None:
+        folder = Path(folder)
+        if not (folder / "tokenizer.json").is_file():
+            raise FileNotFoundError(f"{folder / 'tokenizer.json'} is missing: a model folder holds its fast tokenizer")
+        self._tokenizer = tokenizers.Tokenizer.from_file(str(folder / "tokenizer.json"))
+        self.max_length = _published_max_length(folder) if max_length is None else max_length
+        special = self._tokenizer.num_special_tokens_to_add(False)
+        if self.max_length <= special:
+            raise ValueError(f"max_length must be over {special}, the number of special tokens, got {self.max_length}")
+        self._tokenizer.no_padding()
+        self._tokenizer.enable_truncation(self.max_length)
+
+    def __call__(self, texts: Sequence[str]) -> Tokens:
+        """Token ids of every text, special tokens added, cut at `max_length`.
+
+        Raises TypeError for anything but a list of str, and ValueError for a str that is not Unicode text.
+        """
+        checked = check_texts(texts, "texts")
+        _check_unicode(checked)
+        return self._pack(self._tokenizer.encode_batch_fast(checked))
+
+    def tokens_of(self, text: str) -> list[str]:
+        """The word pieces of one text, special tokens added, as the vocabulary spells them."""
+        return list(self._tokenizer.encode(text).tokens)
+
+    def _pack(self, encodings: list[tokenizers.Encoding]) -> Tokens:
+        lengths = np.fromiter((len(e.ids) for e in encodings), dtype=np.int64, count=len(encodings))
+        total = int(lengths.sum())
+        return Tokens(
+            input_ids=np.fromiter((i for e in encodings for i in e.ids), dtype=np.int64, count=total),
+            token_type_ids=np.fromiter((i for e in encodings for i in e.type_ids), dtype=np.int64, count=total),
+            lengths=lengths,
+            truncated=np.fromiter((bool(e.overflowing) for e in encodings), dtype=bool, count=len(encodings)),
+            pad_token_id=self._tokenizer.token_to_id("[PAD]") or 0,
+        )
+
+
+def _published_max_length(folder: Path) -> int:
+    """sentence_bert_config.json's max_seq_length, else config.json's position count."""
+    for file, key in (("sentence_bert_config.json", "max_seq_length"), ("config.json", "max_position_embeddings")):
+        if (folder / file).is_file():
+            value = json.loads((folder / file).read_text(encoding="utf-8")).get(key)
+            if isinstance(value, int):
+                return value
+    raise ValueError(f"{folder} states no maximum length: give max_length")
+
+
+def _check_unicode(texts: list[str]) -> None:
+    for i, text in enumerate(texts):
+        try:
+            text.encode("utf-8")
+        except UnicodeEncodeError as error:
+            culprit = text[error.start]
+            raise ValueError(
+                f"texts[{i}] holds the lone surrogate {culprit!r} at character {error.start} and is no Unicode text: "
+                "repair it with text.encode('utf-16', 'surrogatepass').decode('utf-16', 'replace')"
+            ) from error
