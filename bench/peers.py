@@ -10,6 +10,7 @@ DISTRIBUTIONS = {
     "bm25s": "bm25s",
     "onnx": "onnx",
     "onnxruntime": "onnxruntime",
+    "onnxscript": "onnxscript",
     "pymilvus": "pymilvus",
     "pymilvus.model": "pymilvus.model",
     "rank_bm25": "rank-bm25",

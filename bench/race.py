@@ -142,8 +142,10 @@ class Race:
         timer, quiet = options["timer"].target, bool(options["disable_gc"])
         budget_s = float(options["max_time"]) * len(runners)
         for runner in runners:
+            began = timer()
             runner.entry.extra_info["peak_rss_bytes"] = runner.memory()
-            runner.calibrate(timer)
+            if timer() - began < 100 * LEAST_ROUND_S:  # a slow run needs no loop, and no second run to find that out
+                runner.calibrate(timer)
             self._session.benchmarks.append(runner.start(self._options(timer, quiet)))
         order, began, rounds = random.Random(SEED), perf_counter(), 0
         while rounds < MOST_ROUNDS and (rounds < options["min_rounds"] or perf_counter() - began < budget_s):

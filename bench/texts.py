@@ -22,13 +22,15 @@ LENGTHS = {"short": (4, 12), "long": (180, 200), "mixed": (1, 200)}  # words a t
 
 
 def texts(kind: str, count: int) -> list[str]:
-    """`count` texts of a kind of LENGTHS; word frequencies fall as 1/rank, as they do in language."""
+    """The first `count` texts of a kind of LENGTHS; word frequencies fall as 1/rank, as they do in language."""
     rng = np.random.default_rng([SEED, *kind.encode()])
     least, most = LENGTHS[kind]
     weights = 1.0 / np.arange(1, len(WORDS) + 1)
-    shuffled = rng.permutation(WORDS)
-    lengths = rng.integers(least, most, size=count, endpoint=True)
-    return [" ".join(rng.choice(shuffled, size=n, p=weights / weights.sum())) + "." for n in lengths]
+    shuffled, weights = rng.permutation(WORDS), weights / weights.sum()
+    return [
+        " ".join(rng.choice(shuffled, size=rng.integers(least, most, endpoint=True), p=weights)) + "."
+        for _ in range(count)
+    ]
 
 
 def fingerprint(items: Sequence[str]) -> str:

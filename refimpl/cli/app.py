@@ -16,6 +16,7 @@ app = typer.Typer(
 def main() -> None:
     """Run `refimpl`; an error that a user can mend is printed as one sentence, without a traceback."""
     import refimpl.cli.models as _models  # noqa: F401
+    import refimpl.cli.report as _report  # noqa: F401
 
     try:
         app()
