@@ -6,13 +6,13 @@ Where and why it departs from `bert/forward.py`, each trick once:
   ends, and takes texts of one length together.
 - Tiles. About `TILE_TOKENS` tokens, always whole texts, walk through all layers before the next tile starts, so that a
   tile's intermediates stay in the processor's second-level cache.
-- Fewer products. Query, key and value are one matrix product; 1 / sqrt(head_dim) is folded into the query's weights, and
-  GELU's factor 1/2 into the weights that follow it (a power of two, so exact). softmax divides after the value product,
-  where there are head_dim columns to divide and not seq.
+- Fewer products. Query, key and value are one matrix product; 1 / sqrt(head_dim) is folded into the query's weights,
+  and GELU's factor 1/2 into the weights that follow it (a power of two, so exact). softmax divides after the value
+  product, where there are head_dim columns to divide and not seq.
 - erf by `tanh(x P(x^2))`, numpy's tanh being vectorised where scipy's erf is not: about ten times as fast, and at most
   1.5e-7 from erf anywhere (`tests/bert/test_packed.py` measures it).
 - Element-wise work in blocks of `BLOCK_ROWS` rows, in place, so that a block is read from memory once.
-- Threads over tiles, longest first, each with one BLAS thread: at these sizes OpenBLAS's own threads wait on each other.
+- Threads over tiles, longest first, one BLAS thread each: at these sizes OpenBLAS's own threads wait on each other.
 """
 
 import os
@@ -57,7 +57,7 @@ class PackedLayer:
 
 
 class PackedEncoder:
-    """A BERT encoder over packed tokens; weights are shared with `weights`, but for those that scales are folded into."""
+    """A BERT encoder over packed tokens; it shares the arrays of `weights`, less those with a scale folded in."""
 
     def __init__(self, weights: BertWeights, *, batch_size: int = 128, num_workers: int | None = None) -> None:
         if weights.dtype != np.float32:

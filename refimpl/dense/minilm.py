@@ -80,6 +80,17 @@ class MiniLMEmbeddingFunction:
         """The same as `encode_documents`."""
         return self._encode(check_texts(texts, "texts"))
 
+    def trace(self, text: str) -> dict[str, Array]:
+        """Every intermediate of one text by its field name, from `input_ids (1, tokens)` to `normalized (1, dim)`.
+
+        Computed by the textbook forward in this function's dtype; leading axis 1 is the batch.
+        """
+        batch = self.tokenizer([text]).padded()
+        walk = forward(self.weights, batch.input_ids, batch.attention_mask, batch.token_type_ids, trace=True)
+        pooled = mean_pool(walk.last_hidden_state, batch.attention_mask)
+        ids = {"input_ids": batch.input_ids, "token_type_ids": batch.token_type_ids}
+        return {**ids, **walk.trace, "pooled": pooled, "normalized": l2_normalize(pooled)}
+
     def _encode(self, texts: list[str]) -> Array:
         vectors = np.empty((len(texts), self.dim), dtype=self.weights.dtype)
         truncated = 0

@@ -1,0 +1,91 @@
+"""The golden vectors that come with the package: what other libraries computed, and a manifest of who and how."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors.numpy import load_file
+
+from refimpl.resources import data_path
+
+SCHEMA = 1
+
+
+class GoldenError(ValueError):
+    """A golden vector and its manifest disagree; the message holds the command that writes both anew."""
+
+
+@dataclass(frozen=True)
+class Vector:
+    """One row of the manifest: an array, its source, and how closely it is to be met."""
+
+    stage: str
+    input: str
+    file: str
+    tensor: str
+    sha256: str
+    source: dict[str, str]
+    model: dict[str, str]
+    dtype: str
+    shape: list[int]
+    tolerance: float
+    observed_max: float | None
+    reason: str
+
+    @property
+    def name(self) -> str:
+        """File and tensor, unique in the manifest."""
+        return f"{self.file}:{self.tensor}"
+
+
+@cache
+def manifest() -> dict[str, Any]:
+    """The whole manifest; GoldenError when its schema is another than this version reads."""
+    content: dict[str, Any] = json.loads((data_path("vectors") / "manifest.json").read_text(encoding="utf-8"))
+    if content["schema"] != SCHEMA:
+        raise GoldenError(
+            f"manifest.json has schema {content['schema']}, this refimpl reads {SCHEMA}: install them together"
+        )
+    return content
+
+
+def vectors() -> list[Vector]:
+    """Every row of the manifest."""
+    return [Vector(**row) for row in manifest()["vectors"]]
+
+
+def texts() -> dict[str, str]:
+    """The inputs by name, in the order of the vectors' rows; GoldenError when the vectors were made of others."""
+    file = data_path("vectors") / "minilm" / "texts.json"
+    _check(file, manifest()["texts_sha256"])
+    cases = json.loads(file.read_text(encoding="utf-8"))
+    return {case["name"]: case["text"] if "text" in case else case["repeat"] * case["times"] for case in cases}
+
+
+def array(vector: Vector) -> np.ndarray:
+    """The vector's values; GoldenError when the file is not the one that the manifest describes."""
+    file = data_path("vectors") / vector.file
+    values = _tensors(file, vector.sha256)[vector.tensor]
+    if list(values.shape) != vector.shape or str(values.dtype) != vector.dtype:
+        raise _stale(f"{vector.name} is {values.dtype} {values.shape}, the manifest says {vector.dtype} {vector.shape}")
+    return values
+
+
+@cache
+def _tensors(file: Path, sha256: str) -> dict[str, np.ndarray]:
+    _check(file, sha256)
+    return load_file(file)
+
+
+def _check(file: Path, expected: str) -> None:
+    found = hashlib.sha256(file.read_bytes()).hexdigest()
+    if found != expected:
+        raise _stale(f"{file.name} has sha256 {found}, the manifest says {expected}")
+
+
+def _stale(what: str) -> GoldenError:
+    return GoldenError(f"golden vectors and manifest disagree: {what}. Write both anew with: {manifest()['command']}")
