@@ -132,7 +132,8 @@ class Race:
             group=f"{common['stage']}: {common['case']}",
             param=name,
             params=parameters | {"competitor": name},
-            extra_info=dict(common) | {"competitor": name, "ours": name == OURS, "settings": dict(side.settings)},
+            extra_info=dict(common)
+            | {"competitor": name, "ours": name.startswith(OURS), "settings": dict(side.settings)},
             cprofile_stats=None,
             has_error=False,
         )

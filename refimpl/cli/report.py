@@ -13,7 +13,9 @@ def report(
     result: Annotated[
         Path, typer.Argument(help="The JSON of `pytest --benchmark`, or the results.json of `refimpl run`.")
     ],
-    out: Annotated[Path | None, typer.Option("-o", "--out", help="The file to write; default: beside the result.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("-o", "--out", help="The file to write; default: beside the result.")
+    ] = None,
     form: Annotated[
         Literal["html", "md"] | None, typer.Option("--format", help="html or md; default: what OUT ends in, else html.")
     ] = None,

@@ -5,7 +5,7 @@ Takes the JSON of `pytest --benchmark` and the results.json of `refimpl run`, an
 
 import json
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 from refimpl.report.document import Document
 
@@ -19,8 +19,8 @@ def write(result: Path, out: Path, form: Format | None = None) -> Path:
     Raises ValueError where `result` is no result of ours or pytest-benchmark's, or `out` tells no format.
     """
     chosen = form or SUFFIXES.get(out.suffix.lower())
-    if chosen not in get_args(Format):
-        raise ValueError(f"{out.name} tells no format: name a file that ends in .html or .md, or give --format html or md")
+    if chosen is None:
+        raise ValueError(f"{out.name} tells no format: end it in .html or .md, or give --format html or md")
     text = render(result, chosen)
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(text, encoding="utf-8")
@@ -32,9 +32,8 @@ def render(result: Path, form: Format) -> str:
     try:
         from refimpl.report import page
     except ImportError as error:
-        raise ModuleNotFoundError(f"reports need {error.name}: pip install 'refimpl[bench]'", name=error.name) from error
-    document = read(result)
-    return page.html(document) if form == "html" else page.markdown(document)
+        raise ImportError(f"reports need {error.name}: pip install 'refimpl[bench]'", name=error.name) from error
+    return page.html(read(result)) if form == "html" else page.markdown(read(result))
 
 
 def read(result: Path) -> Document:
@@ -47,12 +46,13 @@ def read(result: Path) -> Document:
     if held.get("schema") == run.SCHEMA:
         return run.document(fields, f"Retrieval on {fields.sub('dataset').text('name', 'unnamed data')}")
     if str(held.get("schema", "")).startswith("refimpl.run/"):
-        raise ValueError(f"{result.name} has schema {held['schema']!r}, this refimpl reads {run.SCHEMA!r}: run it again")
+        raise ValueError(f"{result.name} has schema {held['schema']}, this refimpl reads {run.SCHEMA}: run it again")
     if isinstance(held.get("benchmarks"), list) and "machine_info" in held:
         return bench.document(races.parse(fields), "Benchmarks")
+    keys = ", ".join(list(held)[:8]) or "none"
     raise ValueError(
         f"{result.name} is neither the JSON of `pytest --benchmark` (benchmarks, machine_info) "
-        f"nor the results.json of `refimpl run` (schema {run.SCHEMA}); its keys are {', '.join(list(held)[:8]) or 'none'}"
+        f"nor the results.json of `refimpl run` (schema {run.SCHEMA}); its keys are {keys}"
     )
 
 

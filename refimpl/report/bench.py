@@ -10,16 +10,16 @@ from refimpl.report.races import Race, Races, Side
 from refimpl.report.stamps import rows as stamp_rows
 
 EVEN = 1.02  # medians nearer than this to each other are called even
-SUMMARY_COLUMNS = ("race", "refimpl against the fastest other", "refimpl", "fastest other", "")
+SUMMARY_COLUMNS = ("race", "× the fastest other", "outcome", "refimpl", "fastest other")
 SIDE_COLUMNS = ("case", "competitor", "median", "middle half", "throughput", "× the fastest", "peak memory", "recall")
 
 
 def document(result: Races, title: str) -> Document:
     """The report of a benchmark session."""
     races = result.races
-    palette = plots.Palette(_names(races))
     stages = sorted({race.stage for race in races}, key=[race.stage for race in races].index)
     by_stage = [(stage, [race for race in races if race.stage == stage]) for stage in stages]
+    palette = plots.Palette.of([_names(own) for _, own in by_stage])
     return Document(
         title=title,
         headline=_headline(result),
@@ -36,9 +36,7 @@ def _headline(result: Races) -> tuple[str, ...]:
     met = [race for race in result.races if race.slowdown is not None]
     lost = [race for race in met if _outcome(race) == "slower"]
     won = [race for race in met if _outcome(race) == "faster"]
-    said = []
-    for wrong in result.disqualified:
-        said.append(f"Disqualified in {wrong['group']}: {wrong['competitor']} ({wrong['why']}).")
+    said = [f"Disqualified in {one['group']}: {one['competitor']} ({one['why']})." for one in result.disqualified]
     if met:
         counts = f"{len(lost)} lost, {len(met) - len(lost) - len(won)} even, {len(won)} won"
         said.append(f"refimpl against the fastest other, {len(met)} races: {counts}.")
@@ -53,7 +51,8 @@ def _headline(result: Races) -> tuple[str, ...]:
 
 
 def _compared(race: Race) -> str:
-    assert race.ours and race.rival and race.slowdown
+    assert race.rival is not None  # only races with a slowdown come here
+    assert race.slowdown is not None
     rival = race.rival.name
     if race.slowdown >= 1:
         return f"{race.name}, where refimpl takes {figures.times(race.slowdown)} the time of {rival}"
@@ -77,14 +76,15 @@ def _summary(races: Sequence[Race]) -> tuple[Section, ...]:
         return ()
     rows = tuple(_summary_row(race) for race in met)
     note = "Median time of refimpl over the median time of the fastest other side in the same interleaved rounds."
-    return (Section("All races", tables=(Table("Worst first", SUMMARY_COLUMNS, rows, note),)),)
+    return (Section("All races", tables=(Table("Worst first", SUMMARY_COLUMNS, rows, note, "outcome"),)),)
 
 
 def _summary_row(race: Race) -> Row:
-    assert race.ours and race.rival
+    assert race.ours is not None  # only races with both come here
+    assert race.rival is not None
     ours, rival = figures.seconds(race.ours.median_s), figures.seconds(race.rival.median_s)
     outcome = _outcome(race)
-    cells = (race.name, figures.times(race.slowdown), ours, f"{rival} ({race.rival.name})", outcome)
+    cells = (race.name, figures.times(race.slowdown), outcome, ours, f"{rival} ({race.rival.name})")
     return Row(cells, TONES.get(outcome, ""))
 
 
@@ -94,13 +94,16 @@ def _stage(stage: str, races: Sequence[Race], palette: plots.Palette) -> Section
         kept = sorted(own, key=races.index)
         groups = [plots.Group(race.case or race.stage, tuple(_rate(s) for s in race.sides)) for race in kept]
         alt = f"Throughput of {stage} in {unit} a second; the table below holds its numbers."
-        drawn.append(Plot("Throughput", alt, partial(plots.bars, groups, palette, f"{unit} a second (more is better)", alt)))
+        drawn.append(
+            Plot("Throughput", alt, partial(plots.bars, groups, palette, f"{unit} a second (more is better)", alt))
+        )
     groups = [plots.Group(race.case or race.stage, tuple(_time(s) for s in race.sides)) for race in races]
     alt = f"Time a run of {stage}, every round a dot; the table below holds the medians."
     drawn.append(Plot("Latency", alt, partial(plots.boxes, groups, palette, "time a run (less is better)", alt)))
     drawn += _recall(stage, races, palette) + _cost(stage, races, palette)
     note = "Middle half: first to third quartile. Peak memory: what one run adds to the process."
-    return Section(stage.capitalize(), plots=tuple(drawn), tables=(Table(stage, SIDE_COLUMNS, _sides(races), note),))
+    table = Table("Every side, slowest first", SIDE_COLUMNS, _sides(races), note, "× the fastest")
+    return Section(stage.capitalize(), plots=tuple(drawn), tables=(table.compact(),))
 
 
 def _sides(races: Sequence[Race]) -> tuple[Row, ...]:
@@ -126,7 +129,9 @@ def _side_row(race: Race, side: Side, ratio: float) -> Row:
 
 
 def _recall(stage: str, races: Sequence[Race], palette: plots.Palette) -> list[Plot]:
-    dots = [plots.Dot(s.name, s.median_s / s.work, s.recall) for race in races for s in race.sides if s.recall is not None]
+    dots = [
+        plots.Dot(s.name, s.median_s / s.work, s.recall) for race in races for s in race.sides if s.recall is not None
+    ]
     if not dots:
         return []
     unit = races[0].sides[0].unit.rstrip("s")
@@ -153,13 +158,11 @@ def _verdicts(result: Races) -> Section:
         Row((one["group"], one["competitor"], f"wrong or failed, so not timed: {one['why']}"), "loss")
         for one in result.disqualified
     ]
-    right = [
-        Row((race.name, side.name, side.verdict or "not checked")) for race in result.races for side in race.sides
-    ]
+    right = [Row((race.name, side.name, side.verdict or "not checked")) for race in result.races for side in race.sides]
     unchecked = [row for row in right if row.cells[2] == "not checked"]
     rows = (*wrong, *unchecked, *(row for row in right if row not in unchecked))
     prose = "Every side answered before it was timed; what was wrong was not timed." if not unchecked else NOTHING
-    table = Table("What each check found", ("race", "competitor", "verdict"), rows)
+    table = Table("What each check found", ("race", "competitor", "verdict"), rows, toned="verdict")
     return Section("Correctness", prose=() if prose == NOTHING else (prose,), tables=(table,))
 
 

@@ -1,7 +1,7 @@
-"""What a report says, whatever it was made from: sections of prose, tables and plots, drawn later as HTML or Markdown."""
+"""What a report says, whatever it was made from: sections of prose, tables and plots."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 NOTHING = "–"  # a cell that has no value, in every table
 
@@ -22,6 +22,14 @@ class Table:
     columns: tuple[str, ...]
     rows: tuple[Row, ...]
     note: str = ""
+    toned: str = ""  # the column that shows a row's tone
+
+    def compact(self) -> "Table":
+        """Without the columns that have no value in any row."""
+        cells = list(zip(*(row.cells for row in self.rows), strict=True))
+        kept = [i for i, column in enumerate(cells) if set(column) != {NOTHING}]
+        rows = tuple(replace(row, cells=tuple(row.cells[i] for i in kept)) for row in self.rows)
+        return replace(self, columns=tuple(self.columns[i] for i in kept), rows=rows)
 
 
 @dataclass(frozen=True)

@@ -32,8 +32,14 @@ def markdown(document: Document) -> str:
 
 def _environment(*, autoescape: bool) -> Environment:
     loader = PackageLoader("refimpl.report")
-    kept = {"trim_blocks": True, "lstrip_blocks": True, "keep_trailing_newline": True}
-    return Environment(loader=loader, autoescape=autoescape, undefined=StrictUndefined, **kept)
+    return Environment(
+        loader=loader,
+        autoescape=autoescape,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
 
 
 def _drawn(numbers: Any, plot: Plot) -> Markup:

@@ -1,13 +1,14 @@
 """The plots, by matplotlib: each function takes plain numbers and returns a figure drawn for a phone's width."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FuncFormatter, NullLocator
+from matplotlib.ticker import FuncFormatter
 
 from refimpl.report import figures
 from refimpl.report.svg import INK, LINE, PAPER, SIDES, STYLE, inline
@@ -49,17 +50,28 @@ class Dot:
 
 @dataclass(frozen=True)
 class Palette:
-    """Which colour and marker each name has, the same in every plot of a page; names beyond the colours share them."""
+    """Which colour and marker each name has in every plot of a page."""
 
-    names: tuple[str, ...]
+    places: Mapping[str, int]
+
+    @classmethod
+    def of(cls, together: Iterable[Iterable[str]]) -> "Palette":
+        """The lowest free place for each name; those that stand in one plot never share one while places last."""
+        groups = [tuple(names) for names in together]
+        places: dict[str, int] = {}
+        for name in dict.fromkeys(name for names in groups for name in names):
+            taken = {places.get(other) for names in groups if name in names for other in names}
+            free = (place for place in range(len(SIDES)) if place not in taken)
+            places[name] = next(free, len(places) % len(SIDES))
+        return cls(places)
 
     def colour(self, name: str) -> str:
         """The name's colour, a stand-in that the page exchanges for its own."""
-        return SIDES[self.names.index(name) % len(SIDES)]
+        return SIDES[self.places[name]]
 
     def marker(self, name: str) -> str:
         """The name's marker."""
-        return MARKERS[self.names.index(name) % len(MARKERS)]
+        return MARKERS[self.places[name]]
 
 
 def bars(groups: Sequence[Group], palette: Palette, xlabel: str, alt: str, number: int) -> str:
@@ -85,7 +97,7 @@ def boxes(groups: Sequence[Group], palette: Palette, xlabel: str, alt: str, numb
         figure, axes, rows = _grouped(groups)
         for row, bar in rows:
             colour = palette.colour(bar.name)
-            axes.plot(bar.points, [row] * len(bar.points), "o", color=colour, alpha=0.35, markersize=3, mew=0)
+            axes.plot(bar.points, [row] * len(bar.points), "o", color=colour, alpha=0.5, markersize=3, mew=0)
             axes.plot([bar.low, bar.high], [row, row], color=colour, linewidth=4, alpha=0.6, solid_capstyle="butt")
             axes.plot(bar.value, row, "|", color=INK, markersize=9, mew=1.6)
         _finish(axes, xlabel, _wide(values), formatted=figures.seconds)
@@ -96,7 +108,7 @@ def scatter(dots: Sequence[Dot], palette: Palette, labels: tuple[str, str], alt:
     """Dots by name; the upper left is best where y is a measure and x a time."""
     with rc_context(STYLE):
         figure, axes = _plain(dots, palette)
-        for name in palette.names:
+        for name in _names(dots):
             own = [(dot.x, dot.y) for dot in dots if dot.name == name]
             if own:
                 axes.plot(*zip(*own, strict=True), palette.marker(name), color=palette.colour(name), mec=PAPER, ms=7)
@@ -110,16 +122,17 @@ def lines(dots: Sequence[Dot], palette: Palette, labels: tuple[str, str], alt: s
     """One line a name over a growing x, both axes logarithmic: equal slopes are equal growth."""
     with rc_context(STYLE):
         figure, axes = _plain(dots, palette)
-        for name in palette.names:
+        for name in _names(dots):
             own = sorted((dot.x, dot.y) for dot in dots if dot.name == name)
             if own:
                 axes.plot(*zip(*own, strict=True), f"{palette.marker(name)}-", color=palette.colour(name), ms=5)
+        sizes = sorted({dot.x for dot in dots})
         _logarithmic(axes.yaxis, [dot.y for dot in dots], figures.seconds)
+        _logarithmic(axes.xaxis, sizes, figures.digits)
+        axes.set_xticks(sizes, [_short(figures.digits(size)) for size in sizes])
+        axes.set_xticks([], minor=True)
+        axes.set_xlabel(labels[0])
         axes.set_ylabel(labels[1])
-        _finish(axes, labels[0], logarithmic=False)
-        _logarithmic(axes.xaxis, [dot.x for dot in dots], figures.digits)
-        axes.set_xticks(sorted({dot.x for dot in dots}))
-        axes.xaxis.set_minor_locator(NullLocator())
         return inline(figure, number, alt)
 
 
@@ -146,7 +159,7 @@ def _grouped(groups: Sequence[Group]) -> tuple[Figure, Any, list[tuple[float, Ba
 
 
 def _plain(dots: Sequence[Dot], palette: Palette) -> tuple[Figure, Any]:
-    shown = [name for name in palette.names if any(dot.name == name for dot in dots)]
+    shown = _names(dots)
     figure = Figure(figsize=(WIDTH_IN, 2.6 + 0.17 * len(shown)))
     axes = figure.subplots()
     handles = [
@@ -158,22 +171,31 @@ def _plain(dots: Sequence[Dot], palette: Palette) -> tuple[Figure, Any]:
     return figure, axes
 
 
-def _finish(axes: Any, xlabel: str, logarithmic: bool, formatted: Any = figures.digits) -> None:
+def _finish(axes: Any, xlabel: str, logarithmic: bool, formatted: Callable[[float], str] = figures.digits) -> None:
     axes.set_xlabel(xlabel)
     if logarithmic:
         _logarithmic(axes.xaxis, [], formatted)
     else:
         axes.set_xlim(left=0)
         axes.locator_params(axis="x", nbins=5)
-        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: formatted(value) if value else "0"))
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: _short(formatted(value)) if value else "0"))
 
 
-def _logarithmic(axis: Any, values: Sequence[float], formatted: Any) -> None:
+def _logarithmic(axis: Any, values: Sequence[float], formatted: Callable[[float], str]) -> None:
+    """A logarithmic axis with numbers at the powers of ten; between them too where `values` span less than one."""
     axis._set_axes_scale("log")
-    axis.set_major_formatter(FuncFormatter(lambda value, _: formatted(value)))
-    axis.set_minor_formatter(FuncFormatter(lambda value, _: ""))
-    if values and max(values) < 10 * min(values):
-        axis.set_minor_formatter(FuncFormatter(lambda value, _: formatted(value)))
+    narrow = bool(values) and max(values) < 10 * min(values)
+    axis.set_major_formatter(FuncFormatter(lambda value, _: _short(formatted(value))))
+    axis.set_minor_formatter(FuncFormatter(lambda value, _: _short(formatted(value)) if narrow else ""))
+
+
+def _names(dots: Sequence[Dot]) -> list[str]:
+    return list(dict.fromkeys(dot.name for dot in dots))
+
+
+def _short(text: str) -> str:
+    """A tick's number without the zeros that only show precision: 10.0 ms is 10 ms."""
+    return re.sub(r"(\.\d*?)0+(?=\D|$)", r"\1", text).replace(". ", " ").rstrip(".")
 
 
 def _wide(values: Sequence[float]) -> bool:

@@ -47,7 +47,7 @@ def document(result: Fields, title: str) -> Document:
         raise ValueError(f"{result.where} holds no systems: nothing was run, so there is nothing to report")
     return Document(
         title=title,
-        headline=(*_headline(result, systems),),
+        headline=tuple(_headline(result, systems)),
         sections=(
             _quality(systems),
             *_significance(result),
@@ -75,10 +75,8 @@ def _store(result: Fields) -> dict[str, object]:
 
 def _headline(result: Fields, systems: Sequence[System]) -> list[str]:
     data = result.sub("dataset")
-    said = []
     failed = [one for one in result.items("verdicts") if one.values.get("passed") is not True]
-    for one in failed:
-        said.append(f"The judge does not agree: {one.text('what', '')} ({one.text('metric', '')}).")
+    said = [f"The judge does not agree: {one.text('what', '')} ({one.text('metric', '')})." for one in failed]
     counts = [f"{int(n):,} {key}" for key in ("documents", "queries") if (n := data.not_negative(key)) is not None]
     said.append(f"{data.text('name', 'unnamed data')}: {', '.join(counts)}; {len(systems)} systems.")
     best, worst = systems[-1], systems[0]
@@ -117,13 +115,15 @@ def _significance(result: Fields) -> list[Section]:
         rows.append(Row((f"{test.text('a', '')} − {test.text('b', '')}", test.text("measure", ""), *numbers, outcome)))
     if not rows:
         return []
-    note = f"Paired randomisation test over queries, two-sided; p below {ALPHA} is called a difference. Least sure first."
-    table = Table("Pairs of systems", ("pair", "measure", "difference", "p", "outcome"), tuple(rows), note)
+    note = f"Paired randomisation test over queries, two-sided; p below {ALPHA} is called a difference."
+    table = Table(
+        "Pairs of systems, least sure first", ("pair", "measure", "difference", "p", "outcome"), tuple(rows), note
+    )
     return [Section("Significance", tables=(table,))]
 
 
 def _cost(systems: Sequence[System], result: Fields) -> list[Section]:
-    palette = plots.Palette(tuple(sorted(system.name for system in systems)))
+    palette = plots.Palette.of([sorted(system.name for system in systems)])
     timed = sorted((s for s in systems if s.quartiles_s), key=lambda s: -s.quartiles_s[1] if s.quartiles_s else 0.0)
     drawn: list[Plot] = []
     bars, dots = [], []
@@ -158,13 +158,15 @@ def _timings(result: Fields) -> tuple[Table, ...]:
 
 
 def _correctness(result: Fields) -> Section:
-    verdicts = sorted(result.items("verdicts"), key=lambda v: (v.values.get("passed") is True, v.number("recall") or 0.0))
+    verdicts = sorted(
+        result.items("verdicts"), key=lambda v: (v.values.get("passed") is True, v.number("recall") or 0.0)
+    )
     rows = tuple(_verdict(verdict) for verdict in verdicts)
     if not rows:
         return Section("Correctness", prose=("This run holds no verdict: nothing was checked against exact search.",))
     columns = ("answers", "metric", "verdict", "recall", "largest score error", "allowed", "queries")
     note = "The judge is exact search over all documents; recall counts ties at the k-th score."
-    return Section("Correctness", tables=(Table("Milvus against the judge", columns, rows, note),))
+    return Section("Correctness", tables=(Table("Milvus against the judge", columns, rows, note, "verdict"),))
 
 
 def _verdict(verdict: Fields) -> Row:
@@ -193,7 +195,9 @@ def _departures(result: Fields) -> list[Section]:
     if not rows:
         return []
     prose = "Where the engine answers otherwise than Milvus' definitions say, in figures of this run."
-    return [Section("Departures", prose=(prose,), tables=(Table("Departures", ("what", "why", "figures"), tuple(rows)),))]
+    return [
+        Section("Departures", prose=(prose,), tables=(Table("Departures", ("what", "why", "figures"), tuple(rows)),))
+    ]
 
 
 def _number(value: object) -> str:

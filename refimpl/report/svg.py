@@ -15,7 +15,7 @@ CSS = {INK: "var(--ink)", LINE: "var(--line)", PAPER: "var(--paper)"} | {
     colour: f"var(--side-{i})" for i, colour in enumerate(SIDES)
 }
 
-STYLE = {
+STYLE: Any = {  # matplotlib types its keys by a list of them all
     "svg.fonttype": "none",
     "text.parse_math": False,  # a "$" in a name is a dollar, not a formula
     "font.family": "sans-serif",
