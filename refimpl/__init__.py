@@ -4,9 +4,15 @@ from importlib import import_module
 from typing import Any
 
 _ROOMS = {
+    "CohereRerankFunction": "refimpl.reranker",
+    "CrossEncoderRerankFunction": "refimpl.reranker",
     "DefaultEmbeddingFunction": "refimpl.dense.minilm",
+    "JinaRerankFunction": "refimpl.reranker",
+    "MaxSimRerankFunction": "refimpl.reranker",
     "MiniLMEmbeddingFunction": "refimpl.dense.minilm",
     "RerankResult": "refimpl.base",
+    "TEIRerankFunction": "refimpl.reranker",
+    "VoyageRerankFunction": "refimpl.reranker",
 }
 
 __all__ = sorted(_ROOMS)

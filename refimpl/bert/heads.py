@@ -45,6 +45,20 @@ def classifier_logits(weights: BertWeights, pooled: Pooled) -> Float[Array, "bat
     return linear(pooled, *weights.affine("classifier"))
 
 
+def sequence_logits(weights: BertWeights, hidden_states: Hidden) -> Float[Array, "batch labels"]:
+    """A sequence classifier's logits, read off [CLS].
+
+    BERT: `classifier` on the pooler's output (Devlin et al. 2019, section 4.1). RoBERTa, which has no pooler: tanh of
+    `classifier.dense`, then `classifier.out_proj`. Raises ValueError when the weights hold neither.
+    """
+    if "classifier.out_proj.weight" in weights:
+        dense = np.tanh(linear(hidden_states[:, 0], *weights.affine("classifier.dense")))
+        return linear(dense, *weights.affine("classifier.out_proj"))
+    if "classifier.weight" not in weights or "pooler.dense.weight" not in weights:
+        raise ValueError("these weights have no classifier on a pooler, so they score no pairs: take a cross-encoder's")
+    return classifier_logits(weights, pooler(weights, hidden_states))
+
+
 def masked_lm_logits(weights: BertWeights, hidden_states: Float[Array, "*rows hidden"]) -> Float[Array, "*rows vocab"]:
     """Transform, activation, layer norm, then the decoder, which is tied to the word embeddings unless it has its own.
 

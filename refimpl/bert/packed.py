@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from math import sqrt
+from typing import TypeVar
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -34,8 +35,9 @@ TILE_TOKENS = 512
 BLOCK_ROWS = 48
 
 Packed = Float[Array, "tokens hidden"]
-Head = Callable[[Array, Array], Array]
-"""Takes a tile's hidden states `(tokens, hidden)` and `lengths (texts,)`; returns a row for each text."""
+Result = TypeVar("Result")
+Head = Callable[[Array, Array], Result]
+"""Takes a tile's hidden states `(tokens, hidden)` and `lengths (texts,)`; returns a row or an item for each text."""
 
 ERF_OVER_SQRT2 = np.array(
     [7.978849411e-1, 3.633308411e-2, -3.259498044e-5, -5.530619091e-5, 3.964743883e-6, -1.322632954e-7, 1.756169654e-9],
@@ -64,29 +66,20 @@ class PackedEncoder:
             raise ValueError(
                 f"the packed forward computes in float32, got {weights.dtype}: use bert.forward for float64"
             )
-        if num_workers is not None and num_workers < 1:
-            raise ValueError(f"num_workers must be at least 1, got {num_workers}")
         self.weights = weights
         self.batch_size = batch_size
-        self.num_workers = num_workers or len(os.sched_getaffinity(0))
+        self.num_workers = worker_count(num_workers)
         self.layers = [_pack_layer(weights.layer(i)) for i in range(weights.config.num_hidden_layers)]
 
-    def map(self, tokens: Tokens, head: Head) -> Iterator[tuple[Array, Array]]:
+    def map(self, tokens: Tokens, head: Head[Result]) -> Iterator[tuple[Array, Result]]:
         """For each tile of texts: their indices `(texts,)` and what `head` makes of their hidden states."""
         longest = int(tokens.lengths.max(initial=0))
         check_ids(self.weights.config, tokens.input_ids, tokens.token_type_ids, longest)
-        tiles = list(tiles_by_length(tokens.lengths, self.batch_size))
 
-        def run(texts: Array) -> tuple[Array, Array]:
-            tile = tokens.select(texts)
-            return texts, head(self.hidden_states(tile), tile.lengths)
+        def run(tile: Tokens) -> Result:
+            return head(self.hidden_states(tile), tile.lengths)
 
-        with threadpool_limits(1, user_api="blas"):
-            if self.num_workers == 1 or len(tiles) == 1:
-                yield from map(run, tiles)
-                return
-            with ThreadPoolExecutor(self.num_workers) as pool:
-                yield from pool.map(run, tiles)
+        return map_tiles(run, tokens, self.batch_size, self.num_workers)
 
     def hidden_states(self, tile: Tokens) -> Packed:
         """Last hidden states of a tile's tokens, text after text."""
@@ -109,6 +102,7 @@ class PackedEncoder:
     def _embed(self, tile: Tokens) -> Packed:
         weights = self.weights
         position_ids = np.arange(len(tile.input_ids)) - np.repeat(tile.starts, tile.lengths)
+        position_ids += weights.config.first_position
         summed: Array = weights["embeddings.word_embeddings.weight"][tile.input_ids]
         summed += weights["embeddings.token_type_embeddings.weight"][tile.token_type_ids]
         positions = weights["embeddings.position_embeddings.weight"][position_ids]
@@ -116,6 +110,33 @@ class PackedEncoder:
         norm = weights.affine("embeddings.LayerNorm")
         add_and_norm(summed, positions, no_bias, norm, weights.config.layer_norm_eps)
         return summed
+
+
+def worker_count(num_workers: int | None) -> int:
+    """The number of threads asked for, or the number of cores that this process may use."""
+    if num_workers is not None and num_workers < 1:
+        raise ValueError(f"num_workers must be at least 1, got {num_workers}")
+    return num_workers or len(os.sched_getaffinity(0))
+
+
+def map_tiles(
+    run: Callable[[Tokens], Result], tokens: Tokens, batch_size: int, num_workers: int
+) -> Iterator[tuple[Array, Result]]:
+    """For each tile of texts: their indices and `run` of them, on `num_workers` threads with one BLAS thread each.
+
+    BLAS has as many threads as before once the iterator has ended.
+    """
+    tiles = list(tiles_by_length(tokens.lengths, batch_size))
+
+    def indexed(texts: Array) -> tuple[Array, Result]:
+        return texts, run(tokens.select(texts))
+
+    with threadpool_limits(1, user_api="blas"):
+        if num_workers == 1 or len(tiles) == 1:
+            yield from map(indexed, tiles)
+            return
+        with ThreadPoolExecutor(num_workers) as pool:
+            yield from pool.map(indexed, tiles)
 
 
 def tiles_by_length(lengths: Int[Array, "texts"], batch_size: int) -> Iterator[Int[Array, "tile_texts"]]:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
@@ -74,7 +75,7 @@ def trace(
 def _walk_table(walk: dict[str, Any], prefix: str | None) -> Table:
     import numpy as np
 
-    table = Table("intermediate", "shape", "min", "max", "mean", "norm")
+    table = Table("intermediate", "shape", "min", "max", "mean", "norm", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     table.columns[0].overflow = "fold"
     for column in table.columns[1:]:
         column.justify, column.no_wrap = "right", True
@@ -83,18 +84,20 @@ def _walk_table(walk: dict[str, Any], prefix: str | None) -> Table:
             continue
         shown = np.where(np.isfinite(value), value, 0.0)
         statistics = (shown.min(), shown.max(), shown.mean(), np.linalg.norm(shown))
-        table.add_row(name, " x ".join(map(str, value.shape)), *(f"{number:.4f}" for number in statistics))
+        table.add_row(name, "x".join(map(str, value.shape)), *(f"{number:.3f}" for number in statistics))
     return table
 
 
 @app.command()
 def verify(model: ModelPath = None) -> None:
-    """Compute every golden vector anew and hold it against the libraries that made it; exit status 1 when one is out."""
+    """Compute every golden vector anew and hold it against the published one; exit status 1 when one is out."""
     from refimpl.oracle import golden
     from refimpl.oracle.minilm import verify as verify_minilm
 
     comparisons = verify_minilm(None if model is None else str(model))
-    table = Table("stage", "texts", "made by", "max |diff|", "allowed", "verdict")
+    table = Table(
+        "stage", "texts", "made by", "max |diff|", "allowed", "verdict", box=SIMPLE_HEAD, padding=(0, 1, 0, 0)
+    )
     for vector, c in zip(golden.vectors(), comparisons, strict=True):
         texts = "all" if vector.input.startswith("all") else vector.input
         verdict = "matches" if c.matches else f"{c.out} of {c.total} out"

@@ -39,8 +39,7 @@ def verify(
 ) -> None:
     """Check every file's sha256 against the published one."""
     _known(name)
-    folder = directory or models.cached(name)
-    models.verify(name, folder)
+    folder = models.held(name, directory)
     print(f"{folder}: {len(models.SOURCES[name].files)} files, each as published")
 
 

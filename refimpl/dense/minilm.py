@@ -11,7 +11,7 @@ from refimpl import models
 from refimpl.base import check_texts
 from refimpl.bert.forward import forward
 from refimpl.bert.heads import l2_normalize, mean_pool
-from refimpl.bert.packed import PackedEncoder, mean_pool_packed, tiles_by_length
+from refimpl.bert.packed import PackedEncoder, map_tiles, mean_pool_packed, worker_count
 from refimpl.bert.weights import BertWeights
 from refimpl.progress import progress
 from refimpl.tokens import Tokenizer, Tokens
@@ -59,7 +59,8 @@ class MiniLMEmbeddingFunction:
             raise ValueError(f"max_length must be at most {positions}, the model's positions, got {max_length}")
         self.tokenizer = Tokenizer(folder, max_length)
         self.batch_size = batch_size
-        self._pooled = self._textbook if dtype == "float64" else self._packed(num_workers)
+        self.num_workers = worker_count(num_workers)
+        self._pooled = self._textbook if dtype == "float64" else self._packed()
         self.normalize = normalize
         self.show_progress = show_progress
 
@@ -108,15 +109,17 @@ class MiniLMEmbeddingFunction:
             warnings.warn(message, TruncationWarning, stacklevel=3)
         return vectors
 
-    def _packed(self, num_workers: int | None) -> Pooling:
-        encoder = PackedEncoder(self.weights, batch_size=self.batch_size, num_workers=num_workers)
+    def _packed(self) -> Pooling:
+        encoder = PackedEncoder(self.weights, batch_size=self.batch_size, num_workers=self.num_workers)
         return lambda tokens: encoder.map(tokens, mean_pool_packed)
 
     def _textbook(self, tokens: Tokens) -> Iterator[tuple[Array, Array]]:
-        for rows in tiles_by_length(tokens.lengths, self.batch_size):
-            batch = tokens.select(rows).padded()
+        def run(tile: Tokens) -> Array:
+            batch = tile.padded()
             states = forward(self.weights, batch.input_ids, batch.attention_mask, batch.token_type_ids)
-            yield rows, mean_pool(states.last_hidden_state, batch.attention_mask)
+            return mean_pool(states.last_hidden_state, batch.attention_mask)
+
+        return map_tiles(run, tokens, self.batch_size, self.num_workers)
 
 
 DefaultEmbeddingFunction = MiniLMEmbeddingFunction

@@ -47,7 +47,7 @@ def json_lines(field: str) -> Reader:
             except json.JSONDecodeError as error:
                 raise ValueError(f"{name}, line {number}: not JSON ({error})") from error
             if not isinstance(record, dict) or not isinstance(record.get(field), str):
-                raise ValueError(f"{name}, line {number}: expected an object with a str {field!r}; see --field")
+                raise ValueError(f"{name}, line {number}: no str {field!r} in it; see --field")
             yield record[field]
 
     return read
@@ -56,7 +56,7 @@ def json_lines(field: str) -> Reader:
 def embed_stream(function: EmbeddingFunction, texts: Iterator[str], out: Path) -> int:
     """Write the vectors of `texts` to `out` (.npy, float32, `(texts, dim)`) and return how many there were.
 
-    Holds `TEXTS_AT_A_TIME` texts in memory. Writes beside `out` and renames, so that no half of a file is ever at `out`.
+    Holds `TEXTS_AT_A_TIME` texts in memory. Writes beside `out` and renames, so `out` never holds half a file.
     """
     partial = out.with_name(f".{out.name}.{os.getpid()}.partial")
     count = 0

@@ -51,8 +51,8 @@ def compare(name: str, mine: Array, expected: Array, tolerance: float) -> Compar
         tolerance=tolerance,
         max_abs=float(difference[worst]),
         worst=worst,
-        mine=mine[worst].item(),
-        expected=expected[worst].item(),
+        mine=float(mine[worst]),
+        expected=float(expected[worst]),
         out=int(np.count_nonzero(difference > tolerance)),
         total=difference.size,
     )

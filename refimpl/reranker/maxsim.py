@@ -1,0 +1,107 @@
+"""Late interaction over a sentence encoder's token vectors: a reranker that needs no weights of its own."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from refimpl import models
+from refimpl.base import RerankResult
+from refimpl.bert.forward import forward
+from refimpl.bert.heads import l2_normalize
+from refimpl.bert.packed import PackedEncoder, tiles_by_length
+from refimpl.bert.weights import BertWeights
+from refimpl.reranker.ranking import check_request, ranked
+from refimpl.tokens import Tokenizer, Tokens
+
+Array = np.ndarray
+TokenVectors = Float[Array, "tokens hidden"]
+
+
+class MaxSimRerankFunction:
+    """Scores a document by `cosine_weight` cos(mean query, mean document) + (1 - `cosine_weight`) MaxSim.
+
+    MaxSim is the mean over the query's tokens of each one's greatest cosine with a document token, [CLS] and [SEP] left
+    out on both sides (Khattab and Zaharia 2020, section 3.3, there a sum over a model trained for it). The token
+    vectors are the last hidden states of all-MiniLM-L6-v2, which was trained for their mean alone. Scores lie in
+    [-1, 1]. `docs/rerankers.md` says what it is worth, measured.
+    """
+
+    gives_logits = False
+
+    def __init__(
+        self,
+        model_path: str | Path | None = None,
+        *,
+        dtype: str = "float32",
+        max_length: int = 256,
+        cosine_weight: float = 0.25,
+        batch_size: int = 32,
+        num_workers: int | None = None,
+    ) -> None:
+        if not 0.0 <= cosine_weight <= 1.0:
+            raise ValueError(f"cosine_weight must lie in [0, 1], got {cosine_weight!r}")
+        folder = models.path("all-MiniLM-L6-v2") if model_path is None else Path(model_path)
+        self.weights = BertWeights.load(folder, dtype)
+        if max_length > self.weights.config.longest_text:
+            longest = self.weights.config.longest_text
+            raise ValueError(f"max_length must be at most {longest}, the model's positions, got {max_length}")
+        self.tokenizer = Tokenizer(folder, max_length)
+        self.cosine_weight = cosine_weight
+        self.batch_size = batch_size
+        self._packed: PackedEncoder | None = None
+        if dtype == "float32":
+            self._packed = PackedEncoder(self.weights, batch_size=batch_size, num_workers=num_workers)
+
+    def __call__(self, query: str, documents: Sequence[str], top_k: int | None = 5) -> list[RerankResult]:
+        """The best `top_k` documents, best first; ValueError or TypeError for a wrong request."""
+        query, texts, wanted = check_request(query, documents, top_k)
+        return ranked(self.scores(query, texts).tolist(), texts, wanted)
+
+    def scores(self, query: str, documents: Sequence[str]) -> Float[Array, "documents"]:
+        """One score a document, in input order, in the dtype of the weights."""
+        return self.raw_scores(self.tokens(query, documents))
+
+    def tokens(self, query: str, documents: Sequence[str]) -> Tokens:
+        """The query and then the documents, as the model reads them."""
+        return self.tokenizer([query, *documents])
+
+    def raw_scores(self, tokens: Tokens) -> Float[Array, "documents"]:
+        """The score of each text after the first, which is the query."""
+        scores = np.empty(len(tokens) - 1, dtype=self.weights.dtype)
+        query = next(self._token_vectors(tokens.select(np.array([0]))))[1][0]
+        query_mean, query_tokens = l2_normalize(query.mean(axis=0)), _inner(query)
+        for rows, texts in self._token_vectors(tokens.select(np.arange(1, len(tokens)))):
+            for row, vectors in zip(rows, texts, strict=True):
+                cosine = query_mean @ l2_normalize(vectors.mean(axis=0))
+                late = max_sim(query_tokens, _inner(vectors))
+                scores[row] = self.cosine_weight * cosine + (1.0 - self.cosine_weight) * late
+        return scores
+
+    def _token_vectors(self, tokens: Tokens) -> Iterator[tuple[Int[Array, "rows"], list[TokenVectors]]]:
+        """Last hidden states of each text's tokens, some texts at a time with their indices."""
+        if self._packed is not None:
+            yield from self._packed.map(tokens, _split)
+            return
+        for rows in tiles_by_length(tokens.lengths, self.batch_size):
+            batch = tokens.select(rows).padded()
+            states = forward(self.weights, batch.input_ids, batch.attention_mask, batch.token_type_ids)
+            real = states.last_hidden_state[batch.attention_mask]
+            yield rows, _split(real, tokens.lengths[rows])
+
+
+def max_sim(query: TokenVectors, document: Float[Array, "document_tokens hidden"]) -> float:
+    """Mean over query rows of the greatest dot product with a document row; 0 when either has no rows."""
+    if not len(query) or not len(document):
+        return 0.0
+    return float((query @ document.T).max(axis=1).mean())
+
+
+def _inner(vectors: TokenVectors) -> Float[Array, "inner_tokens hidden"]:
+    """Unit vectors of all tokens but [CLS] and [SEP]."""
+    return l2_normalize(vectors[1:-1])
+
+
+def _split(states: TokenVectors, lengths: Int[Array, "texts"]) -> list[TokenVectors]:
+    return np.split(states, np.cumsum(lengths)[:-1])

@@ -1,0 +1,95 @@
+"""The packed forward against the textbook one on every case length, and each of its tricks against its definition."""
+
+import numpy as np
+import pytest
+from scipy.special import erf
+from threadpoolctl import threadpool_info
+
+from refimpl.bert import packed
+from refimpl.bert.forward import forward
+from refimpl.bert.heads import mean_pool
+from refimpl.bert.packed import PackedEncoder, equal_length_groups, mean_pool_packed, tiles_by_length
+from refimpl.bert.weights import BertWeights
+from refimpl.tokens import Tokens
+
+LENGTHS = [2, 1, 3, 2, 7, 8, 9, 15, 16, 17, 31, 32, 5, 5, 5]
+
+
+def tokens_of(lengths: list[int]) -> Tokens:
+    rng = np.random.default_rng(7)
+    total = sum(lengths)
+    ids, types = rng.integers(0, 50, total), rng.integers(0, 2, total)
+    return Tokens(ids, types, np.array(lengths), np.zeros(len(lengths), dtype=bool))
+
+
+def packed_vectors(encoder: PackedEncoder, tokens: Tokens) -> np.ndarray:
+    vectors = np.full((len(tokens), encoder.weights.config.hidden_size), np.nan, dtype=np.float32)
+    for rows, pooled in encoder.map(tokens, mean_pool_packed):
+        vectors[rows] = pooled
+    return vectors
+
+
+def textbook_vectors(folder, tokens: Tokens) -> np.ndarray:
+    weights = BertWeights.load(folder, "float64")
+    rows = []
+    for i in range(len(tokens)):
+        batch = tokens.select(np.array([i])).padded()
+        states = forward(weights, batch.input_ids, batch.attention_mask, batch.token_type_ids)
+        rows.append(mean_pool(states.last_hidden_state, batch.attention_mask))
+    return np.concatenate(rows)
+
+
+@pytest.mark.parametrize("tile_tokens", [1, 16, 512])
+@pytest.mark.parametrize("batch_size", [1, 4, 128])
+@pytest.mark.parametrize("num_workers", [1, 2])
+def test_packed_equals_textbook_for_every_length(tiny_folder, monkeypatch, tile_tokens, batch_size, num_workers):
+    monkeypatch.setattr(packed, "TILE_TOKENS", tile_tokens)
+    tokens = tokens_of(LENGTHS)
+    encoder = PackedEncoder(BertWeights.load(tiny_folder), batch_size=batch_size, num_workers=num_workers)
+    difference = np.abs(packed_vectors(encoder, tokens) - textbook_vectors(tiny_folder, tokens))
+    assert difference.max() <= 1e-5  # entries of about 1; observed 1.4e-6
+
+
+@pytest.mark.parametrize("hidden_act", ["gelu_new", "relu", "silu"])
+def test_packed_equals_textbook_for_other_activations(tiny_folder, tmp_path, hidden_act):
+    for file in ("config.json", "model.safetensors"):
+        (tmp_path / file).write_bytes((tiny_folder / file).read_bytes().replace(b'"gelu"', f'"{hidden_act}"'.encode()))
+    tokens = tokens_of([4, 6])
+    encoder = PackedEncoder(BertWeights.load(tmp_path))
+    assert np.abs(packed_vectors(encoder, tokens) - textbook_vectors(tmp_path, tokens)).max() <= 1e-5
+
+
+def test_erf_is_within_its_stated_bound():
+    x = np.linspace(-12.0, 12.0, 400_001, dtype=np.float32)
+    assert np.abs(packed.erf_over_sqrt2(x) - erf(x.astype(np.float64) / np.sqrt(2.0))).max() <= 1.5e-7
+    with np.errstate(over="ignore"):
+        far = packed.erf_over_sqrt2(np.array([-3e38, -1e4, -50, 50, 1e4, 3e38], dtype=np.float32))
+    np.testing.assert_array_equal(far, [-1, -1, -1, 1, 1, 1])
+
+
+def test_tiles_hold_every_text_once_within_their_bounds():
+    lengths = np.array([5, 300, 2, 600, 40, 40, 2])
+    tiles = list(tiles_by_length(lengths, batch_size=3))
+    assert sorted(np.concatenate(tiles).tolist()) == list(range(7))
+    assert [sorted(lengths[tile].tolist()) for tile in tiles] == [[600], [40, 40, 300], [2, 2, 5]]
+    assert list(tiles_by_length(np.array([], dtype=int), 3)) == []
+
+
+def test_equal_lengths_are_grouped():
+    assert equal_length_groups(np.array([4, 4, 3, 1])) == [(slice(0, 8), 4), (slice(8, 11), 3), (slice(11, 12), 1)]
+
+
+def test_blas_threads_are_as_before_afterwards(tiny_folder):
+    before = [(pool["prefix"], pool["num_threads"]) for pool in threadpool_info()]
+    packed_vectors(PackedEncoder(BertWeights.load(tiny_folder)), tokens_of(LENGTHS))
+    assert [(pool["prefix"], pool["num_threads"]) for pool in threadpool_info()] == before
+
+
+def test_refusals(tiny_folder):
+    with pytest.raises(ValueError, match="computes in float32, got float64"):
+        PackedEncoder(BertWeights.load(tiny_folder, "float64"))
+    with pytest.raises(ValueError, match="num_workers must be at least 1, got 0"):
+        PackedEncoder(BertWeights.load(tiny_folder), num_workers=0)
+    encoder = PackedEncoder(BertWeights.load(tiny_folder))
+    with pytest.raises(ValueError, match="33 tokens exceed the model's 32 positions"):
+        list(encoder.map(tokens_of([33]), mean_pool_packed))

@@ -1,0 +1,72 @@
+"""`refimpl embed`, `trace` and `verify` as their user meets them."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file
+
+
+def refimpl(*arguments: str, stdin: bytes = b"") -> subprocess.CompletedProcess:
+    return subprocess.run([sys.executable, "-m", "refimpl", *arguments], input=stdin, capture_output=True, check=False)
+
+
+@pytest.fixture(scope="module")
+def expected(minilm32):
+    return minilm32(["one", "", "drei ü"])
+
+
+def test_embed_lines_from_standard_input(tmp_path, expected):
+    done = refimpl("embed", "-", "--out", str(tmp_path / "v.npy"), stdin="one\n\ndrei ü\n".encode())
+    assert done.returncode == 0, done.stderr
+    assert b"3 vectors of 384" in done.stdout
+    np.testing.assert_allclose(np.load(tmp_path / "v.npy"), expected, rtol=0, atol=1e-6)
+
+
+def test_embed_json_lines_by_field(tmp_path, expected):
+    (tmp_path / "in.jsonl").write_text('{"body": "one"}\n{"body": ""}\n{"body": "drei \\u00fc"}\n')
+    done = refimpl("embed", str(tmp_path / "in.jsonl"), "--field", "body", "--out", str(tmp_path / "v.npy"))
+    assert done.returncode == 0, done.stderr
+    np.testing.assert_allclose(np.load(tmp_path / "v.npy"), expected, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "stdin", "said"),
+    [
+        (["embed", "/no/such/file", "--out", "v.npy"], b"", "No such file or directory: '/no/such/file'"),
+        (["embed", "-", "--out", "{tmp}/v.npy"], b"ok\n\xff\n", "refimpl: -, line 2: not UTF-8"),
+        (["embed", "-", "--out", "{tmp}/v.npy", "--format", "jsonl"], b"{}\n", "line 1: no str 'text' in it"),
+        (["embed", "-", "--out", "{tmp}/v.npy", "--model", "/no/model"], b"x\n", "/no/model/config.json"),
+        (["trace", "x", "--layer", "6"], b"", "--layer must lie in 0 to 5, got 6"),
+        (["trace", "x", "--dtype", "int8"], b"", "dtype must be 'float32' or 'float64', got 'int8'"),
+    ],
+)
+def test_mistakes_are_told_in_one_sentence(tmp_path, arguments, stdin, said):
+    done = refimpl(*(argument.replace("{tmp}", str(tmp_path)) for argument in arguments), stdin=stdin)
+    assert done.returncode in (1, 2)
+    assert said in done.stderr.decode()
+    assert "Traceback" not in done.stderr.decode()
+    assert not (tmp_path / "v.npy").exists()
+
+
+def test_trace_prints_a_layer_and_saves_the_whole_walk(tmp_path, minilm64):
+    saved = tmp_path / "trace.safetensors"
+    done = refimpl("trace", "A vector.", "--layer", "3", "--dtype", "float64", "--save", str(saved))
+    printed = done.stdout.decode()
+    assert done.returncode == 0, done.stderr
+    assert "[CLS] a vector . [SEP]" in printed
+    assert "layer.3.attention_probs" in printed
+    assert "layer.2." not in printed
+    walk = load_file(saved)
+    assert len(walk) == 2 + 5 + 6 * 12 + 2
+    np.testing.assert_allclose(walk["normalized"], minilm64(["A vector."]), rtol=0, atol=1e-14)
+
+
+def test_verify_fails_on_another_model(tmp_path, minilm_folder):
+    for file in ("config.json", "tokenizer.json", "sentence_bert_config.json", "model.safetensors"):
+        (tmp_path / file).write_bytes((minilm_folder / file).read_bytes().replace(b"1e-12", b"1e-05"))
+    done = refimpl("verify", "--model", str(tmp_path))
+    assert done.returncode == 1
+    assert b"layer.5.hidden_states" in done.stdout
+    assert b"out of 1e-12; worst at" in done.stdout

@@ -1,0 +1,78 @@
+"""What several test files share: the model's folder, the two embedding functions, a small random encoder."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors.numpy import save_file
+
+SHARED = Path(__file__).parents[2] / "shared"
+
+
+@pytest.fixture(scope="session")
+def minilm_folder() -> Path:
+    from refimpl import models
+
+    return models.path("all-MiniLM-L6-v2")
+
+
+@pytest.fixture(scope="session")
+def minilm32(minilm_folder):
+    from refimpl import MiniLMEmbeddingFunction
+
+    return MiniLMEmbeddingFunction(minilm_folder)
+
+
+@pytest.fixture(scope="session")
+def minilm64(minilm_folder):
+    from refimpl import MiniLMEmbeddingFunction
+
+    return MiniLMEmbeddingFunction(minilm_folder, dtype="float64")
+
+
+@pytest.fixture(scope="session")
+def sts_pairs() -> list[tuple[float, str, str]]:
+    """STS-Benchmark's test split: score, sentence1, sentence2."""
+    file = SHARED / "sts" / "stsbenchmark-test.tsv"
+    if not file.is_file():
+        pytest.skip(
+            f"STS-Benchmark is not part of this project; put its test split at ../{file.relative_to(SHARED.parent)}"
+        )
+    rows = [line.split("\t") for line in file.read_text(encoding="utf-8").split("\n") if line]
+    return [(float(row[4]), row[5], row[6]) for row in rows]
+
+
+@pytest.fixture(scope="session")
+def tiny_folder(tmp_path_factory) -> Path:
+    """A BERT of 2 layers, 3 heads and 24 features with random weights, written by the safetensors library."""
+    from refimpl.bert.weights import BertConfig, encoder_shapes
+
+    folder = tmp_path_factory.mktemp("tiny-bert")
+    published = {
+        "model_type": "bert",
+        "vocab_size": 50,
+        "hidden_size": 24,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 3,
+        "intermediate_size": 40,
+        "max_position_embeddings": 32,
+        "type_vocab_size": 2,
+        "layer_norm_eps": 1e-12,
+        "hidden_act": "gelu",
+    }
+    (folder / "config.json").write_text(json.dumps(published))
+    rng = np.random.default_rng(0)
+    shapes = encoder_shapes(BertConfig.load(folder))
+    save_file({n: rng.normal(0, 0.4, s).astype(np.float32) for n, s in shapes.items()}, folder / "model.safetensors")
+    return folder
+
+
+@pytest.fixture
+def unchecked():
+    """Signatures as a user meets them: without the shape and type checks that run while testing."""
+    import jaxtyping
+
+    jaxtyping.config.update("jaxtyping_disable", True)
+    yield
+    jaxtyping.config.update("jaxtyping_disable", False)

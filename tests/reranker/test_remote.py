@@ -1,0 +1,663 @@
+"""Remote rerankers against servers that fail: each case ends in the right answer, or the right error, in time."""
+
+import email.utils
+import gzip
+import itertools
+import json
+import logging
+import socket
+import struct
+import time
+import traceback
+from typing import Any
+
+import pytest
+from werkzeug import Request, Response
+
+from refimpl import CohereRerankFunction, JinaRerankFunction, TEIRerankFunction, VoyageRerankFunction
+from refimpl.http import (
+    AuthenticationError,
+    BadRequestError,
+    DeadlineError,
+    ProtocolError,
+    QuotaError,
+    RateLimitError,
+    RemoteError,
+    ServerError,
+    UnreachableError,
+)
+
+QUERY = "which planet is red?"
+DOCUMENTS = ["Venus is hot.", "Mars is red.", "Jupiter is large."]
+GOOD = {
+    "results": [
+        {"index": 1, "relevance_score": 0.9},
+        {"index": 0, "relevance_score": 0.2},
+        {"index": 2, "relevance_score": 0.1},
+    ]
+}
+RIGHT = [(1, 0.9, "Mars is red."), (0, 0.2, "Venus is hot."), (2, 0.1, "Jupiter is large.")]
+KEY = "sk-very-secret-0123456789"
+
+
+def plain(results: Any) -> list[tuple[int, float, str]]:
+    return [(result.index, result.score, result.text) for result in results]
+
+
+def jina(url: str, **options: Any) -> JinaRerankFunction:
+    return JinaRerankFunction("m", base_url=url, **{"timeout_s": 10.0, **options})
+
+
+def http(status: int, body: bytes, *headers: str) -> bytes:
+    head = [f"HTTP/1.1 {status} Whatever", "Content-Type: application/json", "Connection: close", *headers]
+    if not any(header.lower().startswith(("content-length", "transfer-encoding")) for header in headers):
+        head.append(f"Content-Length: {len(body)}")
+    return "\r\n".join(head).encode() + b"\r\n\r\n" + body
+
+
+GOOD_BYTES = http(200, json.dumps(GOOD).encode())
+
+
+class TestStatuses:
+    @pytest.mark.parametrize(
+        ("status", "body", "kind", "said"),
+        [
+            (401, b'{"detail": "Invalid API key"}', AuthenticationError, "Invalid API key"),
+            (401, b"", AuthenticationError, "without a message"),
+            (401, b'{"error": {"message": "Invalid API Key", "code": 401}}', AuthenticationError, "Invalid API Key"),
+            (403, b'{"message": "not yours"}', AuthenticationError, "not yours"),
+            (498, b'{"message": "invalid token"}', AuthenticationError, "invalid token"),
+            (402, b'{"detail": "Insufficient balance"}', QuotaError, "Insufficient balance"),
+            (400, b'{"error": "`inputs` cannot be empty", "error_type": "Empty"}', BadRequestError, "cannot be empty"),
+            (404, b'{"message": "model not found"}', BadRequestError, "model not found"),
+            (413, b"Payload Too Large", BadRequestError, "Payload Too Large"),
+            (422, b'{"detail": [{"loc": ["body"], "msg": "must be positive"}]}', BadRequestError, "must be positive"),
+            (422, b'"top_n - should be greater than or equal to 1"', BadRequestError, "greater than or equal to 1"),
+            (422, b'{"error": {"message": "too many documents"}}', BadRequestError, "too many documents"),
+            (424, b'{"error": "backend", "error_type": "Backend"}', BadRequestError, "backend"),
+            (429, b'{"detail": "slow down"}', RateLimitError, "slow down"),
+            (500, b'{"error": {"code": 500, "message": "too large", "type": "x"}}', ServerError, "too large"),
+            (501, b'{"error": {"code": 501, "message": "start it with --rerank"}}', ServerError, "--rerank"),
+            (502, b"<html><head><title>502 Bad Gateway</title></head></html>", ServerError, "502 Bad Gateway"),
+            (503, b"upstream\n  unavailable", ServerError, "upstream unavailable"),
+        ],
+    )  # fmt: skip
+    def test_each_status_has_its_error_with_the_servers_words(
+        self, httpserver: Any, status: int, body: bytes, kind: type[RemoteError], said: str
+    ) -> None:
+        httpserver.expect_request("/v1/rerank").respond_with_data(body, status)
+        with pytest.raises(kind, match=said) as caught:
+            jina(httpserver.url_for(""), max_retries=0)(QUERY, DOCUMENTS)
+        assert type(caught.value) is kind
+        assert caught.value.status == status
+
+    @pytest.mark.parametrize(
+        ("make", "path"),
+        [
+            (lambda url: JinaRerankFunction(base_url=url, api_key=KEY), "/v1/rerank"),
+            (lambda url: CohereRerankFunction(base_url=url, api_key=KEY), "/v2/rerank"),
+            (lambda url: CohereRerankFunction(base_url=url, api_key=KEY, api_version="v1"), "/v1/rerank"),
+            (lambda url: VoyageRerankFunction(base_url=url, api_key=KEY), "/v1/rerank"),
+            (lambda url: TEIRerankFunction(url, api_key=KEY), "/rerank"),
+        ],
+    )
+    def test_every_client_names_a_bad_key_at_once(self, httpserver: Any, make: Any, path: str) -> None:
+        httpserver.expect_request(path, headers={"Authorization": f"Bearer {KEY}"}).respond_with_data("", 401)
+        with pytest.raises(AuthenticationError, match="check api_key"):
+            make(httpserver.url_for(""))(QUERY, DOCUMENTS)
+        assert len(httpserver.log) == 1
+
+
+class TestRetries:
+    @pytest.mark.parametrize("statuses", [[500, 500], [408], [429, 503], [502, 504, 500]])
+    def test_what_may_pass_is_tried_again(self, httpserver: Any, statuses: list[int]) -> None:
+        answers = iter([Response("", status) for status in statuses] + [Response(json.dumps(GOOD))])
+        httpserver.expect_request("/v1/rerank").respond_with_handler(lambda _: next(answers))
+        assert plain(jina(httpserver.url_for(""))(QUERY, DOCUMENTS)) == RIGHT
+        assert len(httpserver.log) == len(statuses) + 1
+
+    @pytest.mark.parametrize("status", [400, 401, 402, 403, 404, 409, 422, 501])
+    def test_what_will_not_pass_is_not(self, httpserver: Any, status: int) -> None:
+        httpserver.expect_request("/v1/rerank").respond_with_data("", status)
+        with pytest.raises(RemoteError):
+            jina(httpserver.url_for(""))(QUERY, DOCUMENTS)
+        assert len(httpserver.log) == 1
+
+    def test_cohere_tries_a_conflict_again(self, httpserver: Any) -> None:
+        answers = iter([Response("", 409), Response(json.dumps(GOOD))])
+        httpserver.expect_request("/v2/rerank").respond_with_handler(lambda _: next(answers))
+        rf = CohereRerankFunction(base_url=httpserver.url_for(""))
+        assert plain(rf(QUERY, DOCUMENTS)) == RIGHT
+
+    def test_gives_up_after_max_retries(self, httpserver: Any) -> None:
+        httpserver.expect_request("/v1/rerank").respond_with_data('{"detail": "busy"}', 503)
+        with pytest.raises(ServerError, match="busy"):
+            jina(httpserver.url_for(""), max_retries=2)(QUERY, DOCUMENTS)
+        assert len(httpserver.log) == 3
+
+    @pytest.mark.parametrize(
+        ("headers", "at_least_s"),
+        [
+            ({"Retry-After": "1"}, 1.0),
+            ({"Retry-After": "0.3"}, 0.3),
+            ({"Retry-After": "date"}, 0.5),
+            ({"retry-after-ms": "400", "Retry-After": "9"}, 0.4),
+            ({"X-RateLimit-Reset": "epoch"}, 0.5),
+            ({"Retry-After": "soon"}, 0.0),
+            ({"Retry-After": "-5"}, 0.0),
+            ({"Retry-After": "nan"}, 0.0),
+            ({"Retry-After": "Sat, 01 Jan 2000 00:00:00 GMT"}, 0.0),
+        ],
+    )
+    def test_waits_as_the_server_asks(self, httpserver: Any, headers: dict[str, str], at_least_s: float) -> None:
+        if headers.get("Retry-After") == "date":  # whole seconds: between 1 and 2 from now, so at least 0.5 is waited
+            headers = {"Retry-After": email.utils.formatdate(time.time() + 2, usegmt=True)}
+        if headers.get("X-RateLimit-Reset") == "epoch":
+            headers = {"X-RateLimit-Reset": str(time.time() + 0.6)}
+        answers = iter([Response("", 429, headers), Response(json.dumps(GOOD))])
+        httpserver.expect_request("/v1/rerank").respond_with_handler(lambda _: next(answers))
+        started = time.monotonic()
+        assert plain(jina(httpserver.url_for(""))(QUERY, DOCUMENTS)) == RIGHT
+        assert at_least_s <= time.monotonic() - started < at_least_s + 2
+
+    def test_a_wait_beyond_the_deadline_is_not_begun(self, httpserver: Any) -> None:
+        httpserver.expect_request("/v1/rerank").respond_with_data("", 429, {"Retry-After": "3600"})
+        started = time.monotonic()
+        with pytest.raises(RateLimitError) as caught:
+            jina(httpserver.url_for(""))(QUERY, DOCUMENTS)
+        assert time.monotonic() - started < 2
+        assert caught.value.retry_after_s == 3600
+
+
+class TestBrokenConnections:
+    @staticmethod
+    def reset(connection: socket.socket) -> None:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        connection.close()
+
+    def test_a_reset_amid_the_body_is_tried_again(self, wire_server: Any) -> None:
+        def script(connection: socket.socket, number: int) -> None:
+            if number == 0:
+                connection.sendall(GOOD_BYTES[:-20])
+                time.sleep(0.05)
+                self.reset(connection)
+            else:
+                connection.sendall(GOOD_BYTES)
+
+        server = wire_server(script)
+        assert plain(jina(server.url)(QUERY, DOCUMENTS)) == RIGHT
+        assert len(server.requests) == 2
+
+    @pytest.mark.parametrize(
+        "sent", [b"", GOOD_BYTES[:30], GOOD_BYTES[:-20]], ids=["nothing", "half the head", "half the body"]
+    )
+    def test_a_lost_connection_ends_as_unreachable(self, wire_server: Any, sent: bytes) -> None:
+        server = wire_server(lambda connection, _: connection.sendall(sent) if sent else None)
+        with pytest.raises(UnreachableError, match="no whole answer"):
+            jina(server.url, max_retries=1)(QUERY, DOCUMENTS)
+        assert len(server.requests) == 2
+
+    def test_nobody_listens(self) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            port = listener.getsockname()[1]
+        with pytest.raises(UnreachableError, match="refused"):
+            jina(f"http://127.0.0.1:{port}", max_retries=1)(QUERY, DOCUMENTS)
+
+    def test_no_such_host(self) -> None:
+        with pytest.raises(UnreachableError):
+            jina("https://no-such-host.invalid", max_retries=0)(QUERY, DOCUMENTS)
+
+    def test_tls_to_a_plain_server(self, httpserver: Any) -> None:
+        with pytest.raises(UnreachableError, match="certificate"):
+            jina(httpserver.url_for("").replace("http:", "https:"))(QUERY, DOCUMENTS)
+
+    def test_no_http_at_all(self, wire_server: Any) -> None:
+        server = wire_server(lambda connection, _: connection.sendall(b"SSH-2.0-OpenSSH_9.6\r\n" * 3))
+        with pytest.raises(UnreachableError):
+            jina(server.url, max_retries=0)(QUERY, DOCUMENTS)
+
+
+class TestSlowness:
+    def drip(self, head: bytes, every_s: float = 0.05) -> Any:
+        def script(connection: socket.socket, _: int) -> None:
+            connection.sendall(head)
+            for _ in range(200):
+                connection.sendall(b" ")
+                time.sleep(every_s)
+
+        return script
+
+    @pytest.mark.parametrize(
+        "head",
+        [
+            http(200, b"", "Content-Length: 1000"),
+            http(200, b"", "Transfer-Encoding: chunked") + b"3e8\r\n",
+            b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n",
+            b"HTTP/1.1 200 OK\r\nX-Slow:",
+            b"HTTP/1.1 ",
+        ],
+        ids=["body", "chunked body", "endless body", "header", "status line"],
+    )
+    def test_a_drip_ends_at_the_deadline(self, wire_server: Any, head: bytes) -> None:
+        server = wire_server(self.drip(head))
+        started = time.monotonic()
+        with pytest.raises(DeadlineError, match=r"within 0\.6 s"):
+            jina(server.url, timeout_s=0.6)(QUERY, DOCUMENTS)
+        assert 0.5 < time.monotonic() - started < 1.6
+
+    def test_silence_ends_at_the_deadline(self, wire_server: Any) -> None:
+        server = wire_server(lambda *_: time.sleep(5))
+        started = time.monotonic()
+        with pytest.raises(DeadlineError):
+            jina(server.url, timeout_s=0.5)(QUERY, DOCUMENTS)
+        assert time.monotonic() - started < 1.5
+
+    def test_the_deadline_is_one_for_all_batches(self, wire_server: Any) -> None:
+        def script(connection: socket.socket, _: int) -> None:
+            time.sleep(0.3)
+            connection.sendall(http(200, b'[{"index": 0, "score": 0.5}]'))
+
+        server = wire_server(script)
+        with pytest.raises(DeadlineError):
+            TEIRerankFunction(server.url, timeout_s=0.7, max_documents=1)(QUERY, DOCUMENTS * 3)
+        assert len(server.requests) <= 3
+
+
+class TestBodies:
+    def test_100_mb_announced_is_not_read(self, wire_server: Any) -> None:
+        server = wire_server(
+            lambda connection, _: connection.sendall(http(200, b"x" * 1000, "Content-Length: 100000000"))
+        )
+        started = time.monotonic()
+        with pytest.raises(ProtocolError, match="more than 64 MiB"):
+            jina(server.url)(QUERY, DOCUMENTS)
+        assert time.monotonic() - started < 2
+
+    def test_100_mb_unannounced_are_not_read_to_the_end(self, wire_server: Any) -> None:
+        sent = [0]
+
+        def script(connection: socket.socket, _: int) -> None:
+            connection.sendall(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n")
+            for _ in range(100):
+                connection.sendall(b" " * 1_000_000)
+                sent[0] += 1
+
+        with pytest.raises(ProtocolError, match="more than 64 MiB"):
+            jina(wire_server(script).url)(QUERY, DOCUMENTS)
+        assert sent[0] < 90
+
+    def test_a_gzip_bomb_is_not_unpacked(self, wire_server: Any) -> None:
+        bomb = gzip.compress(b" " * 100_000_000, 1)
+        server = wire_server(lambda connection, _: connection.sendall(http(200, bomb, "Content-Encoding: gzip")))
+        with pytest.raises(ProtocolError, match="more than 64 MiB"):
+            jina(server.url)(QUERY, DOCUMENTS)
+
+    def test_gzip_though_not_asked_for_is_read(self, wire_server: Any) -> None:
+        packed = gzip.compress(json.dumps(GOOD).encode())
+        server = wire_server(lambda connection, _: connection.sendall(http(200, packed, "Content-Encoding: gzip")))
+        assert plain(jina(server.url)(QUERY, DOCUMENTS)) == RIGHT
+
+    @pytest.mark.parametrize(
+        ("body", "said"),
+        [
+            (b"", "an empty body"),
+            (json.dumps(GOOD).encode()[:-20], "no strict JSON"),
+            (b"<!doctype html><title>Log in</title>", "an HTML page \\('Log in'\\)"),
+            (b"OK", "no strict JSON"),
+            (b'{"results": [{"index": 0, "relevance_score": NaN}]}', "NaN is no JSON number"),
+            (b'{"results": [{"index": 0, "relevance_score": -Infinity}]}', "-Infinity is no JSON number"),
+            (b"[" * 200_000, "nested too deeply"),
+            (b'{"results": "\xff\xfe"}', "no strict JSON"),
+            (b'{"results": []} {"results": []}', "no strict JSON"),
+            (b"null", "expected a list of results"),
+            (b'"fine"', "expected a list of results"),
+            (b"7", "expected a list of results"),
+            (b"{}", "expected a list of results"),
+            (b'{"results": {"0": 0.5}}', "expected a list of results"),
+            (b'{"results": null}', "expected a list of results"),
+            (b'{"error": "model is loading"}', "200 with an error: model is loading"),
+            (b'{"error": {"message": "quota exceeded", "code": 402}}', "200 with an error: quota exceeded"),
+            (b'{"detail": "no such model"}', "200 with an error: no such model"),
+        ],
+    )  # fmt: skip
+    def test_a_200_that_is_no_answer(self, httpserver: Any, body: bytes, said: str) -> None:
+        httpserver.expect_request("/v1/rerank").respond_with_data(body, 200)
+        with pytest.raises(ProtocolError, match=said) as caught:
+            jina(httpserver.url_for(""))(QUERY, DOCUMENTS)
+        assert len(str(caught.value)) < 600
+        assert len(httpserver.log) == 1
+
+
+def entry(index: Any = 0, score: Any = 0.5, **more: Any) -> dict[str, Any]:
+    return {"index": index, "relevance_score": score, **more}
+
+
+class TestImpossibleAnswers:
+    @pytest.mark.parametrize(
+        ("entries", "said"),
+        [
+            ([entry(0), entry(1), entry(3)], "index 3 is out of range, 3 documents"),
+            ([entry(0), entry(1), entry(-1)], "index -1 is out of range"),
+            ([entry(0), entry(1), entry(1)], "document 1 stands twice"),
+            ([entry(0), entry(1), entry("2")], "whole number"),
+            ([entry(0), entry(1), entry(2.0)], "whole number"),
+            ([entry(0), entry(1), entry(True)], "whole number"),
+            ([entry(0), entry(1), entry(None)], "whole number"),
+            ([entry(0), entry(1), {"relevance_score": 0.1}], "whole number"),
+            ([entry(0), entry(1), entry(10**30)], "out of range"),
+            ([entry(0), entry(1), entry(2, "0.9")], "score of document 2 must be a finite number"),
+            ([entry(0), entry(1), entry(2, None)], "score of document 2"),
+            ([entry(0), entry(1), entry(2, True)], "score of document 2"),
+            ([entry(0), entry(1), entry(2, [0.9])], "score of document 2"),
+            ([entry(0), entry(1), {"index": 2}], "score of document 2"),
+            ([entry(0), entry(1)], "asked for 3 of 3 documents, got 2, document 2 among the missing"),
+            ([], "asked for 3 of 3 documents, got 0"),
+            ([entry(0), entry(1), None], "must be an object"),
+            ([entry(0), entry(1), [2, 0.5]], "must be an object"),
+            ([0.1, 0.2, 0.3], "must be an object"),
+        ],
+    )  # fmt: skip
+    @pytest.mark.parametrize("wrap", ["results", "data", None])
+    def test_is_refused_whatever_the_wrapping(self, httpserver: Any, entries: Any, said: str, wrap: str | None) -> None:
+        httpserver.expect_request("/v1/rerank").respond_with_json({wrap: entries} if wrap else entries)
+        with pytest.raises(ProtocolError, match=said):
+            jina(httpserver.url_for(""))(QUERY, DOCUMENTS)
+
+    @pytest.mark.parametrize("score", ["1e999", "-1e999"])
+    def test_a_score_beyond_any_float(self, httpserver: Any, score: str) -> None:
+        httpserver.expect_request("/v1/rerank").respond_with_data(f'[{{"index": 0, "score": {score}}}]')
+        with pytest.raises(ProtocolError, match="finite"):
+            jina(httpserver.url_for(""))(QUERY, DOCUMENTS[:1])
+
+
+class TestLenientShapes:
+    @pytest.mark.parametrize(
+        "document",
+        [
+            {},
+            {"document": None},
+            {"document": "Mars is red."},
+            {"document": {"text": "Mars"}},
+            {"document": {"text": "altered!", "multi_modal": None}},
+            {"text": "altered"},
+            {"document": 7},
+        ],
+        ids=str,
+    )
+    @pytest.mark.parametrize("wrap", ["results", "data", None])
+    def test_the_text_is_ours_whatever_is_echoed(self, httpserver: Any, document: Any, wrap: str | None) -> None:
+        entries = [entry(1, 0.9, **document), entry(0, 0.2, **document), entry(2, 0.1, **document)]
+        httpserver.expect_request("/v1/rerank").respond_with_json({wrap: entries, "usage": {}} if wrap else entries)
+        assert plain(jina(httpserver.url_for(""))(QUERY, DOCUMENTS)) == RIGHT
+
+    @pytest.mark.parametrize("order", list(itertools.permutations(range(3))), ids=str)
+    def test_order_and_ties_are_settled_here(self, httpserver: Any, order: tuple[int, ...]) -> None:
+        scores = [0.5, 0.7, 0.5]
+        httpserver.expect_request("/rerank").respond_with_json([{"index": i, "score": scores[i]} for i in order])
+        results = TEIRerankFunction(httpserver.url_for(""))(QUERY, DOCUMENTS)
+        assert [result.index for result in results] == [1, 0, 2]
+
+    def test_whole_numbers_are_scores(self, httpserver: Any) -> None:
+        httpserver.expect_request("/v1/rerank").respond_with_json([entry(0, 1), entry(1, -3), entry(2, 0)])
+        results = jina(httpserver.url_for(""))(QUERY, DOCUMENTS)
+        assert [(result.index, result.score) for result in results] == [(0, 1.0), (2, 0.0), (1, -3.0)]
+
+    def test_more_than_asked_for_is_cut(self, httpserver: Any) -> None:
+        httpserver.expect_request("/v1/rerank").respond_with_json(GOOD)
+        assert plain(jina(httpserver.url_for(""))(QUERY, DOCUMENTS, top_k=1)) == RIGHT[:1]
+
+
+def rerank_server(httpserver: Any, path: str, wrap: str | None, score: str) -> list[dict[str, Any]]:
+    """Scores each document by the number that it holds, honours top_n and top_k, and keeps the requests."""
+    requests: list[dict[str, Any]] = []
+
+    def answer(request: Request) -> Response:
+        body = request.get_json()
+        requests.append(body)
+        texts = body.get("documents", body.get("texts"))
+        entries = [{"index": i, score: float(text.split()[-1])} for i, text in enumerate(texts)]
+        entries.sort(key=lambda item: -item[score])
+        entries = entries[: body.get("top_n", body.get("top_k", len(entries)))]
+        return Response(json.dumps({wrap: entries} if wrap else entries))
+
+    httpserver.expect_request(path, method="POST").respond_with_handler(answer)
+    return requests
+
+
+class TestRequests:
+    def test_jina(self, httpserver: Any) -> None:
+        sent = rerank_server(httpserver, "/v1/rerank", "results", "relevance_score")
+        jina(httpserver.url_for(""))("q", ["a 1", "b 2"], top_k=1)
+        assert sent == [
+            {"model": "m", "query": "q", "documents": ["a 1", "b 2"], "top_n": 1, "return_documents": False}
+        ]
+
+    def test_cohere_2(self, httpserver: Any) -> None:
+        sent = rerank_server(httpserver, "/v2/rerank", "results", "relevance_score")
+        CohereRerankFunction("m", base_url=httpserver.url_for(""), max_tokens_per_doc=99)("q", ["a 1", "b 2"])
+        assert sent == [{"model": "m", "query": "q", "documents": ["a 1", "b 2"], "top_n": 2, "max_tokens_per_doc": 99}]
+
+    def test_cohere_1(self, httpserver: Any) -> None:
+        sent = rerank_server(httpserver, "/v1/rerank", "results", "relevance_score")
+        rf = CohereRerankFunction("m", base_url=httpserver.url_for(""), api_version="v1", return_documents=False)
+        rf("q", ["a 1", "b 2"])
+        assert sent == [
+            {"model": "m", "query": "q", "documents": ["a 1", "b 2"], "top_n": 2, "return_documents": False}
+        ]
+
+    def test_voyage(self, httpserver: Any) -> None:
+        sent = rerank_server(httpserver, "/v1/rerank", "data", "relevance_score")
+        VoyageRerankFunction("m", base_url=httpserver.url_for("/v1"))("q", ["a 1", "b 2"], top_k=1)
+        assert sent == [{"model": "m", "query": "q", "documents": ["a 1", "b 2"], "top_k": 1, "truncation": True}]
+
+    def test_tei(self, httpserver: Any) -> None:
+        sent = rerank_server(httpserver, "/rerank", None, "score")
+        assert len(TEIRerankFunction(httpserver.url_for(""))("q", ["a 1", "b 2"], top_k=1)) == 1
+        assert sent == [
+            {"query": "q", "texts": ["a 1", "b 2"], "raw_scores": False, "return_text": False, "truncate": True}
+        ]
+
+    @pytest.mark.parametrize("base", ["", "/", "/v1", "/v1/", "/v1/rerank"])
+    def test_any_way_of_writing_the_address(self, httpserver: Any, base: str) -> None:
+        httpserver.expect_request("/v1/rerank").respond_with_json(GOOD)
+        assert plain(jina(httpserver.url_for("") + base.removeprefix("/"))(QUERY, DOCUMENTS)) == RIGHT
+
+    def test_unicode_travels_whole(self, httpserver: Any) -> None:
+        documents = ["naïve café 1", "机器学习 2", "👩‍🚀\x00\u2028 3"]
+        sent = rerank_server(httpserver, "/v1/rerank", "results", "relevance_score")
+        results = jina(httpserver.url_for(""))("¿qué?", documents)
+        assert sent[0]["documents"] == documents
+        assert [result.text for result in results] == documents[::-1]
+
+
+class TestSplitting:
+    @pytest.mark.parametrize(("count", "limit", "sizes"), [(5, 2, [2, 2, 1]), (4, 2, [2, 2]), (2, 2, [2]), (1, 2, [1])])
+    @pytest.mark.parametrize("top_k", [1, 3, None])
+    def test_batches_are_merged_to_the_best(
+        self, httpserver: Any, count: int, limit: int, sizes: list[int], top_k: int | None
+    ) -> None:
+        documents = [f"document {(7 * i) % 11}" for i in range(count)]
+        sent = rerank_server(httpserver, "/v1/rerank", "results", "relevance_score")
+        results = jina(httpserver.url_for(""), max_documents=limit)(QUERY, documents, top_k)
+        expected = sorted(range(count), key=lambda i: -float(documents[i].split()[-1]))[:top_k]
+        assert [result.index for result in results] == expected
+        assert [result.text for result in results] == [documents[i] for i in expected]
+        assert [len(body["documents"]) for body in sent] == sizes
+
+    def test_tei_by_32_and_by_2_mb(self, httpserver: Any) -> None:
+        sent = rerank_server(httpserver, "/rerank", None, "score")
+        rf = TEIRerankFunction(httpserver.url_for(""))
+        assert [result.index for result in rf(QUERY, [f"d {i}" for i in range(70)], 2)] == [69, 68]
+        assert [len(body["texts"]) for body in sent] == [32, 32, 6]
+        sent.clear()
+        big = [f"{'ü' * 300_000} {i}" for i in range(5)]  # 600 kB each
+        assert [result.index for result in rf(QUERY, big, 1)] == [4]
+        assert [len(body["texts"]) for body in sent] == [3, 2]
+
+    def test_jina_takes_1024_at_once(self, httpserver: Any) -> None:
+        sent = rerank_server(httpserver, "/v1/rerank", "results", "relevance_score")
+        jina(httpserver.url_for(""))(QUERY, [f"d {i}" for i in range(1025)], 5)
+        assert [len(body["documents"]) for body in sent] == [1024, 1]
+
+    def test_a_failing_batch_fails_the_call(self, httpserver: Any) -> None:
+        answers = iter([Response('[{"index": 0, "score": 0.5}]'), Response('{"error": "no"}', 422)])
+        httpserver.expect_request("/rerank").respond_with_handler(lambda _: next(answers))
+        with pytest.raises(BadRequestError, match="no"):
+            TEIRerankFunction(httpserver.url_for(""), max_documents=1)(QUERY, DOCUMENTS)
+
+
+class TestKeys:
+    @staticmethod
+    def everything(error: BaseException) -> str:
+        """The traceback with every frame's locals, as pytest and rich show them, and the same of what led to it."""
+        return "".join(traceback.TracebackException.from_exception(error, capture_locals=True).format())
+
+    @pytest.mark.parametrize("status", [401, 500, 200])
+    def test_a_key_shows_nowhere(self, httpserver: Any, caplog: pytest.LogCaptureFixture, status: int) -> None:
+        httpserver.expect_request("/v1/rerank").respond_with_data(f'{{"detail": "bad key {KEY}"}}', status)
+        caplog.set_level(logging.DEBUG)
+        rf = jina(httpserver.url_for(""), api_key=KEY, max_retries=1)
+        with pytest.raises(RemoteError, match=r"bad key \*\*\*") as caught:
+            rf(QUERY, DOCUMENTS)
+        assert httpserver.log[0][0].headers["Authorization"] == f"Bearer {KEY}"
+        for text in (
+            repr(rf),
+            str(vars(rf)),
+            repr(rf._session),
+            self.everything(caught.value),
+            repr(caught.value.server_message),
+            caplog.text,
+        ):
+            assert KEY not in text
+
+    def test_nor_when_the_connection_fails(self, caplog: pytest.LogCaptureFixture) -> None:
+        caplog.set_level(logging.DEBUG)
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        with pytest.raises(UnreachableError) as caught:
+            jina(url, api_key=KEY, max_retries=1)(QUERY, DOCUMENTS)
+        assert KEY not in self.everything(caught.value) + caplog.text
+
+    @pytest.mark.parametrize("key", ["two words", "line\nbreak", "schlüssel", "", "   "])
+    def test_a_key_that_no_header_may_hold_is_refused_unseen(self, key: str) -> None:
+        with pytest.raises(ValueError, match="the API key") as caught:
+            jina("https://example.org", api_key=key)
+        assert not key.strip() or key not in str(caught.value)
+
+    def test_a_line_break_at_its_end_is_cut(self, httpserver: Any) -> None:
+        httpserver.expect_request("/v1/rerank", headers={"Authorization": f"Bearer {KEY}"}).respond_with_json(GOOD)
+        assert plain(jina(httpserver.url_for(""), api_key=KEY + "\n")(QUERY, DOCUMENTS)) == RIGHT
+
+    @pytest.mark.parametrize(
+        ("make", "variable"),
+        [
+            (JinaRerankFunction, "JINAAI_API_KEY"),
+            (CohereRerankFunction, "CO_API_KEY"),
+            (VoyageRerankFunction, "VOYAGE_API_KEY"),
+        ],
+    )
+    def test_a_hosted_reranker_says_where_to_put_the_key(
+        self, make: Any, variable: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        with pytest.raises(ValueError, match=variable):
+            make()
+        monkeypatch.setenv(variable, KEY)
+        assert KEY not in repr(make()) + str(vars(make()))
+
+    def test_a_provider_key_from_the_environment_stays_with_the_provider(
+        self, httpserver: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("JINAAI_API_KEY", KEY)
+        httpserver.expect_request("/v1/rerank").respond_with_json(GOOD)
+        jina(httpserver.url_for(""))(QUERY, DOCUMENTS)
+        assert "Authorization" not in httpserver.log[0][0].headers
+
+
+class TestRedirects:
+    def test_the_same_host_gets_the_key(self, httpserver: Any) -> None:
+        httpserver.expect_request("/v1/rerank").respond_with_data("", 307, {"Location": "/new"})
+        httpserver.expect_request("/new", headers={"Authorization": f"Bearer {KEY}"}).respond_with_json(GOOD)
+        assert plain(jina(httpserver.url_for(""), api_key=KEY)(QUERY, DOCUMENTS)) == RIGHT
+
+    @pytest.mark.parametrize("status", [307, 308])
+    def test_another_host_does_not(self, httpserver: Any, wire_server: Any, status: int) -> None:
+        other = wire_server(lambda connection, _: connection.sendall(GOOD_BYTES))
+        httpserver.expect_request("/v1/rerank").respond_with_data("", status, {"Location": other.url + "/v1/rerank"})
+        assert plain(jina(httpserver.url_for(""), api_key=KEY)(QUERY, DOCUMENTS)) == RIGHT
+        assert b"Mars is red." in other.requests[0]
+        assert KEY.encode() not in other.requests[0]
+
+    def test_and_its_401_says_why(self, httpserver: Any, wire_server: Any) -> None:
+        other = wire_server(lambda connection, _: connection.sendall(http(401, b"")))
+        httpserver.expect_request("/v1/rerank").respond_with_data("", 307, {"Location": other.url})
+        with pytest.raises(AuthenticationError, match="held back"):
+            jina(httpserver.url_for(""), api_key=KEY)(QUERY, DOCUMENTS)
+
+    @pytest.mark.parametrize("status", [301, 302, 303])
+    def test_one_that_would_drop_the_body_names_the_new_address(self, httpserver: Any, status: int) -> None:
+        httpserver.expect_request("/v1/rerank").respond_with_data("", status, {"Location": "/there"})
+        with pytest.raises(ProtocolError, match=r"/there.*base_url"):
+            jina(httpserver.url_for(""))(QUERY, DOCUMENTS)
+
+    def test_a_loop_ends(self, httpserver: Any) -> None:
+        httpserver.expect_request("/v1/rerank").respond_with_data("", 307, {"Location": "/v1/rerank"})
+        with pytest.raises(ProtocolError, match="more than 3 times"):
+            jina(httpserver.url_for(""))(QUERY, DOCUMENTS)
+
+    def test_not_to_plain_http_elsewhere(self, httpserver: Any) -> None:
+        httpserver.expect_request("/v1/rerank").respond_with_data("", 307, {"Location": "http://192.0.2.1/rerank"})
+        with pytest.raises(ProtocolError, match="unencrypted"):
+            jina(httpserver.url_for(""))(QUERY, DOCUMENTS)
+
+
+class TestAddresses:
+    @pytest.mark.parametrize("url", ["http://192.0.2.1:8080", "http://example.org", "http://localhost.example.org"])
+    def test_plain_http_elsewhere_must_be_asked_for(self, url: str) -> None:
+        with pytest.raises(ValueError, match="allow_http=True"):
+            TEIRerankFunction(url)
+        assert url in repr(TEIRerankFunction(url, allow_http=True))
+
+    @pytest.mark.parametrize(
+        "url", ["http://localhost:1", "http://127.0.0.9", "http://[::1]:80", "https://example.org"]
+    )
+    def test_this_machine_and_tls_need_no_word(self, url: str) -> None:
+        assert url in repr(TEIRerankFunction(url))
+
+    @pytest.mark.parametrize(
+        "url",
+        ["", "example.org", "ftp://example.org", "http://", "https://u:p@example.org", "https://example.org/?a=b#c"],
+    )
+    def test_what_is_no_address_is_refused(self, url: str) -> None:
+        with pytest.raises(ValueError, match="base_url"):
+            TEIRerankFunction(url)
+
+
+class TestScoreKind:
+    def test_is_promised_by_the_protocol(self, httpserver: Any) -> None:
+        url = httpserver.url_for("")
+        assert JinaRerankFunction(api_key=KEY).score_kind == "probability"
+        assert jina(url).score_kind == "unknown"
+        assert TEIRerankFunction(url).score_kind == "probability"
+        assert TEIRerankFunction(url, raw_scores=True).score_kind == "logit"
+
+    def test_until_a_score_shows_otherwise(self, httpserver: Any) -> None:
+        httpserver.expect_request("/rerank").respond_with_json([{"index": 0, "score": -3.25}])
+        rf = TEIRerankFunction(httpserver.url_for(""))
+        rf(QUERY, DOCUMENTS[:1])
+        assert rf.score_kind == "logit"
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"timeout_s": 0.0},
+        {"timeout_s": -1.0},
+        {"timeout_s": float("nan")},
+        {"timeout_s": float("inf")},
+        {"max_retries": -1},
+        {"max_documents": 0},
+    ],
+)
+def test_settings_that_make_no_sense_are_refused(options: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=next(iter(options))):
+        TEIRerankFunction("http://localhost", **options)

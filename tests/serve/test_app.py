@@ -1,0 +1,255 @@
+"""The server's answers and refusals, seen by plain HTTP and by our own clients."""
+
+import base64
+import json
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import requests
+
+from refimpl import CohereRerankFunction, JinaRerankFunction, TEIRerankFunction, VoyageRerankFunction
+from refimpl.http import AuthenticationError
+from refimpl.serve.app import Limits
+from refimpl.serve.engine import Engine
+from refimpl.tokens import Tokens
+
+QUERY = "Which planet is known as the Red Planet?"
+DOCUMENTS = ["Venus is Earth's twin.", "Mars is often called the Red Planet.", "Jupiter is the largest planet."]
+ROOT = Path(__file__).parents[2]
+
+
+def post(url: str, body: Any, **options: Any) -> requests.Response:
+    data = body if isinstance(body, bytes) else json.dumps(body).encode()
+    return requests.post(url, data=data, timeout=20, **options)
+
+
+class TestOurOwnClients:
+    @pytest.mark.parametrize(
+        "make",
+        [
+            lambda url: JinaRerankFunction(base_url=url),
+            lambda url: JinaRerankFunction(base_url=f"{url}/rerank"),
+            lambda url: JinaRerankFunction(base_url=url, return_documents=True),
+            lambda url: CohereRerankFunction(base_url=url),
+            lambda url: CohereRerankFunction(base_url=url, api_version="v1"),
+            lambda url: VoyageRerankFunction(base_url=url),
+            lambda url: TEIRerankFunction(url),
+            lambda url: TEIRerankFunction(url, max_documents=1),
+        ],
+    )
+    def test_get_the_local_rerankers_numbers(self, url: str, engine: Engine, make: Any) -> None:
+        local = engine.reranker(QUERY, DOCUMENTS, top_k=2)
+        remote = make(url)(QUERY, DOCUMENTS, top_k=2)
+        assert [result.index for result in remote] == [result.index for result in local] == [1, 2]
+        np.testing.assert_allclose([r.score for r in remote], [r.score for r in local], rtol=0, atol=1e-6)
+
+    def test_the_key_is_asked_for(self, locked_url: str) -> None:
+        with pytest.raises(AuthenticationError, match="missing or wrong"):
+            JinaRerankFunction(base_url=locked_url)(QUERY, DOCUMENTS)
+        assert len(JinaRerankFunction(base_url=locked_url, api_key="the-key")(QUERY, DOCUMENTS)) == 3
+
+
+class TestShapes:
+    def test_jina(self, url: str) -> None:
+        answer = post(f"{url}/v1/rerank", {"query": QUERY, "documents": DOCUMENTS, "top_n": 1, "model": "x"}).json()
+        (result,) = answer["results"]
+        assert result["index"] == 1
+        assert result["document"] == {"text": DOCUMENTS[1]}
+        assert answer["usage"]["total_tokens"] > 20
+
+    def test_objects_with_text_are_documents(self, url: str) -> None:
+        documents = [{"text": text} for text in DOCUMENTS]
+        answer = post(f"{url}/v1/rerank", {"query": QUERY, "documents": documents, "return_documents": False}).json()
+        assert [result["index"] for result in answer["results"]] == [1, 2, 0]
+        assert "document" not in answer["results"][0]
+
+    def test_cohere_2_echoes_nothing(self, url: str) -> None:
+        answer = post(f"{url}/v2/rerank", {"query": QUERY, "documents": DOCUMENTS, "top_n": 2}).json()
+        assert [set(result) for result in answer["results"]] == [{"index", "relevance_score"}] * 2
+
+    def test_tei(self, url: str) -> None:
+        body = {"query": QUERY, "texts": DOCUMENTS, "return_text": True, "truncate": True}
+        answer = post(f"{url}/rerank", body).json()
+        assert [entry["text"] for entry in answer] == [DOCUMENTS[1], DOCUMENTS[2], DOCUMENTS[0]]
+
+    def test_embeddings_in_both_encodings(self, url: str, engine: Engine) -> None:
+        expected = engine.embedder(DOCUMENTS)
+        floats = post(f"{url}/v1/embeddings", {"input": DOCUMENTS, "model": "x"}).json()
+        packed = post(f"{url}/v1/embeddings", {"input": DOCUMENTS, "encoding_format": "base64"}).json()
+        tei = post(f"{url}/embed", {"inputs": DOCUMENTS}).json()
+        assert [entry["index"] for entry in floats["data"]] == [0, 1, 2]
+        decoded = [np.frombuffer(base64.b64decode(entry["embedding"]), "<f4") for entry in packed["data"]]
+        for found in ([entry["embedding"] for entry in floats["data"]], decoded, tei):
+            np.testing.assert_allclose(np.array(found), expected, rtol=0, atol=1e-6)
+
+    def test_one_string_is_a_list_of_it(self, url: str) -> None:
+        assert len(post(f"{url}/v1/embeddings", {"input": "a"}).json()["data"]) == 1
+        assert len(post(f"{url}/embed", {"inputs": "a"}).json()) == 1
+
+    def test_health_needs_no_key(self, locked_url: str) -> None:
+        answer = requests.get(f"{locked_url}/health", timeout=20)
+        assert (answer.status_code, answer.json()["status"]) == (200, "ok")
+
+    def test_a_logit_model_answers_with_probabilities_unless_asked(self, serve: Any, engine: Engine) -> None:
+        class Fixed:
+            gives_logits = True
+
+            def tokens(self, query: str, documents: list[str]) -> Tokens:
+                return engine.reranker.tokens(query, documents)
+
+            def raw_scores(self, tokens: Tokens) -> Any:
+                return np.array([0.0, 2.0, -800.0])
+
+        url = serve(reranker=Fixed())
+        body = {"query": QUERY, "documents": DOCUMENTS}
+        scores = [entry["relevance_score"] for entry in post(f"{url}/v1/rerank", body).json()["results"]]
+        assert scores == pytest.approx([0.8807970779778823, 0.5, 0.0], abs=1e-15)  # 1 / (1 + exp(-2))
+        raw = post(f"{url}/rerank", {"query": QUERY, "texts": DOCUMENTS, "raw_scores": True, "truncate": True}).json()
+        assert [entry["score"] for entry in raw] == [2.0, 0.0, -800.0]
+
+    def test_a_broken_score_is_no_answer(self, serve: Any, engine: Engine) -> None:
+        class Broken:
+            gives_logits = False
+            tokens = staticmethod(engine.reranker.tokens)
+
+            def raw_scores(self, tokens: Tokens) -> Any:
+                return np.array([0.5, np.nan, 0.1])
+
+        answer = post(f"{serve(reranker=Broken())}/rerank", {"query": QUERY, "documents": DOCUMENTS})
+        assert (answer.status_code, "not finite" in answer.text) == (500, True)
+
+
+LONG = "planet " * 400
+
+
+class TestRefusals:
+    @pytest.mark.parametrize(
+        ("path", "body", "status", "said"),
+        [
+            ("/v1/rerank", b"{", 400, "no JSON"),
+            ("/v1/rerank", b'{"query": NaN}', 400, "no JSON"),
+            ("/v1/rerank", b"\xff", 400, "no JSON"),
+            ("/v1/rerank", [], 422, "JSON object"),
+            ("/v1/rerank", {}, 422, "query must be a string"),
+            ("/v1/rerank", {"query": " ", "documents": ["a"]}, 422, "query must not be empty"),
+            ("/v1/rerank", {"query": "q"}, 422, "documents must be a list"),
+            ("/v1/rerank", {"query": "q", "documents": []}, 400, "must not be empty"),
+            ("/v1/rerank", {"query": "q", "documents": "abc"}, 422, "documents must be a list"),
+            ("/v1/rerank", {"query": "q", "documents": [1]}, 422, "documents[0] must be a string"),
+            ("/v1/rerank", {"query": "q", "documents": [{"title": "a"}]}, 422, "documents[0] must be a string"),
+            ("/v1/rerank", b'{"query": "q", "documents": ["\\ud800"]}', 422, "lone surrogate"),
+            ("/v1/rerank", {"query": "q", "documents": ["a"], "top_n": 0}, 422, "top_n"),
+            ("/v1/rerank", {"query": "q", "documents": ["a"], "top_n": True}, 422, "top_n"),
+            ("/v1/rerank", {"query": "q", "documents": ["a"], "return_documents": "yes"}, 422, "return_documents"),
+            ("/v2/rerank", {"query": "q", "documents": ["a"] * 1001}, 422, "may hold 1000 texts, got 1001"),
+            ("/v1/rerank", {"query": "q", "documents": [LONG], "truncation": False}, 413, "longer than the model"),
+            ("/rerank", {"query": "q", "texts": [LONG]}, 413, "longer than the model"),
+            ("/embed", {"inputs": LONG}, 413, "longer than the model"),
+            ("/embed", {"inputs": ["a", ""]}, 422, "empty string"),
+            ("/embed", {"inputs": ["a"], "normalize": False}, 422, "normalize"),
+            ("/v1/embeddings", {"input": [[1, 2]]}, 422, "input[0] must be a string"),
+            ("/v1/embeddings", {"input": "a", "dimensions": 256}, 400, "dimensions must be 384"),
+            ("/v1/embeddings", {"input": "a", "encoding_format": "hex"}, 400, "encoding_format"),
+        ],
+    )
+    def test_say_what_is_wrong_in_the_routes_own_shape(
+        self, url: str, path: str, body: Any, status: int, said: str
+    ) -> None:
+        answer = post(url + path, body)
+        assert answer.status_code == status
+        fault = answer.json()
+        places = {"/v1/rerank": "detail", "/v2/rerank": "message"}
+        message = fault["error"]["message"] if path == "/v1/embeddings" else fault[places.get(path, "error")]
+        assert said in message
+
+    @pytest.mark.parametrize("header", [None, "the-key", "Bearer", "Bearer wrong", "Basic the-key", "Bearer the-keyé"])
+    def test_a_wrong_key(self, locked_url: str, header: str | None) -> None:
+        headers = {"Authorization": header.encode()} if header else {}
+        answer = post(f"{locked_url}/v1/embeddings", {"input": "a"}, headers=headers)
+        assert (answer.status_code, answer.headers["WWW-Authenticate"]) == (401, "Bearer")
+        assert "the-key" not in answer.text
+
+    def test_another_path_or_method(self, url: str) -> None:
+        assert post(f"{url}/v3/rerank", {}).status_code == 404
+        assert requests.get(f"{url}/v1/rerank", timeout=20).status_code == 405
+
+    def test_a_body_beyond_the_limit(self, serve: Any) -> None:
+        url = serve(limits=Limits(max_bytes=1000))
+        assert post(f"{url}/rerank", b" " * 1001).status_code == 413
+
+    def test_a_body_that_drips(self, serve: Any) -> None:
+        url = serve(limits=Limits(body_timeout_s=0.3))
+        with socket.create_connection(("127.0.0.1", int(url.rsplit(":", 1)[1])), timeout=20) as client:
+            client.sendall(b"POST /rerank HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{")
+            assert client.recv(100).startswith(b"HTTP/1.1 408")
+
+    def test_a_crowd_is_sent_away_with_429(self, serve: Any, engine: Engine) -> None:
+        free = threading.Event()
+
+        class Slow:
+            gives_logits = False
+            tokens = staticmethod(engine.reranker.tokens)
+
+            def raw_scores(self, tokens: Tokens) -> Any:
+                assert free.wait(20)
+                return np.zeros(1)
+
+        url = serve(reranker=Slow(), limits=Limits(max_waiting=1))
+        answers: list[requests.Response] = []
+        body = {"query": "q", "documents": ["a"]}
+        threads = [threading.Thread(target=lambda: answers.append(post(f"{url}/rerank", body))) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        while len(answers) < 2:
+            time.sleep(0.01)
+        assert [(answer.status_code, answer.headers["Retry-After"]) for answer in answers] == [(429, "1")] * 2
+        free.set()
+        for thread in threads:
+            thread.join()
+        assert sorted(answer.status_code for answer in answers) == [200, 200, 429, 429]
+
+
+class TestCommand:
+    def start(self, *options: str) -> tuple[subprocess.Popen[str], str]:
+        command = [sys.executable, "-m", "refimpl", "serve", "--port", "0", *options]
+        process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        assert process.stdout is not None
+        return process, process.stdout.readline().split()[0]
+
+    @pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
+    def test_serves_and_stops_cleanly(self, signum: int) -> None:
+        process, url = self.start("--api-key", "the-key")
+        try:
+            assert requests.get(f"{url}/health", timeout=20).json()["status"] == "ok"
+            rf = TEIRerankFunction(url, api_key="the-key")
+            assert rf(QUERY, DOCUMENTS)[0].index == 1
+            process.send_signal(signum)
+            _, errors = process.communicate(timeout=20)
+        finally:
+            process.kill()
+        assert (process.returncode, errors) == (0, "")
+
+    def test_a_taken_port(self) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            command = [sys.executable, "-m", "refimpl", "serve", "--port", str(taken.getsockname()[1])]
+            done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+        assert done.returncode == 1
+        assert "choose another with --port" in done.stderr
+        assert "Traceback" not in done.stderr
+
+    def test_without_the_extra(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        from refimpl.cli.serve import serve
+
+        for name in [name for name in sys.modules if name.startswith("refimpl.serve.")]:
+            monkeypatch.delitem(sys.modules, name)
+        monkeypatch.setitem(sys.modules, "uvicorn", None)
+        with pytest.raises(OSError, match=r"pip install 'refimpl\[serve\]'"):
+            serve()

@@ -1,0 +1,117 @@
+"""The official SDKs and pymilvus.model's own rerankers, talking to `refimpl serve`."""
+
+import base64
+from typing import Any
+
+import numpy as np
+import pytest
+
+from refimpl.serve.engine import Engine
+
+pytestmark = pytest.mark.peer
+
+KEY = "the-key"
+QUERY = "Which planet is known as the Red Planet?"
+DOCUMENTS = ["Venus is Earth's twin.", "Mars is often called the Red Planet.", "Jupiter is the largest planet."]
+
+
+@pytest.fixture
+def expected(engine: Engine) -> list[tuple[int, float]]:
+    return [(result.index, pytest.approx(result.score, abs=1e-6)) for result in engine.reranker(QUERY, DOCUMENTS)]
+
+
+def test_cohere_v2(locked_url: str, expected: Any) -> None:
+    import cohere
+
+    client = cohere.ClientV2(KEY, base_url=locked_url)
+    answer = client.rerank(model="any", query=QUERY, documents=DOCUMENTS, top_n=2)
+    assert [(result.index, result.relevance_score) for result in answer.results] == expected[:2]
+
+
+def test_cohere_v1(locked_url: str, expected: Any) -> None:
+    import cohere
+
+    client = cohere.Client(KEY, base_url=locked_url)
+    answer = client.rerank(model="any", query=QUERY, documents=DOCUMENTS, return_documents=True)
+    assert [(result.index, result.relevance_score) for result in answer.results] == expected
+    assert answer.results[0].document.text == DOCUMENTS[1]
+
+
+def test_cohere_names_a_wrong_key(locked_url: str) -> None:
+    import cohere
+
+    with pytest.raises(cohere.errors.UnauthorizedError, match="missing or wrong"):
+        cohere.ClientV2("wrong", base_url=locked_url).rerank(model="any", query=QUERY, documents=DOCUMENTS)
+
+
+@pytest.mark.parametrize("encoding", ["float", "base64"])
+def test_openai(locked_url: str, engine: Engine, encoding: str) -> None:
+    import openai
+
+    client = openai.OpenAI(api_key=KEY, base_url=f"{locked_url}/v1")
+    answer = client.embeddings.create(model="any", input=DOCUMENTS, encoding_format=encoding)
+    vectors = [
+        np.frombuffer(base64.b64decode(item.embedding), "<f4") if encoding == "base64" else item.embedding
+        for item in answer.data
+    ]
+    np.testing.assert_allclose(np.array(vectors), engine.embedder(DOCUMENTS), rtol=0, atol=1e-6)
+
+
+def test_openai_names_what_is_wrong(locked_url: str) -> None:
+    import openai
+
+    client = openai.OpenAI(api_key=KEY, base_url=f"{locked_url}/v1")
+    with pytest.raises(openai.BadRequestError, match="dimensions must be 384"):
+        client.embeddings.create(model="any", input="a", dimensions=7)
+    with pytest.raises(openai.AuthenticationError, match="missing or wrong"):
+        openai.OpenAI(api_key="wrong", base_url=f"{locked_url}/v1").embeddings.create(model="any", input="a")
+
+
+def test_voyageai(locked_url: str, engine: Engine, expected: Any) -> None:
+    import voyageai
+
+    client = voyageai.Client(api_key=KEY, base_url=f"{locked_url}/v1", max_retries=1)
+    answer = client.rerank(QUERY, DOCUMENTS, model="any", top_k=2)
+    assert [(result.index, result.relevance_score) for result in answer.results] == expected[:2]
+    assert answer.results[0].document == DOCUMENTS[1]
+    vectors = client.embed(DOCUMENTS, model="any").embeddings
+    np.testing.assert_allclose(np.array(vectors), engine.embedder(DOCUMENTS), rtol=0, atol=1e-6)
+
+
+def test_pymilvus_jina(locked_url: str, expected: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    from pymilvus.model.reranker import JinaRerankFunction, jinaai
+
+    monkeypatch.setattr(jinaai, "API_URL", f"{locked_url}/v1/rerank")
+    results = JinaRerankFunction("any", KEY)(QUERY, DOCUMENTS, top_k=2)
+    assert [(result.index, result.score) for result in results] == expected[:2]
+    assert results[0].text == DOCUMENTS[1]
+
+
+def test_pymilvus_tei(url: str, expected: Any) -> None:
+    from pymilvus.model.reranker import TEIRerankFunction
+
+    results = TEIRerankFunction(url)(QUERY, DOCUMENTS)
+    assert [(result.index, result.score) for result in results] == expected
+    assert results[0].text == DOCUMENTS[1]
+
+
+def test_pymilvus_voyage(locked_url: str, expected: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    import voyageai
+    from pymilvus.model.reranker import VoyageRerankFunction
+
+    rf = VoyageRerankFunction("any", KEY)
+    monkeypatch.setattr(rf, "client", voyageai.Client(api_key=KEY, base_url=f"{locked_url}/v1", max_retries=1))
+    assert [(result.index, result.score) for result in rf(QUERY, DOCUMENTS, top_k=2)] == expected[:2]
+
+
+def test_sentence_transformers_numbers_through_openai(url: str) -> None:
+    """End to end: what a client in any language gets is what sentence-transformers computes. Observed: 2e-7."""
+    import openai
+    from sentence_transformers import SentenceTransformer
+
+    from refimpl import models
+
+    theirs = SentenceTransformer(str(models.path("all-MiniLM-L6-v2")), device="cpu").encode(DOCUMENTS)
+    client = openai.OpenAI(api_key="none", base_url=f"{url}/v1")
+    ours = np.array([item.embedding for item in client.embeddings.create(model="any", input=DOCUMENTS).data])
+    np.testing.assert_allclose(ours, theirs, rtol=0, atol=2e-6)

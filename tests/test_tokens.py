@@ -1,0 +1,317 @@
+import inspect
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from refimpl import models
+from refimpl.tokens import Tokenizer, Tokens
+
+CLS, SEP, UNK = 101, 102, 100
+KINDS = {
+    "empty": "",
+    "spaces": " \t\n\r　",
+    "one letter": "a",
+    "accents": "Crème Brûlée — naïve façade, ŞİŞLİ, Ærøskøbing",
+    "accents apart": "Creme\u0301 Bru\u0302le\u0301e",
+    "cjk": "東京都に住んでいます。中文字符和한국어 텍스트",
+    "emoji": "👩‍👩‍👧‍👦 says 👍🏽 to 🇩🇪",
+    "right to left": "שלום עולם مرحبا بالعالم",
+    "unknown": "🜁 𓀀 ꙮ",
+    "special tokens in the text": "[CLS] hello [SEP] [PAD] [MASK] [UNK]",
+    "controls": "a\x00b\x07c\u200bd\ufeffe\ufffdf\u202eg",
+    "long word": "x" * 150,
+    "punctuation": "don't... $12.50 (e-mail: a.b@c.de)!?¿",
+    "digits": "3.14159 ٣ ³ ⅷ １２",
+    "capitals": "İSTANBUL STRASSE ẞ ǅ ΑΣ",
+    "astral": "𝔘𝔫𝔦𝔠𝔬𝔡𝔢 𝟘𝟙 \U0010ffff",
+}
+
+
+@pytest.fixture(scope="module")
+def minilm() -> Tokenizer:
+    return Tokenizer(models.path("all-MiniLM-L6-v2"))
+
+
+def ids_of(tokens: Tokens, text: int = 0) -> list[int]:
+    start = tokens.starts[text]
+    return [int(i) for i in tokens.input_ids[start : start + tokens.lengths[text]]]
+
+
+# Known ids: bert-base-uncased's vocabulary, as the paper's repository publishes it
+
+
+def test_known_ids(minilm: Tokenizer) -> None:
+    tokens = minilm(["hello world", "", "Unaffable"])
+    assert [ids_of(tokens, i) for i in range(3)] == [[CLS, 7592, 2088, SEP], [CLS, SEP], [CLS, 14477, 20961, 3468, SEP]]
+    assert tokens.lengths.tolist() == [4, 2, 5]
+    assert not tokens.truncated.any()
+    assert not tokens.token_type_ids.any()
+    assert minilm.tokens_of("Unaffable") == ["[CLS]", "una", "##ffa", "##ble", "[SEP]"]
+
+
+def test_case_and_accents_are_stripped(minilm: Tokenizer) -> None:
+    tokens = minilm(["CRÈME brûlée", "creme brulee", "Cre\u0300me Bru\u0302le\u0301e"])
+    assert ids_of(tokens, 0) == ids_of(tokens, 1) == ids_of(tokens, 2)
+
+
+def test_a_word_beyond_a_hundred_letters_is_unknown(minilm: Tokenizer) -> None:
+    tokens = minilm(["x" * 100, "x" * 101])
+    assert UNK not in ids_of(tokens, 0)
+    assert ids_of(tokens, 1) == [CLS, UNK, SEP]
+
+
+# Truncation
+
+
+@pytest.mark.parametrize(("words", "length", "cut"), [(253, 255, False), (254, 256, False), (255, 256, True)])
+def test_truncation_at_256_minus_one_at_and_plus_one(minilm: Tokenizer, words: int, length: int, cut: bool) -> None:
+    tokens = minilm(["a " * words])
+    assert tokens.lengths.tolist() == [length]
+    assert tokens.truncated.tolist() == [cut]
+    assert ids_of(tokens)[-1] == SEP, "the last place is [SEP]'s, whatever is cut"
+    assert minilm.max_length == 256
+
+
+@pytest.mark.parametrize(("words", "length"), [(125, 127), (126, 128), (127, 129), (128, 130)])
+def test_tokenizer_jsons_128_is_set_aside(minilm: Tokenizer, words: int, length: int) -> None:
+    published = json.loads((models.path("all-MiniLM-L6-v2") / "tokenizer.json").read_text(encoding="utf-8"))
+    assert published["truncation"]["max_length"] == 128, "the trap is there"
+    assert published["padding"]["strategy"] == {"Fixed": 128}
+    tokens = minilm(["a " * words, "a"])
+    assert tokens.lengths.tolist() == [length, 3]
+    assert not tokens.truncated.any()
+
+
+@pytest.mark.parametrize(("words", "length", "cut"), [(125, 127, False), (126, 128, False), (127, 128, True)])
+def test_truncation_is_configurable(words: int, length: int, cut: bool) -> None:
+    tokens = Tokenizer(models.path("all-MiniLM-L6-v2"), max_length=128)(["a " * words])
+    assert (tokens.lengths.tolist(), tokens.truncated.tolist()) == ([length], [cut])
+
+
+def test_truncation_is_reported_per_text(minilm: Tokenizer) -> None:
+    tokens = minilm(["short", "a " * 300, "", "b " * 254, "b " * 255])
+    assert tokens.truncated.tolist() == [False, True, False, False, True]
+
+
+def test_the_shortest_length_holds_one_word_piece() -> None:
+    assert ids_of(Tokenizer(models.path("all-MiniLM-L6-v2"), max_length=3)(["hello world"])) == [CLS, 7592, SEP]
+
+
+@pytest.mark.parametrize("max_length", [2, 1, 0, -5, 2**31, 2**70])
+def test_a_length_without_room_for_text_is_told(max_length: int) -> None:
+    with pytest.raises(ValueError, match=rf"max_length must be an integer over 2, .*special tokens, got {max_length}$"):
+        Tokenizer(models.path("all-MiniLM-L6-v2"), max_length)
+
+
+@pytest.mark.parametrize("max_length", ["256", 256.0, True])
+def test_a_length_of_another_type_is_told(max_length: Any) -> None:
+    make: Any = inspect.unwrap(Tokenizer.__init__)  # without beartype, which would speak first
+    with pytest.raises(ValueError, match=r"max_length must be an integer"):
+        make(object.__new__(Tokenizer), models.path("all-MiniLM-L6-v2"), max_length)
+
+
+# The folder
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return Path(shutil.copy(models.path("splade-tiny") / "tokenizer.json", tmp_path)).parent
+
+
+def state(folder: Path, **files: object) -> None:
+    for name, content in files.items():
+        (folder / f"{name}.json").write_text(json.dumps(content))
+
+
+def test_the_published_length_is_sentence_transformers_then_the_position_table(folder: Path) -> None:
+    with pytest.raises(ValueError, match="states no maximum length: give max_length"):
+        Tokenizer(folder)
+    assert Tokenizer(folder, 7).max_length == 7
+    state(folder, config={"max_position_embeddings": 64})
+    assert Tokenizer(folder).max_length == 64
+    state(folder, sentence_bert_config={"max_seq_length": 32})
+    assert Tokenizer(folder).max_length == 32
+    state(folder, sentence_bert_config={"max_seq_length": None})
+    assert Tokenizer(folder).max_length == 64
+
+
+@pytest.mark.parametrize("stated", [True, "64", 64.0, [64], {}])
+def test_a_length_that_is_none_is_passed_over(folder: Path, stated: object) -> None:
+    state(folder, config={"max_position_embeddings": stated})
+    with pytest.raises(ValueError, match="states no maximum length"):
+        Tokenizer(folder)
+
+
+def test_a_configuration_that_is_not_json_is_named(folder: Path) -> None:
+    (folder / "config.json").write_text("{")
+    with pytest.raises(ValueError, match=r"config\.json is not JSON"):
+        Tokenizer(folder)
+
+
+@pytest.mark.parametrize("raw", [b"", b"{}", b"[1]", b"\xff\xfe", b'{"version": "1.0"}'])
+def test_a_broken_tokenizer_is_named(tmp_path: Path, raw: bytes) -> None:
+    (tmp_path / "tokenizer.json").write_bytes(raw)
+    with pytest.raises(ValueError, match=r"tokenizer\.json is no tokenizer \(.+\): fetch it again"):
+        Tokenizer(tmp_path, 16)
+
+
+def test_a_missing_tokenizer_is_named(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"tokenizer\.json is missing: a model folder holds its fast tokenizer"):
+        Tokenizer(tmp_path, 16)
+
+
+# What may be given
+
+
+@pytest.mark.parametrize(
+    ("texts", "told"),
+    [
+        ("one text", r"texts must be a list of str, got one str: wrap it in a list, \['one text'\]"),
+        (b"bytes", "texts must be a list of str, got bytes: decode it first"),
+        (None, "texts must be a list of str, got NoneType: leave missing texts out, or give '' for an empty one"),
+        (7, "texts must be a list of str, got int"),
+        (["a", None], r"texts\[1\] must be a str, got NoneType"),
+        (["a", "b", b"c"], r"texts\[2\] must be a str, got bytes: decode it first"),
+        ([["a"]], r"texts\[0\] must be a str, got list"),
+    ],
+)
+def test_anything_but_a_list_of_str_is_a_type_error_that_says_what_to_do(
+    minilm: Tokenizer, texts: Any, told: str
+) -> None:
+    call: Any = inspect.unwrap(Tokenizer.__call__)
+    with pytest.raises(TypeError, match=told):
+        call(minilm, texts)
+
+
+@pytest.mark.parametrize("surrogate", [0xD800, 0xDFFF])
+def test_a_lone_surrogate_is_told_with_its_place_and_a_repair_that_works(minilm: Tokenizer, surrogate: int) -> None:
+    text = f"caf{chr(surrogate)}"
+    with pytest.raises(ValueError, match=r"texts\[1\] holds the lone surrogate .* at character 3 .* repair it") as told:
+        minilm(["fine", text])
+    repair = str(told.value).partition("repair it with ")[2]
+    repaired = eval(repair, {"text": text})
+    assert repaired.startswith("caf")
+    assert minilm([repaired]).lengths[0] > 2
+
+
+def test_the_repair_keeps_a_pair_of_surrogates_whole(minilm: Tokenizer) -> None:
+    assert "\ud83d\ude00".encode("utf-16", "surrogatepass").decode("utf-16", "replace") == "😀"
+    with pytest.raises(ValueError, match="lone surrogate"):
+        minilm(["\ud83d\ude00"])
+
+
+def test_no_texts_are_no_tokens(minilm: Tokenizer) -> None:
+    tokens = minilm([])
+    assert len(tokens) == 0
+    assert tokens.input_ids.shape == tokens.lengths.shape == tokens.truncated.shape == (0,)
+    assert tokens.padded().input_ids.shape == (0, 0)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_of_text_has_its_special_tokens_and_known_ids(minilm: Tokenizer, kind: str) -> None:
+    ids = ids_of(minilm([KINDS[kind]]))
+    assert (ids[0], ids[-1]) == (CLS, SEP)
+    assert all(0 <= i < 30522 for i in ids)
+
+
+# Packed, selected, padded
+
+
+def by_hand(texts: list[list[int]]) -> Tokens:
+    lengths = [len(text) for text in texts]
+    flat = np.array([i for text in texts for i in text], dtype=np.int64)
+    return Tokens(flat, flat % 2, np.array(lengths, dtype=np.int64), np.array([n > 2 for n in lengths], dtype=bool), 9)
+
+
+def test_select_takes_texts_in_the_order_given_and_more_than_once() -> None:
+    chosen = by_hand([[1, 2], [3], [4, 5, 6]]).select(np.array([2, 0, 0]))
+    assert chosen.input_ids.tolist() == [4, 5, 6, 1, 2, 1, 2]
+    assert chosen.token_type_ids.tolist() == [0, 1, 0, 1, 0, 1, 0]
+    assert chosen.lengths.tolist() == [3, 2, 2]
+    assert chosen.starts.tolist() == [0, 3, 5]
+    assert chosen.truncated.tolist() == [True, False, False]
+    assert chosen.pad_token_id == 9
+
+
+def test_padded_fills_the_right_with_the_padding_token() -> None:
+    padded = by_hand([[1, 2], [3], [4, 5, 6]]).padded()
+    assert padded.input_ids.tolist() == [[1, 2, 9], [3, 9, 9], [4, 5, 6]]
+    assert padded.attention_mask.tolist() == [[True, True, False], [True, False, False], [True, True, True]]
+    assert padded.token_type_ids.tolist() == [[1, 0, 0], [1, 0, 0], [0, 1, 0]]
+
+
+@given(
+    texts=st.lists(st.lists(st.integers(0, 999), max_size=6), max_size=6),
+    order=st.lists(st.integers(0, 5), max_size=8),
+)
+def test_select_then_padded_is_the_plain_loop(texts: list[list[int]], order: list[int]) -> None:
+    order = [i for i in order if i < len(texts)]
+    selected = by_hand(texts).select(np.array(order, dtype=np.int64))
+    assert len(selected) == len(order)
+    padded = selected.padded()
+    for row, text in enumerate(order):
+        assert padded.input_ids[row, padded.attention_mask[row]].tolist() == texts[text]
+        assert (padded.input_ids[row, ~padded.attention_mask[row]] == 9).all()
+        assert ids_of(selected, row) == texts[text]
+
+
+# Against transformers
+
+
+@pytest.fixture(scope="module")
+def peer() -> Any:
+    import transformers
+
+    return transformers.AutoTokenizer.from_pretrained(models.path("all-MiniLM-L6-v2"))
+
+
+def agrees(ours: Tokenizer, peer: Any, texts: list[str]) -> None:
+    published = peer(texts, truncation=True, max_length=256, padding=False)
+    tokens = ours(texts)
+    for i, expected in enumerate(published["input_ids"]):
+        assert ids_of(tokens, i) == expected, texts[i]
+
+
+@pytest.mark.peer
+def test_ids_are_transformers_ids_for_every_kind_of_text(minilm: Tokenizer, peer: Any) -> None:
+    agrees(
+        minilm, peer, [*KINDS.values(), *(text * 40 for text in KINDS.values()), *("a " * n for n in range(250, 260))]
+    )
+
+
+@pytest.mark.peer
+def test_padded_batches_are_transformers_batches(minilm: Tokenizer, peer: Any) -> None:
+    texts = list(KINDS.values())
+    published, ours = peer(texts, truncation=True, max_length=256, padding=True, return_tensors="np"), minilm(texts)
+    np.testing.assert_array_equal(ours.padded().input_ids, published["input_ids"])
+    np.testing.assert_array_equal(ours.padded().attention_mask, published["attention_mask"].astype(bool))
+    np.testing.assert_array_equal(ours.padded().token_type_ids, published["token_type_ids"])
+
+
+@pytest.mark.peer
+def test_sentence_transformers_truncates_where_we_do(minilm: Tokenizer) -> None:
+    import sentence_transformers
+
+    folder = str(models.path("all-MiniLM-L6-v2"))
+    published = sentence_transformers.SentenceTransformer(folder, device="cpu").tokenize(["a " * 300])
+    assert published["input_ids"].shape == (1, 256) == (1, minilm.max_length)
+
+
+@pytest.mark.peer
+@settings(max_examples=300, deadline=None)
+@given(texts=st.lists(st.text(max_size=40) | st.sampled_from(list(KINDS.values())), min_size=1, max_size=4))
+def test_ids_are_transformers_ids_for_any_text(minilm: Tokenizer, peer: Any, texts: list[str]) -> None:
+    agrees(minilm, peer, texts)
+
+
+@settings(max_examples=200, deadline=None)
+@given(texts=st.lists(st.text(max_size=30), max_size=5))
+def test_a_texts_ids_do_not_depend_on_its_neighbours(minilm: Tokenizer, texts: list[str]) -> None:
+    together = minilm(texts)
+    assert [ids_of(together, i) for i in range(len(texts))] == [ids_of(minilm([text])) for text in texts]
