@@ -8,6 +8,7 @@ from refimpl import stamp
 
 DISTRIBUTIONS = {
     "bm25s": "bm25s",
+    "faiss": "faiss-cpu",
     "onnx": "onnx",
     "onnxruntime": "onnxruntime",
     "onnxscript": "onnxscript",
