@@ -229,9 +229,9 @@ def blocks(rows: int) -> Iterator[slice]:
 
 
 def mean_pool_packed(hidden_states: Packed, lengths: Int[Array, "texts"]) -> Float[Array, "texts hidden"]:
-    """Mean over each text's tokens."""
+    """Mean over each text's tokens, summed in float64 and returned so: the one place where many terms add up."""
     starts = np.cumsum(lengths) - lengths
-    return np.add.reduceat(hidden_states, starts, axis=0) / lengths[:, None].astype(np.float32)
+    return np.add.reduceat(hidden_states, starts, axis=0, dtype=np.float64) / lengths[:, None]
 
 
 def _pack_layer(layer: BertWeights) -> PackedLayer:
