@@ -4,6 +4,11 @@ from importlib import import_module
 from typing import Any
 
 _ROOMS = {
+    "BM25EmbeddingFunction": "refimpl.sparse.bm25",
+    "BM25Index": "refimpl.sparse.maxscore",
+    "build_analyzer": "refimpl.sparse.analyzers",
+    "build_analyzer_from_yaml": "refimpl.sparse.analyzers",
+    "build_default_analyzer": "refimpl.sparse.analyzers",
     "CohereRerankFunction": "refimpl.reranker",
     "CrossEncoderRerankFunction": "refimpl.reranker",
     "DefaultEmbeddingFunction": "refimpl.dense.minilm",
@@ -11,6 +16,7 @@ _ROOMS = {
     "MaxSimRerankFunction": "refimpl.reranker",
     "MiniLMEmbeddingFunction": "refimpl.dense.minilm",
     "RerankResult": "refimpl.base",
+    "SpladeEmbeddingFunction": "refimpl.sparse.splade",
     "TEIRerankFunction": "refimpl.reranker",
     "VoyageRerankFunction": "refimpl.reranker",
 }

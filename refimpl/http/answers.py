@@ -80,7 +80,7 @@ def asked_wait_s(headers: Mapping[str, str]) -> float | None:
         if (seconds := _number(retry_after)) is not None:
             return seconds
         try:
-            return Retry().parse_retry_after(retry_after)
+            return float(Retry().parse_retry_after(retry_after))  # an int 0 for a moment that has passed
         except (InvalidHeader, ValueError, OverflowError):
             return None
     if (reset := _number(headers.get("X-RateLimit-Reset"))) is not None:

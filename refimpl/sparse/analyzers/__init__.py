@@ -1,0 +1,7 @@
+"""Analyzers: texts to terms, in small steps that compose."""
+
+from refimpl.sparse.analyzers.analyzer import Analyzer
+from refimpl.sparse.analyzers.build import build_analyzer, build_analyzer_from_yaml, build_default_analyzer
+from refimpl.sparse.analyzers.stopwords import AnalyzerDataWarning
+
+__all__ = ["Analyzer", "AnalyzerDataWarning", "build_analyzer", "build_analyzer_from_yaml", "build_default_analyzer"]

@@ -1,0 +1,218 @@
+"""Porter's second English stemmer, in the version that NLTK's SnowballStemmer("english") computes.
+
+Source: Martin Porter, The English (Porter2) stemming algorithm, snowballstem.org, as of 2006. Later releases of
+Snowball, and with them PyStemmer 3, stem otherwise (`added`, `organization`, `interval`). Where NLTK departs from the
+paper, by following R1 and R2 as strings of their own, this does too, and says so.
+"""
+
+from dataclasses import dataclass
+
+VOWELS = frozenset("aeiouy")
+DOUBLES = ("bb", "dd", "ff", "gg", "mm", "nn", "pp", "rr", "tt")
+BEFORE_LI = frozenset("cdeghkmnrt")
+SPECIAL = {
+    **{"skis": "ski", "skies": "sky", "dying": "die", "lying": "lie", "tying": "tie", "idly": "idl", "gently": "gentl"},
+    **{"ugly": "ugli", "early": "earli", "only": "onli", "singly": "singl"},
+    **{word: word for word in ("sky", "news", "howe", "atlas", "cosmos", "bias", "andes")},
+    **{noun + s: noun for noun in ("inning", "outing", "canning", "herring", "earring") for s in ("", "s")},
+    **{verb + s: verb for verb in ("proceed", "exceed", "succeed") for s in ("", "s", "ed", "ing")},
+}
+# Suffix, how many letters go, what comes instead, and what NLTK's R2 becomes when it is shorter than what goes.
+STEP_2 = [
+    ("ization", 7, "ize", ""),
+    ("ational", 7, "ate", "e"),
+    ("fulness", 4, "", ""),
+    ("ousness", 7, "ous", ""),
+    ("iveness", 7, "ive", "e"),
+    ("tional", 2, "", ""),
+    ("biliti", 6, "ble", ""),
+    ("lessli", 2, "", ""),
+    ("entli", 2, "", ""),
+    ("ation", 5, "ate", "e"),
+    ("alism", 5, "al", ""),
+    ("aliti", 5, "al", ""),
+    ("ousli", 5, "ous", ""),
+    ("iviti", 5, "ive", "e"),
+    ("fulli", 2, "", ""),
+    ("enci", 1, "e", ""),
+    ("anci", 1, "e", ""),
+    ("abli", 1, "e", ""),
+    ("izer", 4, "ize", ""),
+    ("ator", 4, "ate", "e"),
+    ("alli", 4, "al", ""),
+    ("bli", 3, "ble", ""),
+    ("ogi", 1, "", ""),
+    ("li", 2, "", ""),
+]
+STEP_3 = [
+    ("ational", 7, "ate"),
+    ("tional", 2, ""),
+    ("alize", 3, ""),
+    ("icate", 5, "ic"),
+    ("iciti", 5, "ic"),
+    ("ative", 5, ""),
+    ("ical", 4, "ic"),
+    ("ness", 4, ""),
+    ("ful", 3, ""),
+]
+ENDINGS_2 = tuple(row[0] for row in STEP_2)
+ENDINGS_3 = tuple(row[0] for row in STEP_3)
+STEP_4 = (
+    *("ement", "ance", "ence", "able", "ible", "ment", "ant", "ent", "ism", "ate", "iti", "ous", "ive", "ize"),
+    *("ion", "al", "er", "ic"),
+)
+
+
+@dataclass
+class _Word:
+    """A word and its regions R1 and R2, each cut where the word is."""
+
+    text: str
+    r1: str
+    r2: str
+
+    def replace(self, letters: int, by: str = "", short_r2: str = "") -> None:
+        """Put `by` for the last `letters`; a region shorter than that is emptied (R2: becomes `short_r2`)."""
+        self.text = self.text[:-letters] + by
+        self.r1 = self.r1[:-letters] + by if len(self.r1) >= letters else ""
+        self.r2 = self.r2[:-letters] + by if len(self.r2) >= letters else short_r2
+
+    def ending(self, suffixes: tuple[str, ...]) -> str:
+        """The first of `suffixes` that the word ends with, or an empty str."""
+        if not self.text.endswith(suffixes):
+            return ""
+        return next((suffix for suffix in suffixes if self.text.endswith(suffix)), "")
+
+
+def stem(word: str) -> str:
+    """The stem of `word`, in lower case."""
+    word = word.lower()
+    if len(word) <= 2:
+        return word
+    if word in SPECIAL:
+        return SPECIAL[word]
+    word = word.translate({0x2018: "'", 0x2019: "'", 0x201B: "'"}).removeprefix("'")
+    it = _regions(_consonant_y(word))
+    for step in (_step_0, _step_1a, _step_1b, _step_1c, _step_2, _step_3, _step_4, _step_5):
+        step(it)
+    return it.text.replace("Y", "y")
+
+
+def _consonant_y(word: str) -> str:
+    """`word` with each y that is a consonant written Y: at the start, and after a vowel."""
+    letters = list(word)
+    for i, letter in enumerate(letters):
+        if letter == "y" and (i == 0 or letters[i - 1] in VOWELS):
+            letters[i] = "Y"
+    return "".join(letters)
+
+
+def _regions(word: str) -> _Word:
+    """R1 starts after the first consonant that follows a vowel, R2 likewise within R1; three beginnings differ."""
+    for prefix in ("gener", "arsen", "commun"):
+        if word.startswith(prefix):
+            r1 = word[len(prefix) :]
+            break
+    else:
+        r1 = _after_vowel_consonant(word)
+    return _Word(word, r1, _after_vowel_consonant(r1))
+
+
+def _after_vowel_consonant(word: str) -> str:
+    for i in range(1, len(word)):
+        if word[i] not in VOWELS and word[i - 1] in VOWELS:
+            return word[i + 1 :]
+    return ""
+
+
+def _step_0(it: _Word) -> None:
+    if suffix := it.ending(("'s'", "'s", "'")):
+        it.replace(len(suffix))
+
+
+def _step_1a(it: _Word) -> None:
+    suffix = it.ending(("sses", "ied", "ies", "us", "ss", "s"))
+    if suffix == "sses":
+        it.replace(2)
+    elif suffix in ("ied", "ies"):
+        it.replace(2 if len(it.text) > 4 else 1)
+    elif suffix == "s" and not VOWELS.isdisjoint(it.text[:-2]):
+        it.replace(1)
+
+
+def _step_1b(it: _Word) -> None:
+    suffix = it.ending(("eedly", "ingly", "edly", "eed", "ing", "ed"))
+    if suffix in ("eed", "eedly"):
+        if it.r1.endswith(suffix):
+            it.replace(len(suffix), "ee")
+    elif suffix and not VOWELS.isdisjoint(it.text[: -len(suffix)]):
+        it.replace(len(suffix))
+        _mend_ending(it)
+
+
+def _mend_ending(it: _Word) -> None:
+    """After -ed and -ing: hop(p), hop(e), conflat(e)."""
+    if it.text.endswith(("at", "bl", "iz")):
+        it.text += "e"
+        it.r1 += "e"  # even where there was no R1: NLTK's way
+        if len(it.text) > 5 or len(it.r1) >= 3:
+            it.r2 += "e"
+    elif it.text.endswith(DOUBLES):
+        it.replace(1)
+    elif not it.r1 and _is_short(it.text):
+        it.text += "e"
+
+
+def _is_short(word: str) -> bool:
+    """Ends in a short syllable: consonant, vowel, consonant other than w, x, Y; or is vowel and consonant."""
+    if len(word) == 2:
+        return word[0] in VOWELS and word[1] not in VOWELS
+    if len(word) < 3:
+        return False
+    return word[-3] not in VOWELS and word[-2] in VOWELS and word[-1] not in VOWELS and word[-1] not in "wxY"
+
+
+def _step_1c(it: _Word) -> None:
+    if len(it.text) > 2 and it.text[-1] in "yY" and it.text[-2] not in VOWELS:
+        it.replace(1, "i")
+
+
+def _step_2(it: _Word) -> None:
+    if not it.text.endswith(ENDINGS_2):
+        return
+    for suffix, letters, by, short_r2 in STEP_2:
+        if it.text.endswith(suffix):
+            allowed = it.r1.endswith(suffix)
+            if suffix == "ogi":
+                allowed = allowed and it.text[-4] == "l"
+            elif suffix == "li":
+                allowed = allowed and it.text[-3] in BEFORE_LI
+            if allowed:
+                it.replace(letters, by, short_r2)
+            return
+
+
+def _step_3(it: _Word) -> None:
+    if not it.text.endswith(ENDINGS_3):
+        return
+    for suffix, letters, by in STEP_3:
+        if it.text.endswith(suffix):
+            if it.r1.endswith(suffix) and (suffix != "ative" or it.r2.endswith(suffix)):
+                it.replace(letters, by)
+            return
+
+
+def _step_4(it: _Word) -> None:
+    suffix = it.ending(STEP_4)
+    if suffix and it.r2.endswith(suffix) and (suffix != "ion" or it.text[-4] in "st"):
+        it.replace(len(suffix))
+
+
+def _step_5(it: _Word) -> None:
+    word = it.text
+    if (
+        (it.r2.endswith("l") and word[-2] == "l")
+        or it.r2.endswith("e")
+        or (it.r1.endswith("e") and len(word) >= 4 and not _is_short(word[:-1]))
+    ):
+        it.text = word[:-1]

@@ -1,0 +1,86 @@
+"""Texts to term counts: what fitting, encoding and indexing have in common."""
+
+from array import array
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Int32, Int64
+from scipy.sparse import csr_array
+
+Analyze = Callable[[str], Sequence[str]]
+
+TEXTS_A_TASK = 2000
+
+
+@dataclass(frozen=True)
+class TermIds:
+    """Tokenised texts: each token as a number into `terms`, all texts in one packed array.
+
+    `terms` are the distinct tokens by first occurrence, `ids (tokens,)` index them, `lengths (texts,)` count each
+    text's tokens.
+    """
+
+    terms: list[str]
+    ids: Int32[np.ndarray, " tokens"]
+    lengths: Int64[np.ndarray, " texts"]
+
+    def renumbered(self, vocabulary: Mapping[str, int]) -> Int32[np.ndarray, " tokens"]:
+        """`ids` as `vocabulary` numbers them, -1 for a token that it does not hold."""
+        if not self.terms:
+            return self.ids
+        return np.array([vocabulary.get(term, -1) for term in self.terms], np.int32)[self.ids]
+
+
+def term_ids(token_lists: Iterable[Sequence[str]]) -> TermIds:
+    """Number the tokens of each text by first occurrence; TypeError where a token list is not one of str."""
+    vocabulary: defaultdict[str, int] = defaultdict()
+    vocabulary.default_factory = vocabulary.__len__
+    ids, lengths = array("i"), array("q")
+    for i, tokens in enumerate(token_lists):
+        if isinstance(tokens, str | bytes):
+            raise TypeError(f"token list {i} must be a list of str, got one {type(tokens).__name__}: {tokens!r:.60}")
+        ids.extend(map(vocabulary.__getitem__, tokens))
+        lengths.append(len(tokens))
+    terms = list(vocabulary)
+    for term in terms:
+        if not isinstance(term, str):
+            raise TypeError(f"a token must be a str, got {type(term).__name__}: {term!r:.60}")
+    return TermIds(terms, np.frombuffer(ids, np.int32), np.frombuffer(lengths, np.int64))
+
+
+def tokenize(texts: Sequence[str], analyzer: Analyze, num_workers: int = 1) -> TermIds:
+    """Run `analyzer` on each text; in `num_workers` processes if there are more than one (it must then pickle)."""
+    if num_workers == 1 or len(texts) <= TEXTS_A_TASK:
+        return term_ids(map(analyzer, texts))
+    slices = [texts[at : at + TEXTS_A_TASK] for at in range(0, len(texts), TEXTS_A_TASK)]
+    with ProcessPoolExecutor(num_workers) as pool:
+        return _joined(pool.map(_tokenize_slice, slices, [analyzer] * len(slices)))
+
+
+def count_matrix(ids: Int32[np.ndarray, " tokens"], lengths: Int64[np.ndarray, " texts"], n_terms: int) -> csr_array:
+    """Term counts, canonical `int32 (texts, n_terms)`; tokens numbered -1 are left out."""
+    known = ids >= 0
+    row_of_token = np.repeat(np.arange(len(lengths)), lengths)[known]
+    indptr = np.concatenate([[0], np.cumsum(np.bincount(row_of_token, minlength=len(lengths)))])
+    counts = csr_array((np.ones(known.sum(), np.int32), ids[known], indptr), shape=(len(lengths), n_terms))
+    counts.sum_duplicates()
+    return counts
+
+
+def _tokenize_slice(texts: Sequence[str], analyzer: Analyze) -> TermIds:
+    return term_ids(map(analyzer, texts))
+
+
+def _joined(parts: Iterable[TermIds]) -> TermIds:
+    """The parts as one, numbered as if they had been tokenised together."""
+    vocabulary: dict[str, int] = {}
+    ids, lengths = [np.empty(0, np.int32)], [np.empty(0, np.int64)]
+    for part in parts:
+        for term in part.terms:
+            vocabulary.setdefault(term, len(vocabulary))
+        ids.append(part.renumbered(vocabulary))
+        lengths.append(part.lengths)
+    return TermIds(list(vocabulary), np.concatenate(ids), np.concatenate(lengths))

@@ -1,0 +1,84 @@
+"""An inverted index: for each term the documents that hold it, and how much it weighs in each."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float64, Int32, Int64, UInt
+from scipy.sparse import csr_array
+
+from refimpl.sparse.bm25.formulas import Variant
+
+# For k up to a rank, the impact at that rank of any one list bounds the k-th best score from below.
+RANKS = (10, 100, 1000)
+
+
+@dataclass(frozen=True)
+class Postings:
+    """Each term's documents by ascending id, and each posting's impact (its tf weight) as a code into `impacts`.
+
+    `impacts` holds the different impacts that occur, greatest first, so that a lower code is a greater impact, and two
+    bytes a posting are usually enough for float64 impacts. `start (terms + 1,)` says where each term's list begins.
+    `best (terms,)` is the lowest code of each list, `code_at_rank (ranks, terms)` the one at each of `RANKS`, or
+    `len(impacts)` in a list that is shorter.
+    """
+
+    start: Int64[np.ndarray, " terms_and_one"]
+    docs: Int32[np.ndarray, " postings"]
+    codes: UInt[np.ndarray, " postings"]
+    impacts: Float64[np.ndarray, " codes"]
+    best: Int64[np.ndarray, " terms"]
+    code_at_rank: Int64[np.ndarray, "ranks terms"]
+
+
+def build_postings(
+    counts: csr_array,
+    doc_len: Int64[np.ndarray, " docs"],
+    avgdl: float,
+    variant: Variant,
+    k1: float,
+    b: float,
+    delta: float,
+) -> Postings:
+    """Invert `counts (docs, terms)`; the impacts are exactly `variant.tf` of each count."""
+    by_term = counts.tocsc()  # keeps the documents of each term in ascending order
+    lengths, length_of_doc = np.unique(doc_len, return_inverse=True)
+    width = max(len(lengths), 1)
+    pair = by_term.data.astype(np.int64) * width + length_of_doc[by_term.indices]
+    code_of_pair, impacts = _coded(pair, lengths, lambda tf, n: variant.tf(tf, n, avgdl, k1, b, delta))
+    narrow = np.uint16 if len(impacts) < 1 << 16 else np.uint32
+    codes = code_of_pair.astype(narrow)[pair] if len(pair) else np.zeros(0, narrow)
+    start = by_term.indptr.astype(np.int64)
+    at_rank = _codes_at_ranks(codes, start, len(impacts))
+    return Postings(start, by_term.indices.astype(np.int32), codes, impacts, at_rank[0], at_rank[1:])
+
+
+def _coded(
+    pair: Int64[np.ndarray, " postings"],
+    lengths: Int64[np.ndarray, " lengths"],
+    weigh: Callable[[Int64[np.ndarray, " codes"], Int64[np.ndarray, " codes"]], Float64[np.ndarray, " codes"]],
+) -> tuple[Int64[np.ndarray, " pairs"], Float64[np.ndarray, " codes"]]:
+    """Number the (tf, length) pairs that occur by descending impact."""
+    width = max(len(lengths), 1)
+    occurs = np.zeros(int(pair.max()) + 1 if len(pair) else 0, bool)
+    occurs[pair] = True
+    pairs = np.flatnonzero(occurs)
+    impacts = weigh(pairs // width, lengths[pairs % width]) if len(pairs) else np.zeros(0)
+    order = np.argsort(-impacts, kind="stable")
+    code_of_pair = np.zeros(len(occurs), np.int64)
+    code_of_pair[pairs[order]] = np.arange(len(pairs))
+    return code_of_pair, impacts[order]
+
+
+def _codes_at_ranks(
+    codes: UInt[np.ndarray, " postings"], start: Int64[np.ndarray, " terms_and_one"], none: int
+) -> Int64[np.ndarray, "ranks terms"]:
+    """The lowest code of each term, then those at `RANKS`; `none` where the list ends before."""
+    n_terms = len(start) - 1
+    found = np.full((1 + len(RANKS), n_terms), none, np.int64)
+    term = np.repeat(np.arange(n_terms), np.diff(start))
+    ordered = np.sort((term << 32) | codes)
+    for row, rank in enumerate((1, *RANKS)):
+        long = np.flatnonzero(np.diff(start) >= rank)
+        found[row, long] = ordered[start[long] + rank - 1] & 0xFFFFFFFF
+    return found
