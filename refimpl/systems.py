@@ -170,7 +170,7 @@ def _bm25_encoder(field: str, settings: Mapping[str, Any]) -> Encoder:
 
 
 def _splade() -> Encoder:
-    function: EmbeddingFunction = import_module("refimpl.sparse").SpladeEmbeddingFunction()
+    function: EmbeddingFunction = import_module("refimpl.sparse").SpladeEmbeddingFunction("splade-tiny")
     key = {"model": _model_key("splade-tiny"), "code": _code("bert", "sparse", "tokens")}
     return Encoder(Field("splade", "sparse"), function, key)
 
