@@ -30,7 +30,7 @@ BLOCK_ROWS = 48
 Packed = Float[Array, "tokens hidden"]
 
 ERF_OVER_SQRT2 = np.array(
-    [7.978849411e-1, 3.633308411e-2, -3.259498044e-5, -5.530619091e-5, 3.964743883e-6, -1.322632954e-7, 1.756169654e-9],
+    [7.978849415e-1, 3.633308458e-2, -3.259498079e-5, -5.530619118e-5, 3.964743931e-6, -1.322633007e-7, 1.756169668e-9],
     dtype=np.float32,
 )
 """P of erf(x / sqrt(2)) = tanh(x P(x^2)), lowest power first; minimax on [0, 5.5] (data/regenerate/fit_erf.py)."""

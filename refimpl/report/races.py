@@ -116,7 +116,7 @@ def _side(entry: Fields, facts: Fields) -> Side:
         q3_s=stats.positive("q3", median),
         least_s=stats.positive("min", median),
         most_s=stats.positive("max", median),
-        rounds=int(stats.positive("rounds", 1)),
+        rounds=int(stats.positive("rounds", 1.0)),
         rounds_s=stats.numbers("data"),
         work=facts.positive("work", 1.0),
         unit=facts.text("unit", "runs"),

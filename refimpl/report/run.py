@@ -196,7 +196,7 @@ def _departures(result: Fields) -> list[Section]:
         return []
     prose = "Where the engine answers otherwise than Milvus' definitions say, in figures of this run."
     return [
-        Section("Departures", prose=(prose,), tables=(Table("Departures", ("what", "why", "figures"), tuple(rows)),))
+        Section("Departures", prose=(prose,), tables=(Table("In figures", ("what", "why", "figures"), tuple(rows)),))
     ]
 
 

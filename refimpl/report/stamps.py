@@ -38,7 +38,7 @@ def rows(stamp: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
 
 def _said(key: str, value: Any) -> str:
     if key.endswith("_bytes") and isinstance(value, int | float):
-        return figures.size(value)
+        return figures.size(float(value))
     if isinstance(value, Mapping):
         return ", ".join(f"{name} {_said(name, one)}" for name, one in value.items() if one not in ({}, [], None, ""))
     if isinstance(value, list):

@@ -17,6 +17,7 @@ CSS = {INK: "var(--ink)", LINE: "var(--line)", PAPER: "var(--paper)"} | {
 
 STYLE: Any = {  # matplotlib types its keys by a list of them all
     "svg.fonttype": "none",
+    "svg.hashsalt": "refimpl",  # ids from content: the same result gives the same page
     "text.parse_math": False,  # a "$" in a name is a dollar, not a formula
     "font.family": "sans-serif",
     "font.size": 9,

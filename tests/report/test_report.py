@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from results import HOSTILE, around, benchmarks, entry, run, saved
+from report_results import HOSTILE, around, benchmarks, entry, run, saved
 
 from refimpl import report
 from refimpl.report.document import Document, Table
@@ -204,7 +204,7 @@ class TestRefusals:
             report.read(saved(tmp_path, held))
 
     def test_an_unknown_suffix_is_refused_before_anything_is_written(self, tmp_path: Path) -> None:
-        with pytest.raises(ValueError, match="end it in .html or .md"):
+        with pytest.raises(ValueError, match=r"end it in \.html or \.md"):
             report.write(saved(tmp_path, benchmarks()), tmp_path / "report.pdf")
         assert [file.name for file in tmp_path.iterdir()] == ["result.json"]
 
