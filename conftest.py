@@ -1,9 +1,14 @@
 """What `pytest` means here: the tests alone; with `--benchmark`, the suites under bench/."""
 
 import os
+import sys
 from typing import Any
 
 import pytest
+from jaxtyping import install_import_hook
+
+if "--benchmark" not in sys.argv:  # here, since a folder's conftest.py may import refimpl before pytest is configured
+    install_import_hook("refimpl", "beartype.beartype")
 
 from refimpl import stamp
 
@@ -29,8 +34,6 @@ def pytest_configure(config: pytest.Config) -> None:
             config.args = ["bench"]
         _keep_raw_times(config)
         _pin_threads(config)
-    else:
-        _check_shapes_while_testing()
 
 
 def _keep_raw_times(config: pytest.Config) -> None:
@@ -63,12 +66,6 @@ def pytest_benchmark_update_machine_info(config: pytest.Config, machine_info: di
     machine_info.pop("node", None)
     for volatile in ("hz_actual", "hz_actual_friendly"):
         machine_info.get("cpu", {}).pop(volatile, None)
-
-
-def _check_shapes_while_testing() -> None:
-    from jaxtyping import install_import_hook
-
-    install_import_hook("refimpl", "beartype.beartype")
 
 
 def _positive(text: str) -> int:

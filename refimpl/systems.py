@@ -4,8 +4,9 @@ The one place that knows embedding functions, rerankers and search alike.
 """
 
 import hashlib
+import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, dataclass, replace
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -13,13 +14,17 @@ from typing import Any
 
 from refimpl import __version__, models
 from refimpl.base import EmbeddingFunction, RerankFunction
+from refimpl.datasets import Dataset
+from refimpl.dense.minilm import MiniLMEmbeddingFunction, TruncationWarning
+from refimpl.search import index, pipeline
+from refimpl.search.milvus import connection
 from refimpl.search.plan import Encoder, System
 from refimpl.search.records import Field, Ranker
 
 DEFAULT = ("dense", "bm25", "hybrid-rrf", "hybrid-weighted", "milvus-bm25")
 WEIGHTS = (0.5, 0.5)  # of dense and sparse in hybrid-weighted
 ABOUT = {
-    "dense": "all-MiniLM-L6-v2, inner product of unit vectors",
+    "dense": "all-MiniLM-L6-v2, texts cut at 256 tokens (or `max_length`), inner product of unit vectors",
     "bm25": "BM25 with pymilvus.model's formula and settings (k1 1.5, b 0.75), sparse inner product",
     "bm25-lucene": "BM25 with Lucene's idf, k1 0.9, b 0.4 (Anserini's settings), sparse inner product",
     "splade": "SPLADE, rasyosef/splade-tiny, sparse inner product",
@@ -35,13 +40,83 @@ FUSED = {
 }
 
 
-def build(
-    names: Sequence[str], *, rerank: str | None = None, max_length: int = 256
-) -> tuple[list[Encoder], list[System]]:
-    """Encoders and systems for these names; with `rerank` each system a second time, its best 50 reranked.
+@dataclass(frozen=True)
+class Settings:
+    """What a run may be told: hits kept a query, a second-stage reranker, the dense encoder's window in tokens.
 
-    `rerank` is "maxsim" (MiniLM's own token vectors) or a cross-encoder's folder or hub name; `max_length`, in tokens,
-    is the dense encoder's. Raises ValueError for an unknown or doubled name and for none at all.
+    `rerank` is "maxsim" (MiniLM's own token vectors) or a cross-encoder's folder or hub name.
+    """
+
+    depth: int = 100
+    rerank: str | None = None
+    max_length: int = 256
+
+
+def run(
+    dataset: Dataset,
+    names: Sequence[str],
+    out: Path,
+    settings: Settings,
+    *,
+    uri: str | None = None,
+    token: str | None = None,
+    show_progress: bool = False,
+) -> dict[str, Any]:
+    """Run the named systems over a data set, and leave results, TREC runs and a searchable index in `out`.
+
+    Milvus is `uri`, else MILVUS_URI, else a Milvus Lite file in `out`. Raises what `build` and `pipeline.run` raise.
+    """
+    encoders, systems = build(names, settings)
+    where, secret = connection(uri, token, out / index.LITE)
+    said = {"systems": list(names), **asdict(settings)}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", TruncationWarning)  # the systems' descriptions say where texts are cut
+        results = pipeline.run(
+            dataset,
+            encoders,
+            systems,
+            out,
+            uri=where,
+            token=secret,
+            depth=settings.depth,
+            show_progress=show_progress,
+            settings=said,
+        )
+    index.save(out, results["store"]["collection"], encoders, names, asdict(settings), where)
+    return results
+
+
+def answer(
+    questions: Sequence[str],
+    out: Path,
+    name: str | None = None,
+    *,
+    k: int = 5,
+    filter: str = "",
+    rerank: str | None = None,
+    uri: str | None = None,
+    token: str | None = None,
+) -> list[list[index.Answer]]:
+    """The k best documents for each question, from what `run` left in `out`, by one of its systems (the last hybrid).
+
+    Raises IndexMissingError where nothing was built, ValueError for a system that was not.
+    """
+    built = index.Index.open(out)
+    hybrids = [system for system in built.systems if system.startswith("hybrid")]
+    name = name or (hybrids or built.systems)[-1]
+    if name not in built.systems:
+        raise ValueError(f"{out} was built for {', '.join(built.systems)}, not for {name!r}")
+    encoders, systems = build([name], replace(Settings(**built.settings), rerank=rerank))
+    for encoder in encoders:
+        index.restore(out, encoder)
+    where, secret = connection(uri or built.uri or None, token, out / index.LITE)
+    return built.search(questions, encoders, systems[-1], uri=where, token=secret, k=k, filter=filter)
+
+
+def build(names: Sequence[str], settings: Settings) -> tuple[list[Encoder], list[System]]:
+    """Encoders and systems for these names; with a reranker each system a second time, its best 50 reranked.
+
+    Raises ValueError for an unknown or doubled name and for none at all.
     """
     wanted = [name.strip() for name in names if name.strip()]
     unknown = [name for name in wanted if name not in ABOUT]
@@ -50,10 +125,10 @@ def build(
         raise ValueError(f"systems must be some of {', '.join(ABOUT)}; got {wrong}")
     systems = [_system(name) for name in wanted]
     fields = dict.fromkeys(field for system in systems for field in system.fields)
-    encoders = [_dense(max_length) if field == "dense" else MAKERS[field]() for field in fields]
-    if rerank is not None:
-        function = _reranker(rerank)
-        systems += [_reranked(system, function, rerank) for system in systems]
+    encoders = [_dense(settings.max_length) if field == "dense" else MAKERS[field]() for field in fields]
+    if settings.rerank is not None:
+        function = _reranker(settings.rerank)
+        systems += [_reranked(system, function, settings.rerank) for system in systems]
     return encoders, systems
 
 
@@ -72,8 +147,6 @@ def _reranked(system: System, function: RerankFunction, name: str) -> System:
 
 
 def _dense(max_length: int) -> Encoder:
-    from refimpl.dense.minilm import MiniLMEmbeddingFunction
-
     function = MiniLMEmbeddingFunction(max_length=max_length)
     settings = {"dtype": "float32", "max_length": max_length, "normalize": True}
     key = {"model": _model_key("all-MiniLM-L6-v2"), **settings, "code": _code("bert", "dense", "tokens")}
@@ -89,13 +162,15 @@ def _bm25_lucene() -> Encoder:
 
 
 def _bm25_encoder(field: str, settings: Mapping[str, Any]) -> Encoder:
-    function = import_module("refimpl.sparse.bm25").BM25EmbeddingFunction(**settings)
+    from refimpl.sparse.bm25 import BM25EmbeddingFunction
+
+    function = BM25EmbeddingFunction(**settings)
     key = {"model": "bm25", **settings, "code": _code("sparse")}
     return Encoder(Field(field, "sparse"), function, key, cached=False, fit=function.fit)
 
 
 def _splade() -> Encoder:
-    function: EmbeddingFunction = import_module("refimpl.sparse").SpladeEmbeddingFunction()
+    function: EmbeddingFunction = import_module("refimpl.sparse").SpladeEmbeddingFunction("splade-tiny")
     key = {"model": _model_key("splade-tiny"), "code": _code("bert", "sparse", "tokens")}
     return Encoder(Field("splade", "sparse"), function, key)
 

@@ -35,8 +35,8 @@ def of_store(
         if field.kind == "bm25" and store.lite:
             made.append(_against_whole_collection(loaded, answers[field.name], depth))
             made.append(_segments(loaded))
-    weighted = [system for system in systems if system.ranker is not None and system.ranker.kind == "weighted"]
-    return made + [_norm_score(store, loaded, system, queries, answers[system.name], depth) for system in weighted]
+    weighted = [s for s in systems if s.ranker is not None and s.ranker.kind == "weighted" and s.rerank is None]
+    return made + [_norm_score(store, loaded, system, queries, answers[system.route], depth) for system in weighted]
 
 
 def _against_whole_collection(loaded: Loaded, found: Found, depth: int) -> dict[str, Any]:

@@ -89,10 +89,11 @@ def _encode_all(
             queries[name] = asked
             continue
         if encoder.fit is not None:
-            with bar(f"fit {name}", None):
+            with bar(f"fit {name}", len(loaded.texts)) as advance:
                 began = perf_counter()
                 encoder.fit(loaded.texts)
                 timings.append(Timing("fit", name, len(loaded.texts), perf_counter() - began))
+                advance(len(loaded.texts))
         for what, texts, encode, kept in (
             ("encode documents", loaded.texts, encoder.function.encode_documents, documents),
             ("encode queries", asked, encoder.function.encode_queries, queries),
@@ -141,10 +142,11 @@ def _search_fields(
     answers = {}
     for field in fields:
         asked = queries[field.name]
-        with bar(f"search {field.name}", None):
+        with bar(f"search {field.name}", None) as advance:
             began = perf_counter()
             answers[field.name] = store.search(field.name, asked, depth)
-        timings.append(Timing("search, batched", field.name, len(answers[field.name].ids), perf_counter() - began))
+            timings.append(Timing("search, batched", field.name, len(answers[field.name].ids), perf_counter() - began))
+            advance(len(answers[field.name].ids))
     return answers
 
 
@@ -158,12 +160,14 @@ def _search_hybrids(
 ) -> dict[str, Found]:
     answers = {}
     for system in systems:
-        if system.ranker is None:
+        if system.ranker is None or system.route in answers:
             continue
-        with bar(f"search {system.name}", None):
+        with bar(f"search {system.name}", None) as advance:
             began = perf_counter()
-            answers[system.name] = ask(store, system, queries, depth)
-        timings.append(Timing("search, batched", system.name, len(answers[system.name].ids), perf_counter() - began))
+            answers[system.route] = ask(store, system, queries, depth)
+            asked = len(answers[system.route].ids)
+            timings.append(Timing("search, batched", system.name, asked, perf_counter() - began))
+            advance(asked)
     return answers
 
 
@@ -176,15 +180,17 @@ def ask(store: MilvusStore, system: System, queries: Mapping[str, Queries], dept
 
 
 def rerank(system: System, question: str, ids: Sequence[str], texts: Sequence[str]) -> tuple[list[str], list[float]]:
-    """The ids in the reranker's order with its scores; best first."""
+    """The ids in the reranker's order with its scores, best first; of no candidates nothing."""
     assert system.rerank is not None
+    if not ids:
+        return [], []
     ranked = system.rerank(question, texts, top_k=None)
     return [ids[result.index] for result in ranked], [result.score for result in ranked]
 
 
 def _final(system: System, answers: Mapping[str, Found], loaded: Loaded, bar: Bar, timings: list[Timing]) -> Found:
     """A system's last word: reranked where it says so. What lies below the rerank depth is left out."""
-    found = answers[system.name if system.ranker else system.fields[0]]
+    found = answers[system.route]
     if system.rerank is None:
         return found
     position = loaded.position
@@ -202,7 +208,7 @@ def _final(system: System, answers: Mapping[str, Found], loaded: Loaded, bar: Ba
 
 
 def _latencies(store: MilvusStore, system: System, queries: Mapping[str, Queries], depth: int) -> list[float]:
-    """Milliseconds of the first queries, asked one at a time, vectors at hand; every single one is kept."""
+    """Milliseconds of the first queries, asked one at a time, vectors at hand, before reranking; each one is kept."""
     taken = []
     count = min(SINGLE_QUERIES, *(_length(queries[name]) for name in system.fields))
     for number in range(count):

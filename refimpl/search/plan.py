@@ -36,6 +36,11 @@ class System:
     rerank: RerankFunction | None = None
     rerank_depth: int = 50
 
+    @property
+    def route(self) -> str:
+        """What it asks of the store, by name: systems that differ only in reranking share it."""
+        return self.fields[0] if self.ranker is None else f"{'+'.join(self.fields)} by {self.ranker}"
+
 
 @dataclass(frozen=True)
 class Loaded:

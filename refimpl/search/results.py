@@ -7,7 +7,7 @@ results.json, schema "refimpl.run/1":
     store         collection, documents, milvus ("Lite" or "server")
     encoders      {field: {kind, metric, dim, key}}
     systems       {name: {about, fields, metrics {measure: mean}, per_query {measure: {query_id: value}},
-                   latency_ms [one query at a time, raw], run (path of its TREC file, beside results.json)}}
+                   latency_ms [one query at a time, before reranking, raw], run (its TREC file, from here)}}
     verdicts      [{what, metric, passed, recall, max_error, tolerance, k, queries, problems}]
     departures    [{what, why, figures {name: number}}]
     significance  [{a, b, measure, difference (a - b), p_value, queries}]

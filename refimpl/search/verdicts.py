@@ -39,10 +39,11 @@ def other_metrics(
         asked = queries[field.name][:QUERIES]
         try:
             for metric in [metric for metric in get_args(Metric) if metric != field.metric]:
-                with bar(f"judge {field.name} by {metric}", None):
+                with bar(f"judge {field.name} by {metric}", len(asked)) as advance:
                     store.set_metric(field.name, metric)
                     found = store.search(field.name, asked, HITS).hits(loaded.position, HITS)
                     verdict = judge_dense(found, np.asarray(asked), np.asarray(documents[field.name]), metric)
+                    advance(len(found.ids))
                 made.append(as_json(field.name, verdict))
         finally:
             own: Literal["IP", "COSINE", "L2"] = field.metric  # type: ignore[assignment]  # a dense field's is no BM25
@@ -84,12 +85,12 @@ def fusions(
     """Verdicts on Milvus' hybrid answers; the truth is our fusion of the judge's own scores."""
     made = []
     for system in systems:
-        if system.ranker is None or not all(name in documents for name in system.fields):
+        if system.ranker is None or system.rerank is not None or not documents.keys() >= set(system.fields):
             continue
         routes = [_scores(store.fields[name], queries[name], documents[name]) for name in system.fields]
         metrics = [store.fields[name].metric for name in system.fields]
         truth = (fused_bounds(system.ranker, rows, metrics, depth) for rows in zip(*routes, strict=True))
-        found = answers[system.name].hits(loaded.position, depth)
+        found = answers[system.route].hits(loaded.position, depth)
         label = "hybrid RRF" if system.ranker.kind == "rrf" else "hybrid weighted"
         made.append(as_json(system.name, judge(found, truth, label)))
     return made

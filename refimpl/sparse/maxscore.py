@@ -209,10 +209,10 @@ def _settings(variant: str, k1: float, b: float, epsilon: float, delta: float | 
     known = check_variant(variant)
     return {
         "variant": known.name,
-        "k1": float(check_number(k1, "k1")),
-        "b": float(check_number(b, "b", most=1.0)),
-        "epsilon": float(check_number(epsilon, "epsilon")),
-        "delta": known.delta if delta is None else float(check_number(delta, "delta")),
+        "k1": check_number(k1, "k1"),
+        "b": check_number(b, "b", most=1.0),
+        "epsilon": check_number(epsilon, "epsilon"),
+        "delta": known.delta if delta is None else check_number(delta, "delta"),
     }
 
 

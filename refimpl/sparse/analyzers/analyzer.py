@@ -4,12 +4,13 @@ import hashlib
 import json
 from collections.abc import Sequence
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from refimpl.sparse.analyzers.memo import Memo
 from refimpl.sparse.analyzers.steps import Step, TokenFilter
 
 
+@runtime_checkable
 class CharFilter(Protocol):
     """Text to text."""
 
@@ -18,6 +19,7 @@ class CharFilter(Protocol):
         ...
 
 
+@runtime_checkable
 class Tokenizer(Protocol):
     """Text to tokens."""
 
@@ -26,6 +28,7 @@ class Tokenizer(Protocol):
         ...
 
 
+@runtime_checkable
 class Filter(Protocol):
     """Tokens to tokens."""
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 import regex
 import Stemmer
 
-from refimpl.sparse.analyzers import stem_english, stem_german, stopwords, uax29
+from refimpl.sparse.analyzers import stem_english, stem_german, stem_porter, stopwords, uax29
 
 
 class Step:
@@ -162,15 +162,9 @@ class StemmingFilter(TokenFilter):
 class PorterFilter(TokenFilter):
     """Porter's first stemmer, as Lucene's PorterStemFilter: words of one or two letters stay."""
 
-    def __init__(self) -> None:
-        self._stem = _pystemmer("porter")
-
     def token(self, token: str) -> str | None:
         """The stem of `token`."""
-        return self._stem(token)
-
-    def __reduce__(self) -> tuple[type["PorterFilter"], tuple[()]]:
-        return type(self), ()
+        return stem_porter.stem(token)
 
 
 def _stemmer(language: str) -> Callable[[str], str]:

@@ -4,7 +4,7 @@ import os
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from scipy.sparse import csr_array
@@ -62,7 +62,7 @@ class BM25EmbeddingFunction:
         if corpus is not None:
             self.fit(corpus)
 
-    def fit(self, corpus: Sequence[str]) -> Self:
+    def fit(self, corpus: Sequence[str]) -> "BM25EmbeddingFunction":
         """Forget what was fitted, and take N, average length, vocabulary and idfs from `corpus`.
 
         Raises ValueError when `corpus` is empty or no text of it has a token. Terms are numbered by first occurrence.
@@ -72,7 +72,7 @@ class BM25EmbeddingFunction:
         self._fitted = self._weighed(statistics)
         return self
 
-    def partial_fit(self, corpus: Sequence[str]) -> Self:
+    def partial_fit(self, corpus: Sequence[str]) -> "BM25EmbeddingFunction":
         """Add `corpus` to what was fitted: the outcome is exactly that of one `fit` on all texts in this order."""
         statistics = CorpusStatistics()
         if self._fitted is not None:
@@ -81,7 +81,7 @@ class BM25EmbeddingFunction:
         self._fitted = self._weighed(statistics)
         return self
 
-    def merge(self, other: "BM25EmbeddingFunction") -> Self:
+    def merge(self, other: "BM25EmbeddingFunction") -> "BM25EmbeddingFunction":
         """Add the statistics of `other`: the outcome is exactly that of one `fit` on our texts and then its texts.
 
         Raises ValueError when the two were made with different analyzers, or one of them was loaded from a file by
@@ -176,7 +176,7 @@ class BM25EmbeddingFunction:
             ),
         )
 
-    def load(self, path: str | os.PathLike[str]) -> Self:
+    def load(self, path: str | os.PathLike[str]) -> "BM25EmbeddingFunction":
         """Take everything but the analyzer from a file that `save` here or in pymilvus.model wrote.
 
         Warns when the file was made with another analyzer. Raises FileNotFoundError, or BM25FileError for a file that

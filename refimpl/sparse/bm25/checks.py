@@ -11,14 +11,14 @@ class BM25WeightWarning(UserWarning):
 
 
 def check_number(value: object, name: str, least: float = 0.0, most: float = math.inf) -> float:
-    """`value`, a finite number from `least` to `most`, unchanged; else TypeError or ValueError that names it."""
+    """`value`, a finite number from `least` to `most`, as a float; else TypeError or ValueError that names it."""
     if isinstance(value, bool) or not isinstance(value, Real):
         raise TypeError(f"{name} must be a number, got {type(value).__name__}: {value!r:.60}")
     number = float(value)
     if not math.isfinite(number) or not least <= number <= most:
         span = f"{least:g} or more" if most == math.inf else f"between {least:g} and {most:g}"
         raise ValueError(f"{name} must be finite and {span}, got {value!r}")
-    return value  # type: ignore[return-value]  # an int stays an int, for pymilvus.model's JSON has it so
+    return number
 
 
 def check_variant(name: object) -> Variant:

@@ -77,12 +77,12 @@ def read_parameters(path: str | os.PathLike[str]) -> BM25Parameters:
         raise BM25FileError(f"{path}: idf_word and idf_value must be as many, and no word twice: save it again")
     vocabulary = {word: number for number, word in enumerate(words)}
     return BM25Parameters(
-        corpus_size=int(fields.number("corpus_size", above=0)),
-        avgdl=fields.number("avgdl", above=0),
+        corpus_size=int(fields.number("corpus_size", above=0.0)),
+        avgdl=fields.number("avgdl", above=0.0),
         vocabulary=vocabulary,
         idf=np.array(values, np.float64),
         k1=fields.number("k1"),
-        b=fields.number("b", most=1),
+        b=fields.number("b", most=1.0),
         epsilon=fields.number("epsilon"),
         delta=fields.number("delta", default=0.0),
         variant=fields.one_of("variant", VARIANTS, "pymilvus"),
@@ -97,9 +97,9 @@ def _statistics(fields: "_Fields", vocabulary: dict[str, int]) -> CorpusStatisti
     df = fields.list_of("df", lambda value: type(value) is int and value > 0, "whole numbers above 0")
     if len(df) != len(vocabulary):
         raise BM25FileError(f"{fields.path}: df has {len(df)} entries for {len(vocabulary)} words: save it again")
-    n_docs, n_empty = int(fields.number("n_docs", above=0)), int(fields.number("n_empty"))
+    n_docs, n_empty = int(fields.number("n_docs", above=0.0)), int(fields.number("n_empty"))
     return CorpusStatistics(
-        n_docs, n_empty, int(fields.number("total_len", above=0)), vocabulary, np.array(df, np.int64)
+        n_docs, n_empty, int(fields.number("total_len", above=0.0)), vocabulary, np.array(df, np.int64)
     )
 
 
@@ -123,7 +123,7 @@ class _Fields:
         value = self._taken(key, default)
         if not _is_finite(value) or not above < value <= most:
             raise BM25FileError(f"{self.path}: {key} is {value!r:.60}, which no BM25 has: save it again")
-        return value
+        return float(value)
 
     def list_of(self, key: str, fits: Callable[[Any], bool], kind: str) -> list[Any]:
         value = self._taken(key, None)
