@@ -41,6 +41,14 @@ class TestBenchmarks:
         assert column(table, "outcome") == ["slower", "even", "faster", "faster", "faster"]
         assert column(table, "fastest other")[0] == "2.00 s (onnx)"
 
+    def test_rounds_that_do_not_agree_who_is_faster_are_even(self, tmp_path: Path) -> None:
+        held = benchmarks()
+        won, torch = (one["stats"] for one in held["benchmarks"][:2])
+        won["data"], torch["data"] = [1.0, 1.0, 1.0, 4.0, 4.0], [4.0, 4.0, 4.0, 1.0, 1.0]  # ratios 1/4 x 3, 4 x 2
+        table = tables(report.read(saved(tmp_path, held)))["All races: Worst first"]
+        row = next(row.cells for row in table.rows if row.cells[0] == "encode: won")
+        assert row[2:4] == ("0.250× to 4.00×", "even")
+
     def test_losses_are_told_as_plainly_as_wins_and_first(self, benched: Document) -> None:
         said = list(benched.headline)
         assert said[0] == "Disqualified in encode: lost: liar (4 is not 3)."
@@ -168,7 +176,7 @@ class TestPage:
         assert all("\\<script\\>" in row for row in rows)
         assert "\n# no heading" not in text
         assert "a\\|b" in text
-        assert "| encode: lost | 1.50× | slower | 3.00 s | 2.00 s (onnx) |" in text
+        assert "| encode: lost | 1.50× | 1.50× to 1.50× | slower | 3.00 s | 2.00 s (onnx) |" in text
 
 
 class TestRefusals:
