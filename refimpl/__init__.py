@@ -16,6 +16,7 @@ _ROOMS = {
     "MaxSimRerankFunction": "refimpl.reranker",
     "MiniLMEmbeddingFunction": "refimpl.dense.minilm",
     "RerankResult": "refimpl.base",
+    "SpladeEmbeddingFunction": "refimpl.sparse.splade",
     "TEIRerankFunction": "refimpl.reranker",
     "VoyageRerankFunction": "refimpl.reranker",
 }

@@ -106,6 +106,13 @@ class Tokenizer:
         _check_unicode(second)
         return self._pack(self._tokenizer.encode_batch_fast(list(zip(first, second, strict=True))))
 
+    def piece(self, token_id: int) -> str:
+        """One id's spelling in the vocabulary; ValueError when it has none."""
+        spelled = self._tokenizer.id_to_token(token_id)
+        if spelled is None:
+            raise ValueError(f"{token_id} is no token of this vocabulary")
+        return spelled
+
     def tokens_of(self, text: str) -> list[str]:
         """The word pieces of one text, special tokens added, as the vocabulary spells them."""
         return list(self._tokenizer.encode(text).tokens)

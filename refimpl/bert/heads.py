@@ -1,7 +1,7 @@
 """What is read off the last hidden state: pooled vectors, masked-LM logits, a classifier's logits."""
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 
 from refimpl.bert.forward import Hidden
 from refimpl.bert.ops import ACTIVATIONS, Array, layer_norm, linear
@@ -17,6 +17,14 @@ def mean_pool(hidden_states: Hidden, attention_mask: Mask) -> Pooled:
     return np.sum(hidden_states * mask, axis=1, dtype=hidden_states.dtype) / mask.sum(axis=1).astype(
         hidden_states.dtype
     )
+
+
+def mean_pool_packed(
+    hidden_states: Float[Array, "tokens hidden"], lengths: Int[Array, "texts"]
+) -> Float[Array, "texts hidden"]:
+    """Mean over each text's tokens in the packed layout; summed and returned in float64."""
+    starts = np.cumsum(lengths) - lengths
+    return np.add.reduceat(hidden_states, starts, axis=0, dtype=np.float64) / lengths[:, None]
 
 
 def cls_pool(hidden_states: Hidden, attention_mask: Mask) -> Pooled:

@@ -4,43 +4,33 @@ Where and why it departs from `bert/forward.py`, each trick once:
 
 - No padding. The tokens of many texts lie in one matrix `(tokens, hidden)`; only attention needs to know where a text
   ends, and takes texts of one length together.
-- Tiles. About `TILE_TOKENS` tokens, always whole texts, walk through all layers before the next tile starts, so that a
-  tile's intermediates stay in the processor's second-level cache.
+- Tiles. A few hundred tokens, always whole texts (`bert/encoder.py`), walk through all layers before the next tile
+  starts, so that a tile's intermediates stay in the processor's second-level cache.
 - Fewer products. Query, key and value are one matrix product; 1 / sqrt(head_dim) is folded into the query's weights,
   and GELU's factor 1/2 into the weights that follow it (a power of two, so exact). softmax divides after the value
   product, where there are head_dim columns to divide and not seq.
 - erf by `tanh(x P(x^2))`, numpy's tanh being vectorised where scipy's erf is not: about ten times as fast, and at most
   1.5e-7 from erf anywhere (`tests/bert/test_packed.py` measures it).
 - Element-wise work in blocks of `BLOCK_ROWS` rows, in place, so that a block is read from memory once.
-- Threads over tiles, longest first, one BLAS thread each: at these sizes OpenBLAS's own threads wait on each other.
 """
 
-import os
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
 from dataclasses import dataclass
 from math import sqrt
-from typing import TypeVar
 
 import numpy as np
 from jaxtyping import Float, Int
-from threadpoolctl import threadpool_limits
 
-from refimpl.bert.forward import check_ids
 from refimpl.bert.ops import ACTIVATIONS, Array
 from refimpl.bert.weights import BertWeights
 from refimpl.tokens import Tokens
 
-TILE_TOKENS = 512
 BLOCK_ROWS = 48
 
 Packed = Float[Array, "tokens hidden"]
-Result = TypeVar("Result")
-Head = Callable[[Array, Array], Result]
-"""Takes a tile's hidden states `(tokens, hidden)` and `lengths (texts,)`; returns a row or an item for each text."""
 
 ERF_OVER_SQRT2 = np.array(
-    [7.978849411e-1, 3.633308411e-2, -3.259498044e-5, -5.530619091e-5, 3.964743883e-6, -1.322632954e-7, 1.756169654e-9],
+    [7.978849415e-1, 3.633308458e-2, -3.259498079e-5, -5.530619118e-5, 3.964743931e-6, -1.322633007e-7, 1.756169668e-9],
     dtype=np.float32,
 )
 """P of erf(x / sqrt(2)) = tanh(x P(x^2)), lowest power first; minimax on [0, 5.5] (data/regenerate/fit_erf.py)."""
@@ -58,30 +48,18 @@ class PackedLayer:
     output_norm: tuple[Array, Array]
 
 
-class PackedEncoder:
-    """A BERT encoder over packed tokens; it shares the arrays of `weights`, less those with a scale folded in."""
+class PackedForward:
+    """The last hidden states of a tile; it shares the arrays of `weights`, less those with a scale folded in."""
 
-    def __init__(self, weights: BertWeights, *, batch_size: int = 128, num_workers: int | None = None) -> None:
+    def __init__(self, weights: BertWeights) -> None:
         if weights.dtype != np.float32:
             raise ValueError(
                 f"the packed forward computes in float32, got {weights.dtype}: use bert.forward for float64"
             )
         self.weights = weights
-        self.batch_size = batch_size
-        self.num_workers = worker_count(num_workers)
         self.layers = [_pack_layer(weights.layer(i)) for i in range(weights.config.num_hidden_layers)]
 
-    def map(self, tokens: Tokens, head: Head[Result]) -> Iterator[tuple[Array, Result]]:
-        """For each tile of texts: their indices `(texts,)` and what `head` makes of their hidden states."""
-        longest = int(tokens.lengths.max(initial=0))
-        check_ids(self.weights.config, tokens.input_ids, tokens.token_type_ids, longest)
-
-        def run(tile: Tokens) -> Result:
-            return head(self.hidden_states(tile), tile.lengths)
-
-        return map_tiles(run, tokens, self.batch_size, self.num_workers)
-
-    def hidden_states(self, tile: Tokens) -> Packed:
+    def __call__(self, tile: Tokens) -> Packed:
         """Last hidden states of a tile's tokens, text after text."""
         config = self.weights.config
         hidden_states = self._embed(tile)
@@ -110,49 +88,6 @@ class PackedEncoder:
         norm = weights.affine("embeddings.LayerNorm")
         add_and_norm(summed, positions, no_bias, norm, weights.config.layer_norm_eps)
         return summed
-
-
-def worker_count(num_workers: int | None) -> int:
-    """The number of threads asked for, or the number of cores that this process may use."""
-    if num_workers is not None and num_workers < 1:
-        raise ValueError(f"num_workers must be at least 1, got {num_workers}")
-    return num_workers or len(os.sched_getaffinity(0))
-
-
-def map_tiles(
-    run: Callable[[Tokens], Result], tokens: Tokens, batch_size: int, num_workers: int
-) -> Iterator[tuple[Array, Result]]:
-    """For each tile of texts: their indices and `run` of them, on `num_workers` threads with one BLAS thread each.
-
-    BLAS has as many threads as before once the iterator has ended.
-    """
-    tiles = list(tiles_by_length(tokens.lengths, batch_size))
-
-    def indexed(texts: Array) -> tuple[Array, Result]:
-        return texts, run(tokens.select(texts))
-
-    with threadpool_limits(1, user_api="blas"):
-        if num_workers == 1 or len(tiles) == 1:
-            yield from map(indexed, tiles)
-            return
-        with ThreadPoolExecutor(num_workers) as pool:
-            yield from pool.map(indexed, tiles)
-
-
-def tiles_by_length(lengths: Int[Array, "texts"], batch_size: int) -> Iterator[Int[Array, "tile_texts"]]:
-    """Indices of the texts of each tile, longest texts first: at most `batch_size` texts and `TILE_TOKENS` tokens.
-
-    A text longer than that is a tile of its own.
-    """
-    order = np.argsort(-lengths, kind="stable")
-    start, filled = 0, 0
-    for end, length in enumerate(lengths[order].tolist()):
-        if end > start and (filled + length > TILE_TOKENS or end - start == batch_size):
-            yield order[start:end]
-            start, filled = end, 0
-        filled += length
-    if start < len(order):
-        yield order[start:]
 
 
 def equal_length_groups(lengths: Int[Array, "texts"]) -> list[tuple[slice, int]]:
@@ -226,12 +161,6 @@ def _twice_gelu(x: Array) -> Array:
 def blocks(rows: int) -> Iterator[slice]:
     """Slices of `BLOCK_ROWS` rows."""
     return (slice(start, start + BLOCK_ROWS) for start in range(0, rows, BLOCK_ROWS))
-
-
-def mean_pool_packed(hidden_states: Packed, lengths: Int[Array, "texts"]) -> Float[Array, "texts hidden"]:
-    """Mean over each text's tokens."""
-    starts = np.cumsum(lengths) - lengths
-    return np.add.reduceat(hidden_states, starts, axis=0) / lengths[:, None].astype(np.float32)
 
 
 def _pack_layer(layer: BertWeights) -> PackedLayer:

@@ -15,10 +15,10 @@ app = typer.Typer(
 
 def main() -> None:
     """Run `refimpl`; an error that a user can mend is printed as one sentence, without a traceback."""
-    from refimpl.cli import encoder, models, serve  # noqa: F401  each registers its commands on `app`
+    from refimpl.cli import encoder, models, report, retrieval, serve  # noqa: F401  each registers its commands on `app`
 
     try:
         app()
-    except (ValueError, TypeError, OSError, LookupError) as error:
+    except (ValueError, TypeError, OSError, LookupError, ImportError) as error:
         print(f"refimpl: {error}", file=sys.stderr)
         sys.exit(1)

@@ -5,6 +5,7 @@ names are re-exports. Every other package is only parsed, never imported: its co
 """
 
 import ast
+import hashlib
 import json
 import os
 import subprocess
@@ -32,19 +33,23 @@ class PythonDocs:
     scipy and the packages that refimpl requires. An object that has several names is listed once, under its shortest;
     a docstring that several objects share likewise. The same environment gives the same documents in the same order.
     Judgements about names that these packages do not hold are left out, and so are questions that lose all of theirs.
+    `most` keeps that many documents: every judged one, and of the others those whose names have the lowest sha256.
     Raises DatasetError for a package that is not installed.
     """
 
-    def __init__(self, packages: Iterable[str] = ()) -> None:
+    def __init__(self, packages: Iterable[str] = (), *, most: int | None = None) -> None:
         self.packages = tuple(dict.fromkeys(name.strip() for name in packages)) or DEFAULT
         self.name = "python-docs" if self.packages == DEFAULT else f"python-docs:{','.join(self.packages)}"
+        if most is not None:
+            self.name += f", {most} documents"
+        self.most = most
         self.bad = BadLines()
         self._documents: list[Document] = []
 
     def documents(self) -> Iterator[Document]:
         """Every document, by name."""
         if not self._documents:
-            self._documents = _documents(self.packages)
+            self._documents = _at_most(self.most, _documents(self.packages))
         return iter(self._documents)
 
     def queries(self) -> dict[str, str]:
@@ -89,6 +94,18 @@ def _documents(packages: tuple[str, ...]) -> list[Document]:
         docstrings.add(doc)
         kept[entry.name] = Document(entry.name, f"{entry.name}{entry.parameters}\n{doc}")
     return [kept[name] for name in sorted(kept)]
+
+
+def _at_most(most: int | None, documents: list[Document]) -> list[Document]:
+    if most is None or len(documents) <= most:
+        return documents
+    judged = {doc_id for judgement in judgements().values() for doc_id in judgement}
+
+    def place(document: Document) -> tuple[bool, str]:
+        return document.id not in judged, hashlib.sha256(document.id.encode()).hexdigest()
+
+    kept = {document.id for document in sorted(documents, key=place)[:most]}
+    return [document for document in documents if document.id in kept]
 
 
 def _entries(packages: tuple[str, ...]) -> Iterator[Entry]:

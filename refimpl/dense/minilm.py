@@ -1,7 +1,7 @@
 """all-MiniLM-L6-v2: tokens, the encoder, mean over tokens, unit length."""
 
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -9,16 +9,14 @@ from jaxtyping import Float
 
 from refimpl import models
 from refimpl.base import check_texts
+from refimpl.bert.encoder import Encoder
 from refimpl.bert.forward import forward
-from refimpl.bert.heads import l2_normalize, mean_pool
-from refimpl.bert.packed import PackedEncoder, map_tiles, mean_pool_packed, worker_count
+from refimpl.bert.heads import l2_normalize, mean_pool, mean_pool_packed
 from refimpl.bert.weights import BertWeights
 from refimpl.progress import progress
-from refimpl.tokens import Tokenizer, Tokens
+from refimpl.tokens import Tokenizer
 
 Array = np.ndarray
-Pooling = Callable[[Tokens], Iterator[tuple[Array, Array]]]
-"""Tokens to pooled vectors, some texts at a time: their indices `(texts,)` and their vectors `(texts, dim)`."""
 
 TEXTS_AT_A_TIME = 4096  # tokenised and sorted by length together; bounds memory whatever the number of texts
 
@@ -50,17 +48,13 @@ class MiniLMEmbeddingFunction:
         show_progress: bool = False,
         num_workers: int | None = None,
     ) -> None:
-        if batch_size < 1:
-            raise ValueError(f"batch_size must be at least 1, got {batch_size}")
         folder = models.path("all-MiniLM-L6-v2") if model_path is None else Path(model_path)
         self.weights = BertWeights.load(folder, dtype)
         positions = self.weights.config.max_position_embeddings
         if max_length > positions:
             raise ValueError(f"max_length must be at most {positions}, the model's positions, got {max_length}")
         self.tokenizer = Tokenizer(folder, max_length)
-        self.batch_size = batch_size
-        self.num_workers = worker_count(num_workers)
-        self._pooled = self._textbook if dtype == "float64" else self._packed()
+        self.encoder = Encoder(self.weights, batch_size=batch_size, num_workers=num_workers)
         self.normalize = normalize
         self.show_progress = show_progress
 
@@ -99,7 +93,7 @@ class MiniLMEmbeddingFunction:
             for start in range(0, len(texts), TEXTS_AT_A_TIME):
                 tokens = self.tokenizer(texts[start : start + TEXTS_AT_A_TIME])
                 truncated += int(tokens.truncated.sum())
-                for rows, pooled in self._pooled(tokens):
+                for rows, pooled in self.encoder.map(tokens, mean_pool_packed):
                     vectors[start + rows] = l2_normalize(pooled) if self.normalize else pooled
                     advance(len(rows))
         if truncated:
@@ -108,18 +102,6 @@ class MiniLMEmbeddingFunction:
             )
             warnings.warn(message, TruncationWarning, stacklevel=3)
         return vectors
-
-    def _packed(self) -> Pooling:
-        encoder = PackedEncoder(self.weights, batch_size=self.batch_size, num_workers=self.num_workers)
-        return lambda tokens: encoder.map(tokens, mean_pool_packed)
-
-    def _textbook(self, tokens: Tokens) -> Iterator[tuple[Array, Array]]:
-        def run(tile: Tokens) -> Array:
-            batch = tile.padded()
-            states = forward(self.weights, batch.input_ids, batch.attention_mask, batch.token_type_ids)
-            return mean_pool(states.last_hidden_state, batch.attention_mask)
-
-        return map_tiles(run, tokens, self.batch_size, self.num_workers)
 
 
 DefaultEmbeddingFunction = MiniLMEmbeddingFunction

@@ -55,16 +55,18 @@ def server_message(body: bytes) -> str | None:
     return " ".join(found.split())[:MESSAGE_CHARS] if found else None
 
 
-def message_in(payload: Any) -> str | None:
+def message_in(payload: Any, depth: int = 6) -> str | None:
     """The first text in the usual places of an error object, nested ones included; a bare string is itself."""
+    if depth == 0:
+        return None
     if isinstance(payload, str):
         return payload or None
     if isinstance(payload, list):
-        found = [message for item in payload if (message := message_in(item))]
+        found = [message for item in payload if (message := message_in(item, depth - 1))]
         return "; ".join(found) or None
     if isinstance(payload, dict):
         for place in PLACES:
-            if message := message_in(payload.get(place)):
+            if message := message_in(payload.get(place), depth - 1):
                 return message
     return None
 
@@ -80,7 +82,7 @@ def asked_wait_s(headers: Mapping[str, str]) -> float | None:
         if (seconds := _number(retry_after)) is not None:
             return seconds
         try:
-            return Retry().parse_retry_after(retry_after)
+            return float(Retry().parse_retry_after(retry_after))  # an int 0 for a moment that has passed
         except (InvalidHeader, ValueError, OverflowError):
             return None
     if (reset := _number(headers.get("X-RateLimit-Reset"))) is not None:

@@ -141,7 +141,7 @@ class Session:
         connect_s, read_s = (min(limit, remaining_s) for limit in self._limits)
         sent: dict[str, Any] = {"data": data, "headers": HEADERS, "auth": Bearer(key), "timeout": (connect_s, read_s)}
         reply: Reply | RemoteError
-        with Cut(remaining_s) as cut:
+        with Cut(deadline) as cut:
             try:
                 with self._http.post(url, stream=True, allow_redirects=False, **sent) as response:
                     reply = self._read(response)

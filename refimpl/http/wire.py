@@ -1,9 +1,10 @@
 """The wire beneath a session: a deadline that holds even while bytes drip in, and the schedule of retries.
 
-A read timeout starts anew with every byte received, so that a server may hold a client for ever. Here a timer shuts
+A read timeout starts anew with every byte received, so that a server may hold a client for ever. Here a watchdog shuts
 the socket down when the deadline comes; whatever waits on it then returns at once.
 """
 
+import heapq
 import random
 import socket
 import threading
@@ -42,24 +43,25 @@ class Deadline:
 
 
 class Cut:
-    """While open, shuts the calling thread's connection after `seconds`; `fired` says whether it did."""
+    """While open, shuts the calling thread's connection when the deadline comes; `fired` says whether it did."""
 
     _current = threading.local()
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, deadline: Deadline) -> None:
+        self.at = deadline.at
         self.fired = False
+        self.closed = False
         self._socket: socket.socket | None = None
-        self._timer = threading.Timer(seconds, self._fire)
-        self._timer.daemon = True
 
     def __enter__(self) -> "Cut":
         Cut._current.cut = self
-        self._timer.start()
+        _watchdog.watch(self)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, tb: TracebackType | None) -> None:
-        self._timer.cancel()
         Cut._current.cut = None
+        _watchdog.leave(self)
+        self._socket = None
 
     @classmethod
     def hold(cls, connection: HTTPConnection) -> None:
@@ -70,13 +72,58 @@ class Cut:
             if cut.fired:
                 raise TimeoutError("the deadline passed while connecting")
 
-    def _fire(self) -> None:
+    def fire(self) -> None:
+        """Shut the connection; whatever waits on it returns."""
         self.fired = True
         if self._socket is not None:
             try:
                 socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
             except OSError:  # closed already: nothing waits on it
                 return
+
+
+class _Watchdog:
+    """One thread for all cuts: a timer for each would cost every call the start of a thread."""
+
+    def __init__(self) -> None:
+        self._change = threading.Condition()
+        self._cuts: list[tuple[float, int, Cut]] = []  # a heap by time; closed ones stay until they are due or swept
+        self._open = 0
+        self._thread: threading.Thread | None = None
+
+    def watch(self, cut: Cut) -> None:
+        """Fire `cut` when its time comes, unless it leaves before."""
+        with self._change:
+            if self._thread is None or not self._thread.is_alive():  # after a fork there is none
+                self._thread = threading.Thread(target=self._run, name="refimpl-deadlines", daemon=True)
+                self._thread.start()
+            heapq.heappush(self._cuts, (cut.at, id(cut), cut))
+            self._open += 1
+            if self._cuts[0][2] is cut:
+                self._change.notify()
+            if len(self._cuts) > 2 * self._open + 100:
+                self._cuts = [entry for entry in self._cuts if not entry[2].closed]
+                heapq.heapify(self._cuts)
+
+    def leave(self, cut: Cut) -> None:
+        """Forget `cut`: once this returns it does not fire, so that its connection may serve others."""
+        with self._change:
+            cut.closed = True
+            self._open -= 1
+
+    def _run(self) -> None:
+        with self._change:
+            while True:
+                wait_s = self._cuts[0][0] - time.monotonic() if self._cuts else None
+                if wait_s is None or wait_s > 0:
+                    self._change.wait(wait_s)
+                    continue
+                cut = heapq.heappop(self._cuts)[2]
+                if not cut.closed:
+                    cut.fire()
+
+
+_watchdog = _Watchdog()
 
 
 class _CutConnection(HTTPConnection):

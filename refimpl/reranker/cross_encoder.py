@@ -11,9 +11,8 @@ from scipy.special import expit
 
 from refimpl import models
 from refimpl.base import RerankResult
-from refimpl.bert.forward import forward
+from refimpl.bert.encoder import Encoder
 from refimpl.bert.heads import sequence_logits
-from refimpl.bert.packed import PackedEncoder, tiles_by_length
 from refimpl.bert.weights import BertWeights, read_json
 from refimpl.reranker.ranking import check_request, ranked
 from refimpl.tokens import Tokenizer, Tokens
@@ -64,10 +63,7 @@ class CrossEncoderRerankFunction:
         self.activation: Activation = activation or _published_activation(folder)
         if self.activation not in ("sigmoid", "none"):
             raise ValueError(f"activation must be 'sigmoid' or 'none', got {activation!r}")
-        self.batch_size = batch_size
-        self._packed: PackedEncoder | None = None
-        if dtype == "float32":
-            self._packed = PackedEncoder(self.weights, batch_size=batch_size, num_workers=num_workers)
+        self.encoder = Encoder(self.weights, batch_size=batch_size, num_workers=num_workers)
 
     def __call__(self, query: str, documents: Sequence[str], top_k: int | None = 5) -> list[RerankResult]:
         """The best `top_k` documents, best first; ValueError or TypeError for a wrong request."""
@@ -89,17 +85,11 @@ class CrossEncoderRerankFunction:
     def raw_scores(self, tokens: Tokens) -> Float[Array, "documents"]:
         """The classifier's output for each pair, before any activation."""
         logits = np.empty(len(tokens), dtype=self.weights.dtype)
-        if self._packed is not None:
-            for rows, values in self._packed.map(tokens, self._packed_head):
-                logits[rows] = values
-            return logits
-        for rows in tiles_by_length(tokens.lengths, self.batch_size):
-            batch = tokens.select(rows).padded()
-            states = forward(self.weights, batch.input_ids, batch.attention_mask, batch.token_type_ids)
-            logits[rows] = sequence_logits(self.weights, states.last_hidden_state)[:, 0]
+        for rows, values in self.encoder.map(tokens, self._head):
+            logits[rows] = values
         return logits
 
-    def _packed_head(
+    def _head(
         self, hidden_states: Float[Array, "tokens hidden"], lengths: Int[Array, "texts"]
     ) -> Float[Array, "texts"]:
         first = hidden_states[np.cumsum(lengths) - lengths]

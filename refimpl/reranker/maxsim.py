@@ -1,6 +1,6 @@
 """Late interaction over a sentence encoder's token vectors: a reranker that needs no weights of its own."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -8,15 +8,15 @@ from jaxtyping import Float, Int
 
 from refimpl import models
 from refimpl.base import RerankResult
-from refimpl.bert.forward import forward
+from refimpl.bert.encoder import Encoder
 from refimpl.bert.heads import l2_normalize
-from refimpl.bert.packed import PackedEncoder, tiles_by_length
 from refimpl.bert.weights import BertWeights
 from refimpl.reranker.ranking import check_request, ranked
 from refimpl.tokens import Tokenizer, Tokens
 
 Array = np.ndarray
-TokenVectors = Float[Array, "tokens hidden"]
+TokenVectors = Float[Array, "_ hidden"]
+"""One text's hidden states, one row a token; texts differ in length, so the axis has no name."""
 
 
 class MaxSimRerankFunction:
@@ -49,10 +49,7 @@ class MaxSimRerankFunction:
             raise ValueError(f"max_length must be at most {longest}, the model's positions, got {max_length}")
         self.tokenizer = Tokenizer(folder, max_length)
         self.cosine_weight = cosine_weight
-        self.batch_size = batch_size
-        self._packed: PackedEncoder | None = None
-        if dtype == "float32":
-            self._packed = PackedEncoder(self.weights, batch_size=batch_size, num_workers=num_workers)
+        self.encoder = Encoder(self.weights, batch_size=batch_size, num_workers=num_workers)
 
     def __call__(self, query: str, documents: Sequence[str], top_k: int | None = 5) -> list[RerankResult]:
         """The best `top_k` documents, best first; ValueError or TypeError for a wrong request."""
@@ -70,38 +67,32 @@ class MaxSimRerankFunction:
     def raw_scores(self, tokens: Tokens) -> Float[Array, "documents"]:
         """The score of each text after the first, which is the query."""
         scores = np.empty(len(tokens) - 1, dtype=self.weights.dtype)
-        query = next(self._token_vectors(tokens.select(np.array([0]))))[1][0]
-        query_mean, query_tokens = l2_normalize(query.mean(axis=0)), _inner(query)
-        for rows, texts in self._token_vectors(tokens.select(np.arange(1, len(tokens)))):
-            for row, vectors in zip(rows, texts, strict=True):
-                cosine = query_mean @ l2_normalize(vectors.mean(axis=0))
-                late = max_sim(query_tokens, _inner(vectors))
-                scores[row] = self.cosine_weight * cosine + (1.0 - self.cosine_weight) * late
+        query = next(self.encoder.map(tokens.select(np.array([0])), _split))[1][0]
+        for rows, texts in self.encoder.map(tokens.select(np.arange(1, len(tokens))), _split):
+            scores[rows] = [self.similarity(query, vectors) for vectors in texts]
         return scores
 
-    def _token_vectors(self, tokens: Tokens) -> Iterator[tuple[Int[Array, "rows"], list[TokenVectors]]]:
-        """Last hidden states of each text's tokens, some texts at a time with their indices."""
-        if self._packed is not None:
-            yield from self._packed.map(tokens, _split)
-            return
-        for rows in tiles_by_length(tokens.lengths, self.batch_size):
-            batch = tokens.select(rows).padded()
-            states = forward(self.weights, batch.input_ids, batch.attention_mask, batch.token_type_ids)
-            real = states.last_hidden_state[batch.attention_mask]
-            yield rows, _split(real, tokens.lengths[rows])
+    def encode(self, texts: Sequence[str]) -> list[TokenVectors]:
+        """Each text's token vectors, [CLS] and [SEP] included, to be kept and compared by `similarity` later."""
+        tokens = self.tokenizer(texts)
+        encoded = dict[int, TokenVectors]()
+        for rows, vectors in self.encoder.map(tokens, _split):
+            encoded.update(zip(rows.tolist(), vectors, strict=True))
+        return [encoded[index] for index in range(len(tokens))]
+
+    def similarity(self, query: TokenVectors, document: TokenVectors) -> float:
+        """The score of a document by its token vectors and the query's."""
+        cosine = float(l2_normalize(query.mean(axis=0)) @ l2_normalize(document.mean(axis=0)))
+        late = max_sim(l2_normalize(query[1:-1]), l2_normalize(document[1:-1]))
+        return self.cosine_weight * cosine + (1.0 - self.cosine_weight) * late
 
 
-def max_sim(query: TokenVectors, document: Float[Array, "document_tokens hidden"]) -> float:
+def max_sim(query: TokenVectors, document: TokenVectors) -> float:
     """Mean over query rows of the greatest dot product with a document row; 0 when either has no rows."""
     if not len(query) or not len(document):
         return 0.0
     return float((query @ document.T).max(axis=1).mean())
 
 
-def _inner(vectors: TokenVectors) -> Float[Array, "inner_tokens hidden"]:
-    """Unit vectors of all tokens but [CLS] and [SEP]."""
-    return l2_normalize(vectors[1:-1])
-
-
-def _split(states: TokenVectors, lengths: Int[Array, "texts"]) -> list[TokenVectors]:
+def _split(states: Float[Array, "tokens hidden"], lengths: Int[Array, "texts"]) -> list[TokenVectors]:
     return np.split(states, np.cumsum(lengths)[:-1])

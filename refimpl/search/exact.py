@@ -4,9 +4,10 @@ Scores are computed in float64 whatever the vectors' dtype, and are always highe
 L2 as the negated squared Euclidean distance (Milvus' L2 is the squared one).
 """
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal, NamedTuple, get_args
 
 import numpy as np
 from jaxtyping import Float
@@ -43,6 +44,16 @@ class Verdict:
         return self.recall == 1.0 and self.max_error <= self.tolerance and not self.problems
 
 
+class Bounds(NamedTuple):
+    """Between which scores each document may come back for one query, `(docs,)` each.
+
+    The two are equal but where ties leave a choice. `upper` -inf: must not be found; `lower` -inf: need not be.
+    """
+
+    lower: Float[Array, " docs"]
+    upper: Float[Array, " docs"]
+
+
 def search_dense(
     queries: Float[Array, "queries dim"], documents: Float[Array, "docs dim"], k: int, metric: Metric = "IP"
 ) -> Hits:
@@ -65,37 +76,51 @@ def judge_dense(
     found: Hits, queries: Float[Array, "queries dim"], documents: Float[Array, "docs dim"], metric: Metric
 ) -> Verdict:
     """The verdict on an engine's dense answers."""
-    return judge(found, dense_scores(queries, documents, metric), metric)
+    return judge(found, (Bounds(row, row) for row in dense_scores(queries, documents, metric)), metric)
 
 
 def judge_sparse(found: Hits, queries: csr_array, documents: csr_array) -> Verdict:
     """The verdict on an engine's answers by sparse inner product."""
-    return judge(found, sparse_scores(queries, documents), "sparse IP")
+    return judge(found, (Bounds(row, row) for row in sparse_scores(queries, documents)), "sparse IP")
 
 
-def judge(found: Hits, truth: Iterable[Float[Array, " docs"]], metric: str, tolerance: float = TOLERANCE) -> Verdict:
-    """The verdict on `found`, given for each query the true score of every document (-inf: not to be found at all)."""
+def judge(found: Hits, truth: Iterable[Bounds], metric: str, tolerance: float = TOLERANCE) -> Verdict:
+    """The verdict on `found`, given for each query between which bounds every document's score must lie."""
     k = found.ids.shape[1]
     expected = hit = 0
     max_error = 0.0
-    problems: dict[str, int] = {}
-    for ids, scores, row in zip(found.ids, found.scores, truth, strict=True):
-        wanted = best(np.arange(len(row)), np.where(np.isfinite(row), row, -np.inf), k)[1]
-        wanted = wanted[np.isfinite(wanted)]
-        expected += len(wanted)
+    problems: Counter[str] = Counter()
+    for ids, scores, (lower, upper) in zip(found.ids, found.scores, truth, strict=True):
         ids, scores = ids[ids != ABSENT], scores[ids != ABSENT]
-        for problem in _problems(ids, scores, row, tolerance):
-            problems[problem] = problems.get(problem, 0) + 1
-        known = np.unique(ids[(ids >= 0) & (ids < len(row))], return_index=True)
-        true, given = row[known[0]], scores[known[1]]
-        real = np.isfinite(true)
-        errors = np.abs(given[real] - true[real]) / np.maximum(1.0, np.abs(true[real]))
-        max_error = max(max_error, float(errors.max(initial=0.0)))
+        problems.update(_problems(ids, scores, upper, tolerance))
+        distinct, first = np.unique(ids, return_index=True)
+        real = (distinct >= 0) & (distinct < len(upper))
+        distinct, given = distinct[real], scores[first[real]]
+        max_error = max(max_error, float(_errors(given, lower[distinct], upper[distinct]).max(initial=0.0)))
+        wanted = np.sort(lower[np.isfinite(lower)])[::-1][:k]
+        expected += len(wanted)
         if len(wanted):
-            slack = tolerance * max(1.0, abs(wanted[-1]))
-            hit += min(len(wanted), int((true[real] >= wanted[-1] - slack).sum()))
+            hit += _hit(distinct, lower, upper, wanted, k, tolerance)
     counted = tuple(f"{problem} ({count} of {len(found.ids)} queries)" for problem, count in problems.items())
     return Verdict(metric, k, len(found.ids), hit / expected if expected else 1.0, max_error, tolerance, counted)
+
+
+def _hit(distinct: Array, lower: Array, upper: Array, wanted: Array, k: int, tolerance: float) -> int:
+    """How many of the wanted places were filled: clearly better documents by themselves, the rest by any that tie."""
+    slack = tolerance * max(1.0, abs(wanted[-1]))
+    rivals = np.sort(upper[np.isfinite(upper)])[::-1][:k]
+    better = lower > rivals[-1] + slack if len(rivals) == k else np.isfinite(lower)
+    found = int(better[distinct].sum())
+    tying = int((~better[distinct] & (upper[distinct] >= wanted[-1] - slack)).sum())
+    return found + min(tying, len(wanted) - int(better.sum()))
+
+
+def _errors(given: Array, lower: Array, upper: Array) -> Array:
+    """How far outside its bounds each score is, relative to max(1, |bound|); documents not to be found are left out."""
+    allowed = np.isfinite(upper) & np.isfinite(given)
+    given, lower, upper = given[allowed], lower[allowed], upper[allowed]
+    outside = np.maximum(np.maximum(lower - given, given - upper), 0.0)
+    return outside / np.maximum(1.0, np.abs(upper))
 
 
 def dense_scores(

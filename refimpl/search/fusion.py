@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from refimpl.search.hits import ABSENT, Array, Hits, best, stack
 
@@ -42,14 +42,39 @@ def weighted(
         )
     if not all(0 <= weight <= 1 for weight in weights):
         raise ValueError(f"weights must lie between 0 and 1, got {list(weights)}")
-    mixed = any(metric in NEGATIVE for metric in metrics) and not all(metric in NEGATIVE for metric in metrics)
 
-    def contribution(route: int, scores: Array) -> Array:
-        if norm_score or (mixed and metrics[route] in NEGATIVE):
-            scores = normalized(scores, metrics[route])
-        return weights[route] * scores
+    def weigh(route: int, scores: Array) -> Array:
+        return contribution(scores, weights[route], metrics, route, norm_score)
 
-    return _fuse(routes, k, contribution)
+    return _fuse(routes, k, weigh)
+
+
+def contribution(
+    scores: Float[Array, " hits"], weight: float, metrics: Sequence[str], route: int, norm_score: bool
+) -> Float[Array, " hits"]:
+    """What one route adds to the weighted sum for documents with these scores in it."""
+    distances = [metric in NEGATIVE for metric in metrics]
+    mixed = any(distances) and not all(distances)
+    if norm_score or (mixed and distances[route]):
+        scores = normalized(scores, metrics[route])
+    return weight * scores
+
+
+def rank_bounds(
+    row: Float[Array, " docs"], depth: int, tolerance: float
+) -> tuple[Int[Array, " docs"], Int[Array, " docs"]]:
+    """First and last rank (from 1) that each document may have in a route, when scores within `tolerance` may swap.
+
+    `tolerance` is relative to max(1, |score|). A document whose score is -inf has rank `depth + 1`, as all that lies
+    below the first `depth` has.
+    """
+    rising = np.sort(row)
+    slack = tolerance * np.maximum(1.0, np.abs(np.where(np.isfinite(row), row, 0.0)))
+    first = len(row) - np.searchsorted(rising, row + slack, side="right") + 1
+    last = len(row) - np.searchsorted(rising, row - slack, side="left")
+    outside = np.isneginf(row)
+    first[outside] = last[outside] = depth + 1
+    return np.minimum(first, depth + 1), np.minimum(last, depth + 1)
 
 
 def normalized(scores: Float[Array, " hits"], metric: str) -> Float[Array, " hits"]:
@@ -69,7 +94,7 @@ def normalized(scores: Float[Array, " hits"], metric: str) -> Float[Array, " hit
     raise ValueError(f"metric must be one of COSINE, IP, BM25, L2, got {metric!r}")
 
 
-def _fuse(routes: Sequence[Hits], k: int, contribution: Callable[[int, Array], Array]) -> Hits:
+def _fuse(routes: Sequence[Hits], k: int, part: Callable[[int, Array], Array]) -> Hits:
     if not routes:
         raise ValueError("there is nothing to fuse: give at least one route")
     queries = {len(route.ids) for route in routes}
@@ -83,7 +108,7 @@ def _fuse(routes: Sequence[Hits], k: int, contribution: Callable[[int, Array], A
         for number, route in enumerate(routes):
             present = route.ids[query] != ABSENT
             ids.append(route.ids[query][present])
-            parts.append(contribution(number, route.scores[query][present]))
+            parts.append(part(number, route.scores[query][present]))
         distinct, where = np.unique(np.concatenate(ids), return_inverse=True)
         totals = np.zeros(len(distinct))
         np.add.at(totals, where, np.concatenate(parts))

@@ -1,4 +1,4 @@
-"""Sparse embedding functions: analyzers, BM25 and its exact top-k."""
+"""Sparse embedding functions: analyzers, BM25 and its exact top-k, SPLADE."""
 
 from importlib import import_module
 from typing import Any
@@ -7,6 +7,7 @@ _ROOMS = {
     "Analyzer": "refimpl.sparse.analyzers",
     "BM25EmbeddingFunction": "refimpl.sparse.bm25",
     "BM25Index": "refimpl.sparse.maxscore",
+    "SpladeEmbeddingFunction": "refimpl.sparse.splade",
     "build_analyzer": "refimpl.sparse.analyzers",
     "build_analyzer_from_yaml": "refimpl.sparse.analyzers",
     "build_default_analyzer": "refimpl.sparse.analyzers",

@@ -5,10 +5,12 @@ import pytest
 from scipy.special import erf
 from threadpoolctl import threadpool_info
 
+from refimpl.bert import encoder as encoder_module
 from refimpl.bert import packed
+from refimpl.bert.encoder import Encoder, tiles_by_length
 from refimpl.bert.forward import forward
-from refimpl.bert.heads import mean_pool
-from refimpl.bert.packed import PackedEncoder, equal_length_groups, mean_pool_packed, tiles_by_length
+from refimpl.bert.heads import mean_pool, mean_pool_packed
+from refimpl.bert.packed import PackedForward, equal_length_groups
 from refimpl.bert.weights import BertWeights
 from refimpl.tokens import Tokens
 
@@ -22,7 +24,7 @@ def tokens_of(lengths: list[int]) -> Tokens:
     return Tokens(ids, types, np.array(lengths), np.zeros(len(lengths), dtype=bool))
 
 
-def packed_vectors(encoder: PackedEncoder, tokens: Tokens) -> np.ndarray:
+def packed_vectors(encoder: Encoder, tokens: Tokens) -> np.ndarray:
     vectors = np.full((len(tokens), encoder.weights.config.hidden_size), np.nan, dtype=np.float32)
     for rows, pooled in encoder.map(tokens, mean_pool_packed):
         vectors[rows] = pooled
@@ -43,11 +45,11 @@ def textbook_vectors(folder, tokens: Tokens) -> np.ndarray:
 @pytest.mark.parametrize("batch_size", [1, 4, 128])
 @pytest.mark.parametrize("num_workers", [1, 2])
 def test_packed_equals_textbook_for_every_length(tiny_folder, monkeypatch, tile_tokens, batch_size, num_workers):
-    monkeypatch.setattr(packed, "TILE_TOKENS", tile_tokens)
+    monkeypatch.setattr(encoder_module, "TILE_TOKENS", tile_tokens)
     tokens = tokens_of(LENGTHS)
-    encoder = PackedEncoder(BertWeights.load(tiny_folder), batch_size=batch_size, num_workers=num_workers)
+    encoder = Encoder(BertWeights.load(tiny_folder), batch_size=batch_size, num_workers=num_workers)
     difference = np.abs(packed_vectors(encoder, tokens) - textbook_vectors(tiny_folder, tokens))
-    assert difference.max() <= 1e-5  # entries of about 1; observed 1.4e-6
+    assert difference.max() <= 1e-5  # entries of about 1
 
 
 @pytest.mark.parametrize("hidden_act", ["gelu_new", "relu", "silu"])
@@ -55,7 +57,7 @@ def test_packed_equals_textbook_for_other_activations(tiny_folder, tmp_path, hid
     for file in ("config.json", "model.safetensors"):
         (tmp_path / file).write_bytes((tiny_folder / file).read_bytes().replace(b'"gelu"', f'"{hidden_act}"'.encode()))
     tokens = tokens_of([4, 6])
-    encoder = PackedEncoder(BertWeights.load(tmp_path))
+    encoder = Encoder(BertWeights.load(tmp_path))
     assert np.abs(packed_vectors(encoder, tokens) - textbook_vectors(tmp_path, tokens)).max() <= 1e-5
 
 
@@ -81,15 +83,15 @@ def test_equal_lengths_are_grouped():
 
 def test_blas_threads_are_as_before_afterwards(tiny_folder):
     before = [(pool["prefix"], pool["num_threads"]) for pool in threadpool_info()]
-    packed_vectors(PackedEncoder(BertWeights.load(tiny_folder)), tokens_of(LENGTHS))
+    packed_vectors(Encoder(BertWeights.load(tiny_folder)), tokens_of(LENGTHS))
     assert [(pool["prefix"], pool["num_threads"]) for pool in threadpool_info()] == before
 
 
 def test_refusals(tiny_folder):
     with pytest.raises(ValueError, match="computes in float32, got float64"):
-        PackedEncoder(BertWeights.load(tiny_folder, "float64"))
+        PackedForward(BertWeights.load(tiny_folder, "float64"))
     with pytest.raises(ValueError, match="num_workers must be at least 1, got 0"):
-        PackedEncoder(BertWeights.load(tiny_folder), num_workers=0)
-    encoder = PackedEncoder(BertWeights.load(tiny_folder))
+        Encoder(BertWeights.load(tiny_folder), num_workers=0)
+    encoder = Encoder(BertWeights.load(tiny_folder))
     with pytest.raises(ValueError, match="33 tokens exceed the model's 32 positions"):
         list(encoder.map(tokens_of([33]), mean_pool_packed))

@@ -15,7 +15,7 @@ DOCUMENTS = [
     "Mars, known for its reddish appearance, is often referred to as the Red Planet.",
     "",
     "Jupiter",
-    "Saturn, famous for its rings, is sometimes mistaken for the Red Planet. " * 40,
+    "Saturn, famous for its rings, is sometimes mistaken for the Red Planet. " * 3,
 ]
 
 
@@ -36,6 +36,13 @@ def test_float32_agrees_with_float64() -> None:
     exact = MaxSimRerankFunction(dtype="float64").scores(QUERY, DOCUMENTS)
     assert exact.dtype == np.float64
     np.testing.assert_allclose(MaxSimRerankFunction().scores(QUERY, DOCUMENTS), exact, rtol=0, atol=1e-5)
+
+
+def test_kept_vectors_score_as_texts_do() -> None:
+    rf = MaxSimRerankFunction(dtype="float64")
+    (query,), documents = rf.encode([QUERY]), rf.encode(DOCUMENTS)
+    kept = [rf.similarity(query, document) for document in documents]
+    np.testing.assert_allclose(kept, rf.scores(QUERY, DOCUMENTS), rtol=0, atol=1e-12)
 
 
 def test_a_document_alone_scores_as_among_others() -> None:
@@ -80,7 +87,7 @@ CRANFIELD = Path(__file__).parents[3] / "shared" / "collections" / "cranfield"
 @pytest.mark.skipif(not CRANFIELD.is_dir(), reason="the Cranfield collection is not beside this checkout")
 @pytest.mark.slow
 def test_it_raises_ndcg_at_10_over_its_own_first_stage_on_cranfield() -> None:
-    """docs/rerankers.md has the whole collection; here 20 queries over the documents judged for 40, for time's sake."""
+    """docs/rerankers.md has the whole collection; here 15 queries over the documents judged for 20, for time's sake."""
     import ir_measures
 
     from refimpl import MiniLMEmbeddingFunction
@@ -92,20 +99,21 @@ def test_it_raises_ndcg_at_10_over_its_own_first_stage_on_cranfield() -> None:
         qrels.setdefault(query_id, {})[doc_id] = int(relevance)
     queries = [json.loads(line) for line in (CRANFIELD / "queries.jsonl").read_text().splitlines()]
     queries = [entry for entry in queries if entry["_id"] in qrels]
-    pool = {doc_id for entry in queries[:40] for doc_id in qrels[entry["_id"]]}
-    queries = queries[:20]
+    pool = {doc_id for entry in queries[:20] for doc_id in qrels[entry["_id"]]}
+    queries = queries[:15]
     corpus = [entry for entry in corpus if entry["_id"] in pool]
     texts = [f"{entry.get('title', '')} {entry['text']}".strip() for entry in corpus]
     encode = MiniLMEmbeddingFunction()
-    similarity = encode([entry["text"] for entry in queries]) @ encode(texts).T
+    cosines = encode([entry["text"] for entry in queries]) @ encode(texts).T
     rf = MaxSimRerankFunction()
+    vectors = rf.encode(texts)
     before: dict[str, dict[str, float]] = {}
     after: dict[str, dict[str, float]] = {}
-    for entry, row in zip(queries, similarity, strict=True):
+    for entry, row in zip(queries, cosines, strict=True):
         top = np.argsort(-row, kind="stable")[:30]
         before[entry["_id"]] = {corpus[i]["_id"]: float(row[i]) for i in top}
-        reranked = rf(entry["text"], [texts[i] for i in top], top_k=None)
-        after[entry["_id"]] = {corpus[top[result.index]]["_id"]: result.score for result in reranked}
+        (query,) = rf.encode([entry["text"]])
+        after[entry["_id"]] = {corpus[i]["_id"]: rf.similarity(query, vectors[i]) for i in top}
     judged = {entry["_id"]: qrels[entry["_id"]] for entry in queries}
     measure = ir_measures.nDCG @ 10
     first, second = (ir_measures.calc_aggregate([measure], judged, run)[measure] for run in (before, after))

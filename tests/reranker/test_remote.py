@@ -7,8 +7,10 @@ import json
 import logging
 import socket
 import struct
+import threading
 import time
 import traceback
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -25,6 +27,7 @@ from refimpl.http import (
     RemoteError,
     ServerError,
     UnreachableError,
+    wire,
 )
 
 QUERY = "which planet is red?"
@@ -661,3 +664,22 @@ class TestScoreKind:
 def test_settings_that_make_no_sense_are_refused(options: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=next(iter(options))):
         TEIRerankFunction("http://localhost", **options)
+
+
+def test_one_thread_watches_all_deadlines(httpserver: Any) -> None:
+    """Many threads through one client, deadlines of each its own; afterwards no thread but the watchdog is left."""
+    httpserver.expect_request("/v1/rerank").respond_with_json(GOOD)
+    rf = jina(httpserver.url_for(""))
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda _: plain(rf(QUERY, DOCUMENTS)), range(40)))
+    assert found == [RIGHT] * 40
+    assert [thread.name for thread in threading.enumerate()].count("refimpl-deadlines") == 1
+    assert len(wire._watchdog._cuts) <= 100 + 2 * 4
+
+
+def test_a_kept_connection_outlives_the_deadline_of_an_earlier_call(httpserver: Any) -> None:
+    httpserver.expect_request("/v1/rerank").respond_with_json(GOOD)
+    rf = jina(httpserver.url_for(""), timeout_s=0.5)
+    for _ in range(4):
+        assert plain(rf(QUERY, DOCUMENTS)) == RIGHT
+        time.sleep(0.2)

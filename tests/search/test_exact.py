@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from scipy.sparse import csr_array
 from sklearn.metrics import pairwise_distances
 
-from refimpl.search.exact import judge, judge_dense, judge_sparse, search_dense, search_sparse, sparse_scores
+from refimpl.search.exact import Bounds, judge, judge_dense, judge_sparse, search_dense, search_sparse, sparse_scores
 from refimpl.search.hits import Hits, to_run
 
 rng = np.random.default_rng(7)
@@ -171,9 +171,23 @@ def test_what_the_verdict_says_in_figures():
 
 
 def test_any_of_several_documents_that_tie_at_the_cut_will_do():
-    truth = [np.array([3.0, 1.0, 1.0, 1.0, 0.5])]
+    row = np.array([3.0, 1.0, 1.0, 1.0, 0.5])
+    truth = [Bounds(row, row)]
     assert judge(Hits(np.array([[0, 3]]), np.array([[3.0, 1.0]])), truth, "IP").passed
     assert judge(Hits(np.array([[0, 4]]), np.array([[3.0, 0.5]])), truth, "IP").recall == 0.5
+    assert judge(Hits(np.array([[1, 2]]), np.array([[1.0, 1.0]])), truth, "IP").recall == 0.5  # ties cannot replace 0
+
+
+def test_bounds_leave_a_choice_where_ties_do():
+    lower, upper = np.array([0.9, 0.4, 0.4, -np.inf, -np.inf]), np.array([0.9, 0.5, 0.5, 0.3, -np.inf])
+    good = judge(Hits(np.array([[0, 2, 1]]), np.array([[0.9, 0.5, 0.4]])), [Bounds(lower, upper)], "RRF")
+    assert good.passed
+    assert (
+        judge(Hits(np.array([[0, 2, 1]]), np.array([[0.9, 0.6, 0.4]])), [Bounds(lower, upper)], "RRF").max_error > 0.09
+    )
+    wrong = judge(Hits(np.array([[0, 2, 4]]), np.array([[0.9, 0.5, 0.4]])), [Bounds(lower, upper)], "RRF")
+    assert not wrong.passed
+    assert wrong.recall == pytest.approx(2 / 3)
 
 
 def test_a_document_that_shares_nothing_must_not_be_found():

@@ -105,7 +105,7 @@ def test_pymilvus_voyage(locked_url: str, expected: Any, monkeypatch: pytest.Mon
 
 
 def test_sentence_transformers_numbers_through_openai(url: str) -> None:
-    """End to end: what a client in any language gets is what sentence-transformers computes. Observed: 2e-7."""
+    """End to end: what a client in any language gets is what sentence-transformers computes."""
     import openai
     from sentence_transformers import SentenceTransformer
 

@@ -156,8 +156,8 @@ def scrambled(endings: str, seed: int, n: int = 8000) -> list[str]:
 
 
 ENGLISH = (
-    "at bl iz ing ed ation ator ly li e s y ee tion al ness ful ive a b t ' ogi logi ous iti c l ll ment ic ion ss z x w"
-    " yy gener commun arsen ’ eed eedly ingly sses ied ational izer"
+    "at bl iz ing ed ation ator ly li e s y ee tion al ness ful ive a b t ' ogi logi ous iti c l ll ment ic ion ss z x"
+    " w yy gener commun arsen ’ eed eedly ingly sses ied ational izer"
 )
 GERMAN = "ern em er en es e s est st isch lich heit keit end ung ig ik niss a b ä ö ü ß u y au t r k g ei aya x"
 

@@ -1,4 +1,4 @@
-"""BM25 against pymilvus.model, rank_bm25, bm25s, tantivy and Anserini's published figure, each under settings that agree."""
+"""BM25 against pymilvus.model, rank_bm25, bm25s, tantivy and Anserini's figure, under settings that agree."""
 
 import json
 import math

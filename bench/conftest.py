@@ -1,0 +1,56 @@
+"""The race's fixtures, and what a session says and saves beside its times."""
+
+import random
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+from threadpoolctl import threadpool_limits
+
+from bench.peers import DISTRIBUTIONS, peers
+from bench.race import SEED, Race
+from refimpl import stamp
+
+_disqualified: list[dict[str, str]] = []
+
+
+@pytest.fixture(autouse=True)
+def _seeded() -> None:
+    random.seed(SEED)
+    np.random.seed(SEED)  # noqa: NPY002 - peers that use numpy's global generator must repeat themselves too
+
+
+@pytest.fixture
+def race(benchmark: Any, request: pytest.FixtureRequest) -> Iterator[Race]:
+    """Checks and times every competitor of one group in turn: see `Race.__call__`."""
+    one = Race(benchmark, request, request.config.getoption("--benchmark-threads"))
+    yield one
+    _disqualified.extend(one.disqualified)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if items and not config.getoption("--benchmark"):
+        raise pytest.UsageError("the suites under bench/ are not tests: run them with `pytest --benchmark`")
+
+
+def pytest_benchmark_update_json(config: pytest.Config, benchmarks: list[Any], output_json: dict[str, Any]) -> None:
+    """Stamp the result as DESIGN.md says, with who was absent and who was disqualified."""
+    settings = {"threads": config.getoption("--benchmark-threads"), "seed": SEED}
+    libraries = tuple(sorted(set(DISTRIBUTIONS.values())))
+    with threadpool_limits(limits=settings["threads"]):  # as in the races, whatever was loaded since
+        stamped = stamp.stamp(settings=settings, libraries=libraries)
+    output_json["refimpl"] = {
+        "stamp": stamped,
+        "raced": peers.present,
+        "absent": peers.absent,
+        "disqualified": _disqualified,
+    }
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if peers.present:
+        raced = ", ".join(f"{name} {version}" for name, version in sorted(peers.present.items()))
+        terminalreporter.write_line(f"raced against: {raced}")
+    for name, why in sorted(peers.absent.items()):
+        terminalreporter.write_line(f"absent, so not raced: {name} ({why}); `make peers` installs it", yellow=True)

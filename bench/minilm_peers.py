@@ -1,0 +1,105 @@
+"""all-MiniLM-L6-v2 in the other libraries: the same published weights, 256 tokens, float32, unit vectors."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from filelock import FileLock
+
+from bench import peers
+from refimpl import models, stamp
+from refimpl.resources import cache_dir
+
+MODEL = "all-MiniLM-L6-v2"
+MAX_LENGTH = 256
+BATCH_SIZE = 32  # sentence-transformers' own default
+Encode = Callable[[list[str]], np.ndarray]
+
+
+def sentence_transformers_encoder(threads: int) -> Encode | None:
+    """As its users call it: `SentenceTransformer.encode`, which sorts by length and pads each batch."""
+    library, torch = peers.get("sentence_transformers"), peers.get("torch")
+    if library is None or torch is None:
+        return None
+    torch.set_num_threads(threads)
+    model = library.SentenceTransformer(str(models.path(MODEL)), device="cpu", local_files_only=True)
+    model.max_seq_length = MAX_LENGTH
+    return lambda texts: model.encode(texts, batch_size=BATCH_SIZE, normalize_embeddings=True, show_progress_bar=False)
+
+
+def onnxruntime_encoder(threads: int) -> Encode | None:
+    """The exported graph with every optimisation of onnxruntime's; batches sorted by length, as the others do."""
+    runtime, tokenizers = peers.get("onnxruntime"), peers.get("tokenizers")
+    if runtime is None or tokenizers is None or (graph := _exported()) is None:
+        return None
+    options = runtime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.graph_optimization_level = runtime.GraphOptimizationLevel.ORT_ENABLE_ALL
+    session = runtime.InferenceSession(str(graph), options, providers=["CPUExecutionProvider"])
+    tokenizer = tokenizers.Tokenizer.from_file(str(models.path(MODEL) / "tokenizer.json"))
+    tokenizer.enable_truncation(MAX_LENGTH)
+    tokenizer.no_padding()
+    return lambda texts: _in_batches(session, tokenizer.encode_batch(texts))
+
+
+def _in_batches(session: Any, encodings: list[Any]) -> np.ndarray:
+    order = sorted(range(len(encodings)), key=lambda i: -len(encodings[i].ids))
+    vectors = np.empty((len(encodings), 384), dtype=np.float32)
+    for start in range(0, len(order), BATCH_SIZE):
+        rows = order[start : start + BATCH_SIZE]
+        ids = np.zeros((len(rows), len(encodings[rows[0]].ids)), dtype=np.int64)
+        mask = np.zeros_like(ids)
+        for i, row in enumerate(rows):
+            ids[i, : len(encodings[row].ids)] = encodings[row].ids
+            mask[i, : len(encodings[row].ids)] = 1
+        inputs = {"input_ids": ids, "attention_mask": mask, "token_type_ids": np.zeros_like(ids)}
+        vectors[rows] = session.run(None, inputs)[0]
+    return vectors
+
+
+def _exported() -> Path | None:
+    """The ONNX file, exported by torch once and kept in the cache under torch's and transformers' versions."""
+    torch, transformers = peers.get("torch"), peers.get("transformers")
+    if torch is None or transformers is None or peers.get("onnxscript") is None:
+        return None
+    versions = f"torch-{stamp.library_version('torch')}-transformers-{stamp.library_version('transformers')}"
+    file = cache_dir() / "bench" / f"{MODEL}-{versions}.onnx"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(f"{file}.lock"):
+        if not file.exists():
+            partial = file.with_suffix(".partial")
+            _export(torch, transformers, partial)
+            partial.rename(file)
+    return file
+
+
+def _export(torch: Any, transformers: Any, file: Path) -> None:
+    class Embed(torch.nn.Module):  # type: ignore[misc]
+        def __init__(self, bert: Any) -> None:
+            super().__init__()
+            self.bert = bert
+
+        def forward(self, input_ids: Any, attention_mask: Any, token_type_ids: Any) -> Any:
+            states = self.bert(input_ids, attention_mask, token_type_ids).last_hidden_state
+            weight = attention_mask.unsqueeze(-1).to(states.dtype)
+            return torch.nn.functional.normalize((states * weight).sum(1) / weight.sum(1), dim=1)
+
+    bert = transformers.AutoModel.from_pretrained(str(models.path(MODEL)), attn_implementation="eager").eval()
+    ids = torch.ones((2, 8), dtype=torch.long)
+    mask = ids.clone()
+    mask[0, 5:] = 0  # a sample with padding, or the exporter drops the mask
+    names = ["input_ids", "attention_mask", "token_type_ids"]
+    batch, seq = torch.export.Dim("batch", min=1, max=4096), torch.export.Dim("seq", min=2, max=512)
+    torch.onnx.export(
+        Embed(bert),
+        (ids, mask, ids * 0),
+        str(file),
+        input_names=names,
+        output_names=["vectors"],
+        dynamic_shapes={name: {0: batch, 1: seq} for name in names},
+        opset_version=20,
+        dynamo=True,
+        external_data=False,
+        verbose=False,
+    )

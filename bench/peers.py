@@ -1,0 +1,47 @@
+"""The other libraries: each is raced where it is installed, and named aloud where it is not."""
+
+import importlib
+from dataclasses import dataclass, field
+from types import ModuleType
+
+from refimpl import stamp
+
+DISTRIBUTIONS = {
+    "bm25s": "bm25s",
+    "faiss": "faiss-cpu",
+    "onnx": "onnx",
+    "onnxruntime": "onnxruntime",
+    "onnxscript": "onnxscript",
+    "pymilvus": "pymilvus",
+    "pymilvus.model": "pymilvus.model",
+    "rank_bm25": "rank-bm25",
+    "sentence_transformers": "sentence-transformers",
+    "tantivy": "tantivy",
+    "tokenizers": "tokenizers",
+    "torch": "torch",
+    "transformers": "transformers",
+    "xllamacpp": "xllamacpp",
+}
+
+
+@dataclass
+class Peers:
+    """Which peers were asked for in this session, with what came of it."""
+
+    present: dict[str, str] = field(default_factory=dict)
+    absent: dict[str, str] = field(default_factory=dict)
+
+    def get(self, module: str) -> ModuleType | None:
+        """The imported module, or None (and remembered as absent) where it is not installed or does not import."""
+        distribution = DISTRIBUTIONS.get(module, module)
+        try:
+            found = importlib.import_module(module)
+        except ImportError as error:
+            self.absent[distribution] = str(error).splitlines()[0]
+            return None
+        self.present[distribution] = stamp.library_version(distribution)
+        return found
+
+
+peers = Peers()
+get = peers.get

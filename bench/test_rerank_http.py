@@ -1,0 +1,105 @@
+"""Rerank over HTTP on loopback: what a client adds to a call, and the wire to a reranker.
+
+The client's own cost shows beside a bare http.client exchange and a plain `requests.post` of the same body, at a server
+that answers at once. The whole road, `refimpl serve` and our client on it, is raced against the same model called here.
+"""
+
+import http.client
+import json
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from bench.checks import close, same
+from bench.race import Race
+from bench.texts import fingerprint, texts
+from refimpl.reranker.jina import JinaRerankFunction
+from refimpl.reranker.maxsim import MaxSimRerankFunction
+
+SIZES = [10, 100, 1000]
+TOP_K = 5
+ATOL = 1e-6
+
+
+def started(*command: str) -> tuple[subprocess.Popen[str], str]:
+    """A server in a process of its own, and the first word that it prints."""
+    process = subprocess.Popen([sys.executable, *command], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    return process, process.stdout.readline().split()[0]
+
+
+@pytest.fixture(scope="module")
+def instant_port() -> Iterator[int]:
+    process, port = started(str(Path(__file__).with_name("rerank_server.py")))
+    yield int(port)
+    process.kill()
+    process.wait()
+
+
+@pytest.fixture(scope="module")
+def reference_url() -> Iterator[str]:
+    process, url = started("-m", "refimpl", "serve", "--port", "0")
+    yield url
+    process.terminate()
+    process.wait()
+
+
+@pytest.mark.parametrize("count", SIZES)
+def test_rerank_client(race: Race, instant_port: int, count: int) -> None:
+    query, documents = texts("short", 1)[0], texts("short", count)
+    body = {"model": "m", "query": query, "documents": documents, "top_n": TOP_K}
+    url = f"http://127.0.0.1:{instant_port}"
+    rf, session = JinaRerankFunction("m", base_url=url), requests.Session()
+    connection = http.client.HTTPConnection("127.0.0.1", instant_port)
+    connection.connect()
+    connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+    def bare() -> list[int]:
+        connection.request("POST", "/v1/rerank", json.dumps(body), {"Content-Type": "application/json"})
+        return _indices(json.loads(connection.getresponse().read()))
+
+    race(
+        {
+            "refimpl": lambda: [result.index for result in rf(query, documents, TOP_K)],
+            "http.client": bare,
+            "requests": lambda: _indices(session.post(f"{url}/v1/rerank", json=body, timeout=60).json()),
+        },
+        stage="rerank client",
+        case=f"{count} documents, an instant server",
+        work=1,
+        unit="calls",
+        size=count,
+        check=lambda _, answer: same(answer, list(range(TOP_K)), "indices"),
+        data=fingerprint(documents),
+    )
+    connection.close()
+
+
+@pytest.mark.parametrize("count", SIZES)
+def test_rerank_latency(race: Race, reference_url: str, count: int) -> None:
+    query, documents = texts("short", 1)[0], texts("short", count)
+    local, remote = MaxSimRerankFunction(), JinaRerankFunction("m", base_url=reference_url, timeout_s=600.0)
+    expected = [result.score for result in local(query, documents, TOP_K)]
+    race(
+        {
+            "refimpl, local": lambda: [result.score for result in local(query, documents, TOP_K)],
+            "refimpl, HTTP": lambda: [result.score for result in remote(query, documents, TOP_K)],
+        },
+        stage="rerank latency",
+        case=f"MaxSim, {count} documents",
+        work=count,
+        unit="documents",
+        size=count,
+        check=lambda _, answer: close(answer, expected, ATOL),
+        data=fingerprint(documents),
+    )
+
+
+def _indices(answer: Any) -> list[int]:
+    return [entry["index"] for entry in answer["results"]]

@@ -1,0 +1,81 @@
+"""Many texts through the encoder: tiles of whole texts of like length, on threads; what is read off them is a head.
+
+float32 goes through the packed forward, float64 through the textbook one, which is the oracle.
+"""
+
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+import numpy as np
+from jaxtyping import Int
+from threadpoolctl import threadpool_limits
+
+from refimpl.bert.forward import check_ids, forward
+from refimpl.bert.ops import Array
+from refimpl.bert.packed import Packed, PackedForward
+from refimpl.bert.weights import BertWeights
+from refimpl.tokens import Tokens
+
+TILE_TOKENS = 512
+
+Result = TypeVar("Result")
+Head = Callable[[Array, Array], Result]
+"""Takes a tile's hidden states `(tokens, hidden)` and `lengths (texts,)`; returns a row or an item for each text."""
+
+
+class Encoder:
+    """A BERT encoder over packed tokens, in the dtype of `weights`.
+
+    At most `batch_size` texts and about `TILE_TOKENS` tokens go through the arithmetic together, on `num_workers`
+    threads (default: the cores that this process may use) with one BLAS thread each: at these sizes OpenBLAS's own
+    threads wait on each other. After the call BLAS has as many threads as before.
+    """
+
+    def __init__(self, weights: BertWeights, *, batch_size: int = 128, num_workers: int | None = None) -> None:
+        for name, value in (("batch_size", batch_size), ("num_workers", num_workers)):
+            if value is not None and value < 1:
+                raise ValueError(f"{name} must be at least 1, got {value}")
+        self.weights = weights
+        self.batch_size = batch_size
+        self.num_workers = num_workers or len(os.sched_getaffinity(0))
+        self._hidden_states = PackedForward(weights) if weights.dtype == np.float32 else self._textbook
+
+    def map(self, tokens: Tokens, head: Head[Result]) -> Iterator[tuple[Array, Result]]:
+        """For each tile of texts: their indices `(texts,)` and what `head` makes of their hidden states."""
+        longest = int(tokens.lengths.max(initial=0))
+        check_ids(self.weights.config, tokens.input_ids, tokens.token_type_ids, longest)
+        tiles = list(tiles_by_length(tokens.lengths, self.batch_size))
+
+        def run(texts: Array) -> tuple[Array, Result]:
+            tile = tokens.select(texts)
+            return texts, head(self._hidden_states(tile), tile.lengths)
+
+        with threadpool_limits(1, user_api="blas"):
+            if self.num_workers == 1 or len(tiles) == 1:
+                yield from map(run, tiles)
+                return
+            with ThreadPoolExecutor(self.num_workers) as pool:
+                yield from pool.map(run, tiles)
+
+    def _textbook(self, tile: Tokens) -> Packed:
+        batch = tile.padded()
+        states = forward(self.weights, batch.input_ids, batch.attention_mask, batch.token_type_ids)
+        return states.last_hidden_state[batch.attention_mask]
+
+
+def tiles_by_length(lengths: Int[Array, "texts"], batch_size: int) -> Iterator[Int[Array, "tile_texts"]]:
+    """Indices of the texts of each tile, longest texts first: at most `batch_size` texts and `TILE_TOKENS` tokens.
+
+    A text longer than that is a tile of its own.
+    """
+    order = np.argsort(-lengths, kind="stable")
+    start, filled = 0, 0
+    for end, length in enumerate(lengths[order].tolist()):
+        if end > start and (filled + length > TILE_TOKENS or end - start == batch_size):
+            yield order[start:end]
+            start, filled = end, 0
+        filled += length
+    if start < len(order):
+        yield order[start:]

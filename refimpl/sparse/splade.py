@@ -1,0 +1,124 @@
+"""SPLADE: a text's weight for each word piece of the vocabulary, read off a masked-LM head.
+
+w_j = max over the text's tokens i of log(1 + relu(logit_ij)) (Formal et al. 2021, SPLADE v2, eq. 6: the maximum, not
+the sum). The logarithm rises with the logit, so the maximum is taken over logits and the logarithm once for a column.
+Only real tokens count, [CLS] and [SEP] among them; pymilvus.model also takes the maximum over padding.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float, Int
+from scipy.sparse import csr_array, sparray, vstack
+
+from refimpl import models
+from refimpl.base import check_texts
+from refimpl.bert.encoder import Encoder
+from refimpl.bert.heads import masked_lm_logits
+from refimpl.bert.weights import BertWeights
+from refimpl.tokens import Tokenizer, Tokens
+
+Array = np.ndarray
+BLOCK_TOKENS = 128  # rows of logits at a time: 128 x 30,522 float32 are 16 MB
+TEXTS_AT_A_TIME = 1024
+
+
+class SpladeEmbeddingFunction:
+    """Sparse vectors `(texts, vocab)` of a SPLADE model, as canonical `csr_array` in float32.
+
+    `model_name` is a folder, a hub repository or a name of `refimpl.models` ("splade-tiny" needs no hub). The
+    instructions are put before each text; `k_tokens_*` keeps each row's largest weights only (ties: the lower column).
+    Truncates at the model's positions. `dtype="float64"` is the oracle; its weights are float64.
+    """
+
+    def __init__(
+        self,
+        model_name: str = "naver/splade-cocondenser-ensembledistil",
+        batch_size: int = 32,
+        query_instruction: str = "",
+        doc_instruction: str = "",
+        k_tokens_query: int | None = None,
+        k_tokens_document: int | None = None,
+        *,
+        dtype: str = "float32",
+        num_workers: int | None = None,
+    ) -> None:
+        for name, k in (("k_tokens_query", k_tokens_query), ("k_tokens_document", k_tokens_document)):
+            if k is not None and k < 1:
+                raise ValueError(f"{name} must be at least 1, or None for all, got {k}")
+        folder = models.path(model_name)
+        self.weights = BertWeights.load(folder, dtype)
+        if "cls.predictions.bias" not in self.weights and "cls.predictions.decoder.bias" not in self.weights:
+            raise ValueError(f"{model_name} has no masked-LM head, so it is no SPLADE model")
+        self.tokenizer = Tokenizer(Path(folder))
+        self.encoder = Encoder(self.weights, batch_size=batch_size, num_workers=num_workers)
+        self.query_instruction, self.doc_instruction = query_instruction, doc_instruction
+        self.k_tokens_query, self.k_tokens_document = k_tokens_query, k_tokens_document
+
+    @property
+    def dim(self) -> int:
+        """Width of a vector: the vocabulary's size."""
+        return self.weights.config.vocab_size
+
+    def encode_documents(self, documents: Sequence[str]) -> csr_array:
+        """A row for each document, in input order; an empty list gives `(0, vocab)`."""
+        texts = [self.doc_instruction + text for text in check_texts(documents, "documents")]
+        return self._encode(texts, self.k_tokens_document)
+
+    def encode_queries(self, queries: Sequence[str]) -> csr_array:
+        """A row for each query, in input order."""
+        texts = [self.query_instruction + text for text in check_texts(queries, "queries")]
+        return self._encode(texts, self.k_tokens_query)
+
+    def __call__(self, texts: Sequence[str]) -> csr_array:
+        """A row for each text, without instruction or pruning."""
+        return self._encode(check_texts(texts, "texts"), None)
+
+    def decode(self, row: sparray) -> list[tuple[str, float]]:
+        """Terms and weights of one row, the heaviest first, ties by column."""
+        if row.shape[-1] != self.dim or (row.ndim == 2 and row.shape[0] != 1):
+            raise ValueError(f"decode takes one row of {self.dim} columns, got shape {row.shape}")
+        single = csr_array(row.reshape(1, -1))
+        columns, weights = single.indices, single.data
+        order = np.lexsort((columns, -weights))
+        return [(self.tokenizer.piece(int(columns[i])), float(weights[i])) for i in order]
+
+    def _encode(self, texts: list[str], k_tokens: int | None) -> csr_array:
+        parts = [
+            self._rows(self.tokenizer(texts[start : start + TEXTS_AT_A_TIME]), k_tokens)
+            for start in range(0, len(texts), TEXTS_AT_A_TIME)
+        ]
+        if not parts:
+            return csr_array((0, self.dim), dtype=self.weights.dtype)
+        return csr_array(vstack(parts, format="csr"))
+
+    def _rows(self, tokens: Tokens, k_tokens: int | None) -> csr_array:
+        def head(hidden_states: Array, lengths: Array) -> csr_array:
+            return pruned(splade_weights(self.weights, hidden_states, lengths), k_tokens)
+
+        tiles = list(self.encoder.map(tokens, head))
+        rows = np.concatenate([indices for indices, _ in tiles])
+        return csr_array(vstack([part for _, part in tiles], format="csr")[np.argsort(rows)])
+
+
+def splade_weights(
+    weights: BertWeights, hidden_states: Float[Array, "tokens hidden"], lengths: Int[Array, "texts"]
+) -> Float[Array, "texts vocab"]:
+    """log(1 + relu(max over tokens of the logits)); `BLOCK_TOKENS` tokens' logits exist at a time."""
+    texts = np.repeat(np.arange(len(lengths)), lengths)
+    largest = np.zeros((len(lengths), weights.config.vocab_size), dtype=hidden_states.dtype)  # 0 is relu's floor
+    for start in range(0, len(hidden_states), BLOCK_TOKENS):
+        block = slice(start, start + BLOCK_TOKENS)
+        logits = masked_lm_logits(weights, hidden_states[block])
+        present, first = np.unique(texts[block], return_index=True)
+        largest[present] = np.maximum(largest[present], np.maximum.reduceat(logits, first, axis=0))
+    return np.log1p(largest, out=largest)
+
+
+def pruned(dense: Float[Array, "texts vocab"], k_tokens: int | None) -> csr_array:
+    """The positive weights as canonical CSR; of each row only the `k_tokens` largest, ties to the lower column."""
+    if k_tokens is not None and k_tokens < dense.shape[1]:
+        dropped = np.argsort(-dense, axis=1, kind="stable")[:, k_tokens:]
+        np.put_along_axis(dense, dropped, 0.0, axis=1)
+    return csr_array(dense)

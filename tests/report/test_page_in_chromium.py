@@ -1,0 +1,104 @@
+"""The page as a browser shows it: Debian's Chromium, without a network, on a desk, on a phone and on paper."""
+
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from report_results import HOSTILE, around, benchmarks, entry, run, saved
+
+from refimpl import report
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed (apt-get install chromium)")
+
+OPTIONS = """
+--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking --hide-scrollbars
+--disable-component-update --disable-sync --enable-logging=stderr --virtual-time-budget=5000
+"""
+SCHEMES = {"dark": 0, "light": 1}  # Blink's PreferredColorScheme
+PHONE = 380
+
+# The page may run no script itself, so another page holds it in a frame and measures it from outside.
+FRAME = """<!doctype html><body style="margin:0"><iframe width="{width}" height="900" style="border:0"></iframe>
+<output></output><script>
+const frame = document.querySelector("iframe");
+frame.onload = () => {{
+  const page = frame.contentDocument, root = page.documentElement;
+  const hidden = element => element.closest("thead") && frame.contentWindow.getComputedStyle(
+    element.closest("thead")).position === "absolute";
+  const wide = [...page.querySelectorAll("body *")].filter(element => !element.closest("svg") && !hidden(element)
+    && element.getBoundingClientRect().right > {width} + 0.5);
+  const letters = [...page.querySelectorAll("svg text")].map(text => text.getBoundingClientRect());
+  document.querySelector("output").textContent = JSON.stringify({{
+    width: root.scrollWidth, wide: wide.map(element => element.outerHTML.slice(0, 80)),
+    requests: frame.contentWindow.performance.getEntriesByType("resource").map(one => one.name),
+    plots: page.querySelectorAll("svg.plot").length,
+    outside: letters.filter(box => box.left < -0.5 || box.right > {width} + 0.5).length,
+    letter: Math.min(...letters.map(box => box.height)),
+    text: page.body.innerText, background: frame.contentWindow.getComputedStyle(page.body).backgroundColor,
+  }});
+}};
+frame.srcdoc = {page};
+</script>"""
+
+
+def browse(folder: Path, file: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    assert CHROMIUM is not None
+    command = [CHROMIUM, *OPTIONS.split(), f"--user-data-dir={folder / 'profile'}", *options, file.as_uri()]
+    return subprocess.run(command, capture_output=True, text=True, timeout=180, check=True)
+
+
+def measured(folder: Path, html: str, width: int, scheme: str = "light") -> dict[str, object]:
+    """What the frame measured; fails on any message on the console."""
+    page = json.dumps(html).replace("</", "<\\/")
+    file = folder / "frame.html"
+    file.write_text(FRAME.format(width=width, page=page), encoding="utf-8")
+    scheme_option = f"--blink-settings=preferredColorScheme={SCHEMES[scheme]}"
+    done = browse(folder, file, "--dump-dom", scheme_option, f"--window-size={max(width, 500)},900")
+    said = [line for line in done.stderr.splitlines() if "CONSOLE" in line]
+    assert not said, said
+    found = re.search(r"<output>(.+?)</output>", done.stdout, re.DOTALL)
+    assert found, done.stdout[:500]
+    import html as entities
+
+    return dict(json.loads(entities.unescape(found[1])))
+
+
+def pages() -> dict[str, dict[str, object]]:
+    held = benchmarks()
+    held["benchmarks"] += [entry(HOSTILE, HOSTILE, around(1.0), unit="texts")]
+    held["benchmarks"] += [entry("unbroken", "W" * 60, around(1.0), verdict="V" * 300)]
+    return {"benchmarks": held, "run": run()}
+
+
+@pytest.mark.parametrize("kind", pages())
+def test_a_phone_shows_all_of_it_without_scrolling_sideways(tmp_path: Path, kind: str) -> None:
+    html = report.render(saved(tmp_path, pages()[kind]), "html")
+    found = measured(tmp_path, html, PHONE, "dark")
+    assert found["width"] == PHONE
+    assert found["wide"] == []
+    assert found["outside"] == 0
+    assert found["requests"] == []
+    assert isinstance(found["letter"], float | int)
+    assert found["letter"] > 8, "letters in plots must stay legible"
+    assert found["background"] == "rgb(22, 24, 27)"
+
+
+def test_a_desk_shows_plots_and_hostile_text_as_text(tmp_path: Path) -> None:
+    html = report.render(saved(tmp_path, pages()["benchmarks"]), "html")
+    found = measured(tmp_path, html, 1200)
+    assert found["plots"] == 6
+    assert found["wide"] == []
+    assert HOSTILE in str(found["text"])
+    assert found["background"] == "rgb(251, 251, 249)"
+
+
+def test_paper_takes_it(tmp_path: Path) -> None:
+    out = report.write(saved(tmp_path, run()), tmp_path / "report.html")
+    browse(tmp_path, out, f"--print-to-pdf={tmp_path / 'report.pdf'}", "--no-pdf-header-footer")
+    printed = (tmp_path / "report.pdf").read_bytes()
+    assert printed.startswith(b"%PDF")
+    assert len(printed) > 10_000

@@ -1,0 +1,142 @@
+"""SPLADE on splade-tiny: the published scores, transformers' float64, and what padding does to pymilvus.model's."""
+
+import numpy as np
+import pytest
+from scipy.sparse import csr_array
+
+from refimpl.sparse.splade import SpladeEmbeddingFunction, pruned
+
+# rasyosef/splade-index, tests: the query's two best scores among these documents
+DOCUMENTS = [
+    "a cat is a feline and likes to purr",
+    "a dog is the human's best friend and loves to play",
+    "a bird is a beautiful animal that can fly",
+    "a fish is a creature that lives in water and swims",
+]
+QUERY = "does the fish purr like a cat?"
+MIXED = ["", "naïve 東京 🙂", "word " * 300, *DOCUMENTS, QUERY]
+
+
+@pytest.fixture(scope="module")
+def splade():
+    return SpladeEmbeddingFunction("splade-tiny")
+
+
+@pytest.fixture(scope="module")
+def splade64():
+    return SpladeEmbeddingFunction("splade-tiny", dtype="float64")
+
+
+@pytest.fixture(scope="module")
+def torch_splade():
+    """The tokenizer and the float64 model, by transformers."""
+    from transformers import AutoModelForMaskedLM, AutoTokenizer
+
+    from refimpl import models
+
+    folder = models.path("splade-tiny")
+    return AutoTokenizer.from_pretrained(folder), AutoModelForMaskedLM.from_pretrained(folder).double().eval()
+
+
+def test_published_scores(splade):
+    scores = (splade.encode_queries([QUERY]) @ splade.encode_documents(DOCUMENTS).T).toarray()[0]
+    assert np.argsort(-scores)[:2].tolist() == [0, 3]
+    assert scores[[0, 3]] == pytest.approx([15.67, 8.17], abs=0.005)
+
+
+def test_rows_are_canonical_and_positive(splade):
+    vectors = splade(MIXED)
+    assert isinstance(vectors, csr_array)
+    assert vectors.shape == (len(MIXED), 30522)
+    assert vectors.dtype == np.float32
+    assert vectors.has_canonical_format
+    assert vectors.data.min() > 0
+
+
+def test_float32_stays_near_float64(splade, splade64):
+    assert abs(splade(MIXED) - splade64(MIXED)).max() <= 3e-5  # weights of up to 3; observed 2.8e-6
+
+
+@pytest.mark.parametrize("settings", [{"batch_size": 1}, {"batch_size": 3, "num_workers": 1}])
+def test_neighbours_and_batches_change_nothing(splade, settings):
+    other = SpladeEmbeddingFunction("splade-tiny", **settings)
+    assert abs(other(MIXED) - splade(MIXED)).max() <= 3e-5
+
+
+def test_empty_list_and_wrong_types(splade, unchecked):
+    assert splade([]).shape == (0, 30522)
+    with pytest.raises(TypeError, match="queries must be a list of str, got one str"):
+        splade.encode_queries("one")
+
+
+def test_pruning_keeps_the_largest_and_breaks_ties_by_column():
+    dense = np.array([[0.5, 2.0, 0.5, 0.0, 3.0], [0.0, 0.0, 1.0, 0.0, 0.0]])
+    np.testing.assert_array_equal(pruned(dense.copy(), 3).toarray(), [[0.5, 2, 0, 0, 3], [0, 0, 1, 0, 0]])
+    np.testing.assert_array_equal(pruned(dense.copy(), None).toarray(), dense)
+    assert pruned(dense.copy(), 3).nnz == 4
+
+
+def test_pruning_differs_for_queries_and_documents(splade):
+    tight = SpladeEmbeddingFunction("splade-tiny", k_tokens_query=2, k_tokens_document=5)
+    assert np.diff(tight.encode_queries(DOCUMENTS).indptr).tolist() == [2] * 4
+    assert np.diff(tight.encode_documents(DOCUMENTS).indptr).tolist() == [5] * 4
+    whole, kept = splade(DOCUMENTS).toarray(), tight.encode_documents(DOCUMENTS).toarray()
+    np.testing.assert_array_equal(np.sort(whole, axis=1)[:, -5:], np.sort(kept, axis=1)[:, -5:])
+
+
+def test_instructions_are_put_before_the_text(splade):
+    instructed = SpladeEmbeddingFunction("splade-tiny", query_instruction="find: ", doc_instruction="text: ")
+    assert abs(instructed.encode_queries(["cats"]) - splade(["find: cats"])).max() == 0
+    assert abs(instructed.encode_documents(["cats"]) - splade(["text: cats"])).max() == 0
+
+
+def test_decode_lists_the_heaviest_terms_first(splade):
+    terms = splade.decode(splade([QUERY])[0])
+    assert {"cat", "fish", "pu", "##rr"} <= {term for term, _ in terms[:5]}
+    assert [weight for _, weight in terms] == sorted((weight for _, weight in terms), reverse=True)
+    assert splade.decode(splade([QUERY])[[0]]) == terms
+    with pytest.raises(ValueError, match="decode takes one row"):
+        splade.decode(splade(DOCUMENTS))
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"k_tokens_query": 0}, "k_tokens_query must be at least 1, or None"),
+        ({"k_tokens_document": -1}, "k_tokens_document must be at least 1, or None"),
+        ({"batch_size": 0}, "batch_size must be at least 1, got 0"),
+        ({"model_name": "all-MiniLM-L6-v2"}, "no masked-LM head"),
+    ],
+)
+def test_wrong_settings_are_refused(settings, said):
+    with pytest.raises(ValueError, match=said):
+        SpladeEmbeddingFunction(**{"model_name": "splade-tiny", **settings})
+
+
+@pytest.mark.peer
+def test_float64_equals_transformers_text_by_text(splade64, torch_splade):
+    import torch
+
+    tokenizer, model = torch_splade
+    mine = splade64(MIXED).toarray()
+    for row, text in enumerate(MIXED):
+        batch = tokenizer(text, truncation=True, max_length=512, return_tensors="pt")
+        with torch.no_grad():
+            weights = torch.log1p(torch.relu(model(**batch).logits)).amax(dim=1)[0].numpy()
+        assert np.abs(mine[row] - weights).max() <= 1e-10, text[:40]
+
+
+@pytest.mark.peer
+def test_the_sum_and_the_maximum_over_padding_are_other_numbers(splade64, torch_splade):
+    """SPLADE v1's sum for the maximum, and pymilvus.model's maximum over padding too: far outside the tolerance."""
+    import torch
+
+    tokenizer, model = torch_splade
+    batch = tokenizer([QUERY, "word " * 40], padding=True, return_tensors="pt")
+    with torch.no_grad():
+        activations = torch.log1p(torch.relu(model(**batch).logits))[0]
+    mine = splade64([QUERY]).toarray()[0]
+    tokens = int(batch["attention_mask"][0].sum())
+    assert np.abs(activations[:tokens].amax(dim=0).numpy() - mine).max() <= 1e-10
+    assert np.abs(activations[:tokens].sum(dim=0).numpy() - mine).max() > 0.1
+    assert np.abs(activations.amax(dim=0).numpy() - mine).max() > 0.01

@@ -1,0 +1,133 @@
+"""The wheel as a user gets it: built from a copy of the checkout, installed with nothing but what it asks for."""
+
+import os
+import shutil
+import subprocess
+import sys
+import venv
+import zipfile
+from email.parser import Parser
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+pytestmark = pytest.mark.slow
+GOLDEN = """
+import hashlib, json
+from refimpl.resources import data_path
+folder = data_path("vectors")
+files = sorted(str(file.relative_to(folder)) for file in folder.rglob("*") if file.is_file())
+print(json.dumps({file: hashlib.sha256((folder / file).read_bytes()).hexdigest() for file in files}))
+"""
+ENCODE = """
+import numpy as np
+from safetensors.numpy import load_file
+from refimpl import DefaultEmbeddingFunction
+from refimpl.oracle import golden
+from refimpl.resources import data_path
+texts = list(golden.texts().values())[:8]
+published = load_file(data_path("vectors") / "minilm" / "float32.safetensors")["normalized_sentence_transformers"]
+print(np.abs(DefaultEmbeddingFunction()(texts) - published[:8]).max())
+"""
+
+
+def run(command: list[str], cwd: Path, **environment: str) -> str:
+    done = subprocess.run(
+        command, cwd=cwd, env={**os.environ, **environment}, capture_output=True, text=True, timeout=540, check=False
+    )
+    assert done.returncode == 0, done.stderr[-4000:] + done.stdout[-1000:]
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Built from what git holds or would take, so that a forgotten file of this machine cannot help."""
+    copy, out = tmp_path_factory.mktemp("copy"), tmp_path_factory.mktemp("dist")
+    listed = run(["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"], ROOT)
+    for name in filter(None, listed.split("\0")):
+        if (ROOT / name).is_file():
+            (copy / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, copy / name)
+    pip = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(out), str(copy)]
+    run(pip, out)
+    (built,) = out.glob("refimpl-*.whl")
+    return built
+
+
+@pytest.fixture(scope="module")
+def python(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An environment that holds the wheel and its core dependencies, at the versions that are tested, and no more."""
+    folder = tmp_path_factory.mktemp("venv")
+    venv.create(folder, with_pip=True)
+    pip = [
+        str(folder / "bin/python"),
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "-c",
+        str(ROOT / "constraints.txt"),
+        str(wheel),
+    ]
+    run(pip, folder)
+    return folder / "bin/python"
+
+
+def test_the_wheel_holds_the_package_the_golden_vectors_and_nothing_else(wheel: Path) -> None:
+    names = set(zipfile.ZipFile(wheel).namelist())
+    tracked = filter(None, run(["git", "ls-files", "-z", "refimpl", "data/vectors"], ROOT).split("\0"))
+    expected = {name.replace("data/vectors", "refimpl/data/vectors", 1) for name in tracked if (ROOT / name).is_file()}
+    assert expected - names == set()
+    assert {"refimpl/py.typed", "refimpl/data/vectors/manifest.json"} <= names
+    assert all(name.startswith(("refimpl/", "refimpl-")) for name in names)
+    assert not [name for name in names if "__pycache__" in name or name.startswith("refimpl/tests")]
+    assert wheel.stat().st_size < 3_000_000
+
+
+def test_its_metadata_states_licence_python_and_extras(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as zipped:
+        (name,) = (name for name in zipped.namelist() if name.endswith(".dist-info/METADATA"))
+        metadata = Parser().parsestr(zipped.read(name).decode())
+        assert any(name.endswith("licenses/LICENSE") for name in zipped.namelist())
+    assert metadata["License-Expression"] == "Apache-2.0"
+    assert metadata["Requires-Python"] == ">=3.11"
+    assert {"milvus", "bench", "dev", "peers"} <= set(metadata.get_all("Provides-Extra") or [])
+    core = [line for line in metadata.get_all("Requires-Dist") or [] if "extra ==" not in line]
+    assert not [line for line in core if line.startswith(("torch", "pymilvus", "transformers", "pytest"))]
+
+
+def test_installed_it_is_whole_outside_the_checkout(python: Path, tmp_path: Path) -> None:
+    where = run([str(python), "-c", "import refimpl; print(refimpl.__file__)"], tmp_path).strip()
+    assert Path(where).is_relative_to(python.parent.parent)
+    assert (Path(where).parent / "py.typed").is_file()
+    assert run([str(python), "-c", GOLDEN], tmp_path) == run([sys.executable, "-c", GOLDEN], ROOT)
+
+
+def test_installed_every_public_name_resolves(python: Path, tmp_path: Path) -> None:
+    code = "import refimpl; print(len([getattr(refimpl, name) for name in refimpl.__all__]))"
+    assert int(run([str(python), "-c", code], tmp_path)) >= 3
+
+
+def test_installed_the_command_line_runs(python: Path, tmp_path: Path) -> None:
+    command = str(python.parent / "refimpl")
+    assert "Usage: refimpl" in run([command, "--help"], tmp_path)
+    assert "all-MiniLM-L6-v2" in run([command, "models", "list"], tmp_path, COLUMNS="160")
+    assert "Usage:" in run([str(python), "-m", "refimpl", "--help"], tmp_path)
+
+
+def test_installed_the_encoder_agrees_with_sentence_transformers_golden_vectors(python: Path, tmp_path: Path) -> None:
+    assert float(run([str(python), "-c", ENCODE], tmp_path)) < 1e-6
+
+
+def test_installed_import_loads_nothing_heavy_and_its_time_is_printed(
+    python: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code = (
+        "import time, sys; t = time.perf_counter(); import refimpl; print(time.perf_counter() - t); "
+        "print([name for name in ('pymilvus', 'requests', 'numpy', 'tokenizers') if name in sys.modules])"
+    )
+    runs = [run([str(python), "-c", code], tmp_path).splitlines() for _ in range(5)]
+    assert {loaded for _, loaded in runs} == {"[]"}
+    with capsys.disabled():
+        print(f"\nimport refimpl, installed: {min(float(seconds) for seconds, _ in runs) * 1e3:.1f} ms (best of 5)")
