@@ -91,9 +91,10 @@ def test_vocabulary_is_in_order_of_first_occurrence():
 
 def test_words_unknown_to_the_corpus_lengthen_a_document():
     function = fitted()
-    known, longer = function.encode_documents(["cat", "cat zebra zebra"])[[0]].data, function.encode_documents(
-        ["cat zebra zebra"]
-    ).data
+    known, longer = (
+        function.encode_documents(["cat", "cat zebra zebra"])[[0]].data,
+        function.encode_documents(["cat zebra zebra"]).data,
+    )
     assert longer[0] < known[0]
 
 
