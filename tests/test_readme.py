@@ -43,9 +43,7 @@ def scratch(tmp_path_factory) -> Path:
     return folder
 
 
-@pytest.mark.parametrize(
-    "command", [c for c in COMMANDS if c.startswith("refimpl ") and not c.startswith(ELSEWHERE)]
-)
+@pytest.mark.parametrize("command", [c for c in COMMANDS if c.startswith("refimpl ") and not c.startswith(ELSEWHERE)])
 def test_commands_run(command, scratch):
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     shell = command.replace("refimpl ", f'"{sys.executable}" -m refimpl ', 1)
