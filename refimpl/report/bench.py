@@ -9,8 +9,8 @@ from refimpl.report.document import NOTHING, Document, Plot, Row, Section, Table
 from refimpl.report.races import Race, Races, Side
 from refimpl.report.stamps import rows as stamp_rows
 
-EVEN = 1.02  # medians nearer than this to each other are called even
-SUMMARY_COLUMNS = ("race", "× the fastest other", "outcome", "refimpl", "fastest other")
+EVEN = 1.02  # medians nearer than this to each other are called even, as are rounds that do not agree who is faster
+SUMMARY_COLUMNS = ("race", "× the fastest other", "round by round", "outcome", "refimpl", "fastest other")
 SIDE_COLUMNS = ("case", "competitor", "median", "middle half", "throughput", "× the fastest", "peak memory", "recall")
 
 
@@ -62,6 +62,9 @@ def _compared(race: Race) -> str:
 def _outcome(race: Race) -> str:
     if race.slowdown is None:
         return ""
+    low, high = race.spread or (race.slowdown, race.slowdown)
+    if low <= 1 <= high:
+        return "even"
     if race.slowdown > EVEN:
         return "slower"
     return "faster" if race.slowdown < 1 / EVEN else "even"
@@ -75,7 +78,10 @@ def _summary(races: Sequence[Race]) -> tuple[Section, ...]:
     if not met:
         return ()
     rows = tuple(_summary_row(race) for race in met)
-    note = "Median time of refimpl over the median time of the fastest other side in the same interleaved rounds."
+    note = (
+        "Median time of refimpl over the median time of the fastest other side. Round by round: the middle half of the "
+        "ratios within each interleaved round; where it holds 1, the rounds do not agree and the race is called even."
+    )
     return (Section("All races", tables=(Table("Worst first", SUMMARY_COLUMNS, rows, note, "outcome"),)),)
 
 
@@ -84,7 +90,8 @@ def _summary_row(race: Race) -> Row:
     assert race.rival is not None
     ours, rival = figures.seconds(race.ours.median_s), figures.seconds(race.rival.median_s)
     outcome = _outcome(race)
-    cells = (race.name, figures.times(race.slowdown), outcome, ours, f"{rival} ({race.rival.name})")
+    spread = f"{figures.times(race.spread[0])} to {figures.times(race.spread[1])}" if race.spread else NOTHING
+    cells = (race.name, figures.times(race.slowdown), spread, outcome, ours, f"{rival} ({race.rival.name})")
     return Row(cells, TONES.get(outcome, ""))
 
 
@@ -134,9 +141,9 @@ def _recall(stage: str, races: Sequence[Race], palette: plots.Palette) -> list[P
     ]
     if not dots:
         return []
-    unit = races[0].sides[0].unit.rstrip("s")
-    alt = f"Recall of {stage} against exact search over the time of one {unit}; the upper left is best."
-    labels = (f"time a {unit} (less is better)", "recall")
+    unit = races[0].sides[0].unit
+    alt = f"Recall of {stage} against exact search over the time of one of its {unit}; the upper left is best."
+    labels = (f"time / number of {unit} (less is better)", "recall")
     return [Plot("Recall against time", alt, partial(plots.scatter, dots, palette, labels, alt))]
 
 

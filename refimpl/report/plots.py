@@ -8,7 +8,8 @@ from typing import Any
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FuncFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator
+from matplotlib.transforms import blended_transform_factory
 
 from refimpl.report import figures
 from refimpl.report.svg import INK, LINE, PAPER, SIDES, STYLE, inline
@@ -114,6 +115,8 @@ def scatter(dots: Sequence[Dot], palette: Palette, labels: tuple[str, str], alt:
                 axes.plot(*zip(*own, strict=True), palette.marker(name), color=palette.colour(name), mec=PAPER, ms=7)
         axes.set_ylabel(labels[1])
         axes.margins(y=0.15)
+        if all(0 <= dot.y <= 1 for dot in dots):  # a share: the axis ends where it must
+            axes.set_ylim(top=min(axes.get_ylim()[1], 1.02))
         _finish(axes, labels[0], _wide([dot.x for dot in dots]), formatted=figures.seconds)
         return inline(figure, number, alt)
 
@@ -131,7 +134,7 @@ def lines(dots: Sequence[Dot], palette: Palette, labels: tuple[str, str], alt: s
         _logarithmic(axes.xaxis, sizes, figures.digits)
         axes.set_xticks(sizes, [_short(figures.digits(size)) for size in sizes])
         axes.set_xticks([], minor=True)
-        axes.set_xlabel(labels[0])
+        axes.set_xlabel(_fitted(labels[0], 48))
         axes.set_ylabel(labels[1])
         return inline(figure, number, alt)
 
@@ -139,18 +142,20 @@ def lines(dots: Sequence[Dot], palette: Palette, labels: tuple[str, str], alt: s
 def _grouped(groups: Sequence[Group]) -> tuple[Figure, Any, list[tuple[float, Bar]]]:
     """An empty figure high enough for all rows, group headings in place, and the height of each bar."""
     count = sum(len(group.bars) for group in groups)
-    figure = Figure(figsize=(WIDTH_IN, 0.55 + BAR_IN * count + GROUP_IN * len(groups)))
+    figure = Figure(figsize=(WIDTH_IN, 0.55 + BAR_IN * count + GROUP_IN * len(groups)), layout="constrained")
     axes = figure.subplots()
     rows: list[tuple[float, Bar]] = []
     at = 0.0
     for group in groups:
-        axes.text(0, at, group.heading, transform=axes.get_yaxis_transform(), weight="bold", va="center")
+        place = blended_transform_factory(figure.transFigure, axes.transData)
+        heading = axes.text(0.01, at, _fitted(group.heading, 46), transform=place, weight="bold", va="center")
+        heading.set_in_layout(False)  # it may stand over the whole width without narrowing the plot
         at += 1.05
         for bar in group.bars:
             rows.append((at, bar))
             at += 1.0
         at += GROUP_IN / BAR_IN - 1.05
-    axes.set_yticks([row for row, _ in rows], [bar.name for _, bar in rows])
+    axes.set_yticks([row for row, _ in rows], [_fitted(bar.name, 24) for _, bar in rows])
     axes.set_ylim(at - 0.4, -0.6)
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
@@ -160,19 +165,19 @@ def _grouped(groups: Sequence[Group]) -> tuple[Figure, Any, list[tuple[float, Ba
 
 def _plain(dots: Sequence[Dot], palette: Palette) -> tuple[Figure, Any]:
     shown = _names(dots)
-    figure = Figure(figsize=(WIDTH_IN, 2.6 + 0.17 * len(shown)))
+    figure = Figure(figsize=(WIDTH_IN, 2.6 + 0.17 * len(shown)), layout="constrained")
     axes = figure.subplots()
     handles = [
-        Line2D([], [], color=palette.colour(name), marker=palette.marker(name), linestyle="", label=name)
+        Line2D([], [], color=palette.colour(name), marker=palette.marker(name), linestyle="", label=_fitted(name, 40))
         for name in shown
     ]
-    figure.legend(handles=handles, loc="lower left", bbox_to_anchor=(0.1, 0.9), ncols=1, handletextpad=0.2)
+    figure.legend(handles=handles, loc="outside upper left", ncols=1, handletextpad=0.2)
     axes.grid(color=LINE)
     return figure, axes
 
 
 def _finish(axes: Any, xlabel: str, logarithmic: bool, formatted: Callable[[float], str] = figures.digits) -> None:
-    axes.set_xlabel(xlabel)
+    axes.set_xlabel(_fitted(xlabel, 48))
     if logarithmic:
         _logarithmic(axes.xaxis, [], formatted)
     else:
@@ -186,11 +191,18 @@ def _logarithmic(axis: Any, values: Sequence[float], formatted: Callable[[float]
     axis._set_axes_scale("log")
     narrow = bool(values) and max(values) < 10 * min(values)
     axis.set_major_formatter(FuncFormatter(lambda value, _: _short(formatted(value))))
+    if narrow:
+        axis.set_minor_locator(LogLocator(subs=(2, 5)))
     axis.set_minor_formatter(FuncFormatter(lambda value, _: _short(formatted(value)) if narrow else ""))
 
 
 def _names(dots: Sequence[Dot]) -> list[str]:
     return list(dict.fromkeys(dot.name for dot in dots))
+
+
+def _fitted(text: str, most: int) -> str:
+    """A label that leaves room for the plot; the tables hold the whole of it."""
+    return text if len(text) <= most else text[: most - 1] + "…"
 
 
 def _short(text: str) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from statistics import quantiles
 from typing import Any
 
 from refimpl.report.fields import Fields
@@ -61,6 +62,17 @@ class Race:
     def slowdown(self) -> float | None:
         """Our median over the fastest other's: above 1 is a loss; None where nobody else, or not we, ran."""
         return self.ours.median_s / self.rival.median_s if self.ours and self.rival else None
+
+    @property
+    def spread(self) -> tuple[float, float] | None:
+        """Quartiles of our time over the fastest other's, round by round; None where the rounds are not paired."""
+        if self.ours is None or self.rival is None or len(self.ours.rounds_s) != len(self.rival.rounds_s):
+            return None
+        if len(self.ours.rounds_s) < 2 or min(self.rival.rounds_s) <= 0:
+            return None
+        ratios = [ours / rival for ours, rival in zip(self.ours.rounds_s, self.rival.rounds_s, strict=True)]
+        low, _, high = quantiles(ratios, n=4, method="inclusive")
+        return low, high
 
 
 @dataclass(frozen=True)

@@ -40,7 +40,7 @@ STYLE: Any = {  # matplotlib types its keys by a list of them all
 def inline(figure: Any, number: int, label: str) -> str:
     """`figure` as an `<svg>` element; its ids begin with p`number`, so that many fit one page."""
     buffer = io.StringIO()
-    figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None}, bbox_inches="tight", pad_inches=0.03)
+    figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
     root = ElementTree.fromstring(buffer.getvalue())
     for unwanted in (f"{{{SVG}}}metadata", f"{{{SVG}}}defs/{{{SVG}}}style"):
         parent = root.find(unwanted.rpartition("/")[0] or ".")

@@ -20,10 +20,24 @@ class IndexFileError(ValueError):
 
 def write_arrays(path: str | os.PathLike[str], arrays: Mapping[str, np.ndarray], metadata: Mapping[str, str]) -> None:
     """Write the file so that it is at every instant the old one or the new one, whole."""
-    from safetensors.numpy import save_file
+    header: dict[str, Any] = {"__metadata__": dict(sorted(metadata.items()))}
+    contents = []
+    end = 0
+    for name, array in sorted(arrays.items(), key=lambda item: (-item[1].itemsize, item[0])):  # so each is aligned
+        code = next(code for code, dtype in DTYPES.items() if np.dtype(dtype) == array.dtype)
+        header[name] = {"dtype": code, "shape": list(array.shape), "data_offsets": [end, end + array.nbytes]}
+        contents.append(np.ascontiguousarray(array))
+        end += array.nbytes
+    encoded = json.dumps(header).encode()
+    encoded += b" " * (-len(encoded) % 8)
 
-    tensors = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
-    replace_atomically(Path(path), lambda temporary: save_file(tensors, temporary, metadata=dict(metadata)))
+    def write(temporary: Path) -> None:
+        with temporary.open("wb") as stream:
+            stream.write(len(encoded).to_bytes(8, "little") + encoded)
+            for content in contents:
+                stream.write(content.data)
+
+    replace_atomically(Path(path), write)
 
 
 def read_arrays(path: str | os.PathLike[str]) -> tuple[dict[str, np.ndarray], dict[str, str]]:

@@ -1,4 +1,5 @@
 import json
+import re
 import subprocess
 import sys
 from html.parser import HTMLParser
@@ -40,6 +41,14 @@ class TestBenchmarks:
         assert column(table, "× the fastest other") == ["1.50×", "0.990×", "0.500×", "0.500×", "0.250×"]
         assert column(table, "outcome") == ["slower", "even", "faster", "faster", "faster"]
         assert column(table, "fastest other")[0] == "2.00 s (onnx)"
+
+    def test_rounds_that_do_not_agree_who_is_faster_are_even(self, tmp_path: Path) -> None:
+        held = benchmarks()
+        won, torch = (one["stats"] for one in held["benchmarks"][:2])
+        won["data"], torch["data"] = [1.0, 1.0, 1.0, 4.0, 4.0], [4.0, 4.0, 4.0, 1.0, 1.0]  # ratios 1/4 x 3, 4 x 2
+        table = tables(report.read(saved(tmp_path, held)))["All races: Worst first"]
+        row = next(row.cells for row in table.rows if row.cells[0] == "encode: won")
+        assert row[2:4] == ("0.250× to 4.00×", "even")
 
     def test_losses_are_told_as_plainly_as_wins_and_first(self, benched: Document) -> None:
         said = list(benched.headline)
@@ -139,6 +148,14 @@ class TestPage:
         assert "".join(seen.text).count(HOSTILE) >= 3
         assert any(attributes.get("id") and "svg" not in tag for tag, attributes in seen.tags)
 
+    @pytest.mark.parametrize("name", ["$x^2$", r"$\frac{1}", "100 % of $5"])
+    def test_a_dollar_in_a_plot_is_no_formula(self, tmp_path: Path, name: str) -> None:
+        held = benchmarks()
+        held["benchmarks"] += [entry("dollars", name, around(1.0))]
+        html = report.render(saved(tmp_path, held), "html")
+        drawn = "".join(re.findall(r"<svg.*?</svg>", html, re.DOTALL))
+        assert f">{name}</text>" in drawn
+
     def test_nothing_is_fetched_and_ids_are_unique(self, tmp_path: Path) -> None:
         seen = self.Seen()
         seen.feed(report.render(saved(tmp_path, benchmarks()), "html"))
@@ -168,7 +185,7 @@ class TestPage:
         assert all("\\<script\\>" in row for row in rows)
         assert "\n# no heading" not in text
         assert "a\\|b" in text
-        assert "| encode: lost | 1.50× | slower | 3.00 s | 2.00 s (onnx) |" in text
+        assert "| encode: lost | 1.50× | 1.50× to 1.50× | slower | 3.00 s | 2.00 s (onnx) |" in text
 
 
 class TestRefusals:

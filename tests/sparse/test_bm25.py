@@ -45,7 +45,7 @@ def test_inner_product_is_the_score_worked_out_by_hand(variant):
     tf = {
         "bm25l": [2.2 * (x + delta) / (1.2 + x + delta) for x in c],
         "bm25+": [delta + 2.2 * t / (t + norm) for t in (2, 1)],
-        **dict.fromkeys(("robertson", "lucene", "lucene-lossy"), [t / (t + norm) for t in (2, 1)]),
+        **{name: [t / (t + norm) for t in (2, 1)] for name in ("robertson", "lucene", "lucene-lossy")},
     }.get(variant, [2.2 * t / (t + norm) for t in (2, 1)])
     assert scores[4, 0] == pytest.approx(idf * tf[0] + 2 * idf * tf[1], rel=1e-6)
     assert (scores[:, 1] == 0).all()
@@ -86,14 +86,15 @@ def test_matrices_are_canonical_float32():
 
 
 def test_vocabulary_is_in_order_of_first_occurrence():
-    assert list(fitted().idf) == "the cat sat dog on mat a bird flew fish".split()
+    assert list(fitted().idf) == ["the", "cat", "sat", "dog", "on", "mat", "a", "bird", "flew", "fish"]
 
 
 def test_words_unknown_to_the_corpus_lengthen_a_document():
     function = fitted()
-    known, longer = function.encode_documents(["cat", "cat zebra zebra"])[[0]].data, function.encode_documents(
-        ["cat zebra zebra"]
-    ).data
+    known, longer = (
+        function.encode_documents(["cat", "cat zebra zebra"])[[0]].data,
+        function.encode_documents(["cat zebra zebra"]).data,
+    )
     assert longer[0] < known[0]
 
 
@@ -211,7 +212,7 @@ def test_a_damaged_or_foreign_file_is_refused_and_changes_nothing(tmp_path, chan
 
 
 def test_missing_file(tmp_path):
-    with pytest.raises(FileNotFoundError, match="none.json"):
+    with pytest.raises(FileNotFoundError, match=r"none\.json"):
         BM25EmbeddingFunction(split).load(tmp_path / "none.json")
 
 
@@ -231,7 +232,7 @@ while True:
 
 def test_killed_while_saving_leaves_a_whole_file(tmp_path):
     path = tmp_path / "bm25.json"
-    for wait_ms in (5, 40, 77, 120, 190):
+    for wait_ms in (5, 77, 150):
         saver = subprocess.Popen([sys.executable, "-c", SAVER, str(ROOT), str(path)], stdout=subprocess.PIPE, text=True)
         assert saver.stdout is not None
         assert saver.stdout.readline() == "ready\n"

@@ -39,7 +39,7 @@ def test_floored_idf_of_few_documents_is_below_zero():
     assert found[0] < 0
 
 
-# tf 3, length 20, average 10, k1 1.5, b 0.75: the length's part is 1.5 * (0.25 + 0.75 * 2) = 2.625, for BM25L's c 3 / 1.75
+# tf 3, length 20, average 10, k1 1.5, b 0.75: the length's part is 1.5 * (0.25 + 0.75 * 2) = 2.625; BM25L's c, 3 / 1.75
 @pytest.mark.parametrize(
     ("tf", "delta", "expected"),
     [

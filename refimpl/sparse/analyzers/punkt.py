@@ -84,14 +84,15 @@ class PunktSentences:
 
     def _plainly_breaks(self, candidate: "regex.Match[str]", before: str) -> bool:
         """True for a full stop after a word that only the first rule can speak of; False leaves it to the others."""
-        if candidate[0] != "." or len(before) < 2 or not before.isalpha() or (candidate["next"] or "").startswith("."):
+        following = candidate["next"] or candidate["after"]
+        if candidate[0] != "." or len(before) < 2 or not before.isalpha() or following[0] == "." or following.isspace():
             return False
         word = before.lower()
         return word not in self._parameters.abbreviations and word not in self._collocating
 
     def _holds_break(self, context: str) -> bool:
         """Whether a sentence ends before the last token of `context`, the words around a candidate."""
-        tokens = [_Token(found) for line in context.split("\n") for found in TOKEN.findall(line)]
+        tokens = [_Token(found) for line in context.split("\n") if line.strip() for found in TOKEN.findall(line)]
         for token in tokens:
             self._classify_type(token)
         for token, following in pairwise(tokens):

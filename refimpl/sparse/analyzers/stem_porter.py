@@ -1,7 +1,8 @@
 """Porter's first stemmer with the two departures of its author's own program, as Lucene's PorterStemFilter runs it.
 
-Source: Martin Porter, An algorithm for suffix stripping, Program 14(3), 1980; the departures (-bli to -ble, -logi to -log) are
-those of the C program on tartarus.org/martin/PorterStemmer. Snowball's "porter", and so PyStemmer's, is the paper without them.
+Source: Martin Porter, An algorithm for suffix stripping, Program 14(3), 1980; departures -bli to -ble and -logi to -log
+are those of the C program on tartarus.org/martin/PorterStemmer. Snowball's "porter", and so PyStemmer's, is the paper
+without them.
 """
 
 import re
@@ -20,7 +21,24 @@ STEP_3 = (
     *(("icate", "ic"), ("ative", ""), ("alize", "al"), ("iciti", "ic"), ("ical", "ic"), ("ful", ""), ("ness", "")),
 )
 STEP_4 = (
-    *("al", "ance", "ence", "er", "ic", "able", "ible", "ant", "ement", "ment", "ent", "ion", "ou", "ism", "ate", "iti"),
+    *(
+        "al",
+        "ance",
+        "ence",
+        "er",
+        "ic",
+        "able",
+        "ible",
+        "ant",
+        "ement",
+        "ment",
+        "ent",
+        "ion",
+        "ou",
+        "ism",
+        "ate",
+        "iti",
+    ),
     *("ous", "ive", "ize"),
 )
 

@@ -1,0 +1,339 @@
+"""BM25Index: exactly what adding up every document gives, for every variant; and its file."""
+
+import json
+import math
+import pickle
+import signal
+import subprocess
+import sys
+import time
+import warnings
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy.sparse import csr_array
+
+from refimpl import BM25Index, build_analyzer
+from refimpl.sparse import topk
+from refimpl.sparse.bm25 import VARIANTS
+from refimpl.sparse.index_file import IndexFileError
+
+ROOT = Path(__file__).parents[2]
+
+
+def zipf_texts(n: int, seed: int, words: int = 3000, longest: int = 30) -> list[list[str]]:
+    """Documents whose word of rank r has probability ~ 1 / (r + 2), of 0 to `longest` words."""
+    rng = np.random.default_rng(seed)
+    weight = 1 / (np.arange(words) + 2.0)
+    names = np.array([f"w{i}" for i in range(words)])
+    return [rng.choice(names, int(rng.integers(0, longest)), p=weight / weight.sum()).tolist() for _ in range(n)]
+
+
+class BruteForce:
+    """The formulas applied to every document that holds a term of the query, and a full sort."""
+
+    def __init__(self, docs: list[list[str]], variant: str, k1: float, b: float) -> None:
+        self.variant, self.k1, self.b = VARIANTS[variant], k1, b
+        self.lengths = np.array([len(doc) for doc in docs])
+        n = len(docs) if self.variant.counts_empty else int((self.lengths > 0).sum())
+        self.avgdl = self.lengths.sum() / n
+        self.number: dict[str, int] = {}
+        for doc in docs:
+            for word in doc:
+                self.number.setdefault(word, len(self.number))
+        self.tf = np.zeros((len(self.number), len(docs)), np.int64)
+        for i, doc in enumerate(docs):
+            for word in doc:
+                self.tf[self.number[word], i] += 1
+        idf = self.variant.idf((self.tf > 0).sum(axis=1), n, 0.25)
+        self.idf = dict(zip(self.number, idf.tolist(), strict=True))
+
+    def top(self, query: list[str], k: int) -> list[tuple[int, float]]:
+        asked = Counter(word for word in query if word in self.number)
+        scores = np.zeros(len(self.lengths))
+        hit = np.zeros(len(self.lengths), bool)
+        for word in sorted(asked, key=self.number.__getitem__):
+            tf = self.tf[self.number[word]]
+            held = np.flatnonzero(tf)
+            weights = self.variant.tf(
+                tf[held], self.lengths[held], float(self.avgdl), self.k1, self.b, self.variant.delta
+            )
+            scores[held] += self.idf[word] * asked[word] * weights
+            hit[held] = True
+        found = np.flatnonzero(hit)
+        order = found[np.lexsort((found, -scores[found]))][:k]
+        return list(zip(order.tolist(), scores[order].tolist(), strict=True))
+
+
+def queries_for(docs: list[list[str]], n: int, seed: int) -> list[list[str]]:
+    rng = np.random.default_rng(seed)
+    full = [doc for doc in docs if doc]
+    picked = [full[i] for i in rng.integers(0, len(full), n)]
+    return [[str(word) for word in rng.choice(doc, int(rng.integers(1, 7)))] for doc in picked]
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_exactly_brute_force(variant, monkeypatch, unchecked):
+    docs = zipf_texts(1000, seed=1)
+    index = BM25Index.from_tokens(docs, variant=variant, k1=1.2, b=0.75)
+    brute = BruteForce(docs, variant, 1.2, 0.75)
+    queries = queries_for(docs, 1000, seed=2)
+    expected_hits = [brute.top(query, 10) for query in queries]
+    for few, k in ((0, 10), (0, 3), (4096, 10)):  # 0: every query goes the pruning way
+        monkeypatch.setattr(topk, "FEW_POSTINGS", few)
+        ids, scores = index.search(queries, k)
+        for hits, row, values in zip(expected_hits, ids, scores, strict=True):
+            expected = hits[:k]
+            assert row[: len(expected)].tolist() == [doc for doc, _ in expected]
+            assert values[: len(expected)].tolist() == [score for _, score in expected]  # to the last bit
+            assert (row[len(expected) :] == -1).all()
+            assert (values[len(expected) :] == -np.inf).all()
+
+
+@pytest.mark.parametrize("k", [1, 7, 10, 11, 100, 999, 1001, 5000])
+def test_every_k(k, monkeypatch):
+    monkeypatch.setattr(topk, "FEW_POSTINGS", 0)
+    docs = zipf_texts(2000, seed=3, words=60)  # few words, so that lists are long and many scores are equal
+    index, brute = BM25Index.from_tokens(docs), BruteForce(docs, "lucene", 1.5, 0.75)
+    for query in queries_for(docs, 20, seed=4):
+        ids, scores = index.search([query], k)
+        expected = brute.top(query, k)
+        assert ids[0, : len(expected)].tolist() == [doc for doc, _ in expected]
+        assert scores[0, : len(expected)].tolist() == [score for _, score in expected]
+
+
+def test_pruning_reads_less():
+    docs = zipf_texts(6000, seed=5)
+    index = BM25Index.from_tokens(docs)
+    index.search([["w0", "w1", "w2500"]], 10)
+    read = []
+    original = topk.Searcher._joined
+
+    def counting(self, term, found, partial, least, sums):
+        result = original(self, term, found, partial, least, sums)
+        read.append(len(result[0]))
+        return result
+
+    topk.Searcher._joined = counting
+    try:
+        rare = next(w for w, c in Counter(w for d in docs for w in set(d)).items() if 15 <= c <= 40)
+        index.search([["w0", "w1", rare]], 10)
+    finally:
+        topk.Searcher._joined = original
+    assert read
+    assert read[-1] < 200  # of the thousands that hold w0 or w1
+
+
+def test_ties_go_by_ascending_id():
+    index = BM25Index.from_tokens([["b"], ["a", "c"], ["a", "d"], ["a", "e"], ["c"]] * 400)
+    ids, scores = index.search([["a"]], 7)
+    assert ids.tolist() == [[1, 2, 3, 6, 7, 8, 11]]
+    assert len(set(scores[0])) == 1
+
+
+def test_all_documents_alike():
+    index = BM25Index.from_tokens([["a", "b"]] * 5000)
+    ids, scores = index.search([["b", "a"]], 3)
+    assert ids.tolist() == [[0, 1, 2]]
+    assert scores[0, 0] == pytest.approx(2 * math.log(1 + 0.5 / 5000.5) / (1 + 1.5), rel=1e-12)
+
+
+@pytest.mark.parametrize("variant", ["robertson", "pymilvus"])
+def test_hits_of_negative_weight_are_ranked_as_they_are(variant):
+    docs = [["a", "b"], ["a"], ["a", "a", "b"], ["c", "a"]]
+    expected = BruteForce(docs, variant, 1.5, 0.75)
+    assert expected.idf["a"] < 0
+    ids, scores = BM25Index.from_tokens(docs, variant=variant).search([["a"]], 5)
+    assert [(i, s) for i, s in zip(ids[0].tolist(), scores[0].tolist(), strict=True) if i >= 0] == expected.top(
+        ["a"], 5
+    )
+    assert ids[0, 4] == -1
+
+
+def test_texts_tokens_and_counts_find_the_same():
+    texts = ["The cat sat.", "A dog and a cat", "birds"]
+    simple = build_analyzer("simple")
+    tokens = [simple(text) for text in texts]
+    by_text = BM25Index.build(texts, analyzer="simple")
+    by_tokens = BM25Index.from_tokens(tokens)
+    words = sorted({word for doc in tokens for word in doc})
+    counts = csr_array(np.array([[doc.count(word) for word in words] for doc in tokens]))
+    by_counts = BM25Index.from_counts(counts)
+    asked = csr_array(np.array([[int(word == "cat") for word in words]]))
+    for found in (by_text.search(["cat"], 3), by_text.search([["cat"]], 3), by_tokens.search([["cat"]], 3)):
+        np.testing.assert_array_equal(found[0], by_counts.search(asked, 3)[0])
+        np.testing.assert_allclose(found[1], by_counts.search(asked, 3)[1], rtol=1e-15)
+
+
+def test_nothing_indexed_nothing_found():
+    for texts in ([], [""], ["", "the of"]):
+        index = BM25Index.build(texts, analyzer="lucene-english")
+        ids, scores = index.search(["cat", ""], 2)
+        assert ids.tolist() == [[-1, -1], [-1, -1]]
+        assert (scores == -np.inf).all()
+    assert BM25Index.build(["cat"], analyzer="simple").search([], 3)[0].shape == (0, 3)
+
+
+def test_fewer_hits_than_k():
+    ids, scores = BM25Index.build(["cat", "dog"], analyzer="simple").search(["cat", "bird", ""], 5)
+    assert ids.tolist() == [[0, -1, -1, -1, -1]] + [[-1] * 5] * 2
+    assert scores[0, 0] > 0
+
+
+@pytest.mark.usefixtures("unchecked")
+def test_bad_input():
+    index = BM25Index.build(["a b", "b c"], analyzer="simple")
+    with pytest.raises(TypeError, match="wrap it in a list"):
+        index.search("a", 3)
+    with pytest.raises(ValueError, match="k must be 1 or more, got 0"):
+        index.search(["a"], 0)
+    with pytest.raises(TypeError, match="k must be a whole number, got float"):
+        index.search(["a"], 2.5)
+    with pytest.raises(TypeError, match="wrap it in a list"):
+        BM25Index.build("a b", analyzer="simple")
+    with pytest.raises(TypeError, match="list of lists of str"):
+        BM25Index.from_tokens("a b")
+    with pytest.raises(TypeError, match="token list 0 must be a list of str, got one str"):
+        BM25Index.from_tokens(["a b"])
+    with pytest.raises(ValueError, match="analyzer must be one of pymilvus-en"):
+        BM25Index.build(["a"], analyzer="english")
+    for settings in ({"k1": -1.0}, {"b": 2.0}, {"variant": "x"}, {"k1": math.nan}):
+        with pytest.raises(ValueError, match=f"{next(iter(settings))} must be"):
+            BM25Index.build(["a"], analyzer="simple", **settings)
+    with pytest.raises(TypeError, match="no analyzer: give queries as lists of tokens"):
+        BM25Index.from_tokens([["a"]]).search(["a"], 1)
+    with pytest.raises(ValueError, match="whole numbers of 0 or more"):
+        BM25Index.from_counts(csr_array(np.array([[0.5]])))
+    with pytest.raises(ValueError, match="whole numbers"):
+        BM25Index.from_counts(csr_array(np.array([[np.nan]])))
+    with pytest.raises(TypeError, match="scipy sparse matrix"):
+        BM25Index.from_counts(np.array([[1]]))
+    counted = BM25Index.from_counts(csr_array(np.array([[1, 2]])))
+    with pytest.raises(ValueError, match="queries have 3 columns, the index has 2 terms"):
+        counted.search(csr_array(np.array([[1, 0, 0]])), 1)
+    with pytest.raises(TypeError, match="built from counts"):
+        counted.search(["a"], 1)
+
+
+# --- the file
+
+
+@pytest.fixture
+def saved(tmp_path):
+    docs = zipf_texts(3000, seed=6)
+    index = BM25Index.from_tokens(docs, variant="bm25l", k1=1.1, b=0.6)
+    index.save(tmp_path / "index.bm25")
+    return index, docs, tmp_path / "index.bm25"
+
+
+def test_loaded_finds_the_same(saved):
+    index, docs, path = saved
+    loaded = BM25Index.load(path)
+    queries = [*queries_for(docs, 50, seed=7), ["unknown", "w1"], []]
+    for ours, theirs in zip(index.search(queries, 10), loaded.search(queries, 10), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    assert (loaded.n_docs, loaded.n_terms, len(loaded)) == (index.n_docs, index.n_terms, 3000)
+    assert repr(loaded) == repr(index)
+
+
+def test_loaded_arrays_are_views_of_the_file(saved):
+    loaded = BM25Index.load(saved[2])
+    for name in ("docs", "codes", "start"):
+        array = getattr(loaded._postings, name)
+        assert not array.flags.owndata
+        assert not array.flags.writeable
+
+
+def test_saved_again_is_byte_for_byte_the_same(saved, tmp_path):
+    BM25Index.load(saved[2]).save(tmp_path / "again.bm25")
+    assert (tmp_path / "again.bm25").read_bytes() == saved[2].read_bytes()
+
+
+def test_an_index_of_texts_brings_its_analyzer(tmp_path):
+    texts = ["The cats sat", "dogs’ ﬁsh \ud800 naïve", "zażółć 東京"]
+    index = BM25Index.build(texts, analyzer="lucene-english", variant="lucene-lossy")
+    index.save(tmp_path / "i")
+    loaded = BM25Index.load(tmp_path / "i")
+    assert loaded.search(["cat", "naïve", "京"], 1)[0].tolist() == [[0], [1], [2]]
+    with pytest.warns(UserWarning, match=r"was built with analyzer lucene-english:\w+, this one is simple:"):
+        BM25Index.load(tmp_path / "i", analyzer="simple")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        BM25Index.load(tmp_path / "i", analyzer=build_analyzer("lucene-english"))
+
+
+def test_safetensors_reads_the_file(saved):
+    from safetensors.numpy import load_file
+
+    read = load_file(saved[2])
+    np.testing.assert_array_equal(read["docs"], saved[0]._postings.docs)
+    np.testing.assert_array_equal(read["impacts"], saved[0]._postings.impacts)
+
+
+@pytest.mark.parametrize("keep", [0, 5, 200, 0.5, 0.999])
+def test_a_cut_file(saved, keep):
+    content = saved[2].read_bytes()
+    saved[2].write_bytes(content[: keep if isinstance(keep, int) else int(len(content) * keep)])
+    with pytest.raises(IndexFileError, match="no index"):
+        BM25Index.load(saved[2])
+
+
+def test_foreign_files_and_other_versions(saved, tmp_path):
+    (tmp_path / "text").write_text("some text that is no index at all, but long enough")
+    with pytest.raises(IndexFileError, match="no index"):
+        BM25Index.load(tmp_path / "text")
+    from safetensors.numpy import save_file
+
+    save_file({"x": np.zeros(3)}, tmp_path / "other", metadata={"format": "pt"})
+    with pytest.raises(IndexFileError, match="has format 'pt', expected 'refimpl-bm25-index-1': build the index again"):
+        BM25Index.load(tmp_path / "other")
+    content = saved[2].read_bytes()
+    (tmp_path / "newer").write_bytes(content.replace(b"refimpl-bm25-index-1", b"refimpl-bm25-index-2"))
+    with pytest.raises(IndexFileError, match="has format 'refimpl-bm25-index-2'"):
+        BM25Index.load(tmp_path / "newer")
+    with pytest.raises(FileNotFoundError):
+        BM25Index.load(tmp_path / "none")
+
+
+def test_an_array_missing(saved, tmp_path):
+    content = saved[2].read_bytes()
+    length = int.from_bytes(content[:8], "little")
+    header = json.loads(content[8 : 8 + length])
+    del header["codes"]
+    cut = json.dumps(header, separators=(",", ":")).encode().ljust(length)
+    (tmp_path / "missing").write_bytes(content[:8] + cut + content[8 + length :])
+    with pytest.raises(IndexFileError, match="'codes'"):
+        BM25Index.load(tmp_path / "missing")
+
+
+SAVER = """
+import sys
+sys.path.insert(0, sys.argv[1])
+from refimpl.sparse.maxscore import BM25Index
+index = BM25Index.from_tokens([[f"w{i % 997}", f"v{i}"] for i in range(60000)])
+index.save(sys.argv[2])
+print("ready", flush=True)
+while True:
+    index.save(sys.argv[2])
+"""
+
+
+def test_killed_while_saving_leaves_a_whole_file(tmp_path):
+    for wait_ms in (11, 90):
+        saver = subprocess.Popen(
+            [sys.executable, "-c", SAVER, str(ROOT), str(tmp_path / "i")], stdout=subprocess.PIPE, text=True
+        )
+        assert saver.stdout is not None
+        assert saver.stdout.readline() == "ready\n"
+        time.sleep(wait_ms / 1000)
+        saver.send_signal(signal.SIGKILL)
+        saver.wait()
+        saver.stdout.close()
+        assert BM25Index.load(tmp_path / "i").search([["v59999"]], 1)[0].tolist() == [[59999]]
+
+
+def test_pickles(saved):
+    again = pickle.loads(pickle.dumps(saved[0]))
+    np.testing.assert_array_equal(again.search([["w3", "w7"]], 5)[1], saved[0].search([["w3", "w7"]], 5)[1])
