@@ -9,6 +9,8 @@ from refimpl import stamp
 DISTRIBUTIONS = {
     "bm25s": "bm25s",
     "faiss": "faiss-cpu",
+    "nltk": "nltk",
+    "numba": "numba",
     "onnx": "onnx",
     "onnxruntime": "onnxruntime",
     "onnxscript": "onnxscript",

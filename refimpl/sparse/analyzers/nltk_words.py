@@ -1,6 +1,8 @@
 """NLTK's `word_tokenize`: Punkt's English sentences, then each one's Treebank words."""
 
+from functools import cache
 from itertools import chain
+from pathlib import Path
 
 from refimpl.sparse.analyzers.punkt import PunktParameters, PunktSentences
 from refimpl.sparse.analyzers.steps import Step
@@ -13,7 +15,7 @@ class StandardTokenizer(Step):
 
     def __init__(self) -> None:
         folder = nltk_data()
-        self._sentences = None if folder is None else _english(str(folder))
+        self._sentences = None if folder is None else PunktSentences(_english(folder))
         self._words = TreebankWords()
         self.settings = {"sentences": "punkt" if folder is not None else "none"}
 
@@ -27,7 +29,6 @@ class StandardTokenizer(Step):
         return type(self), ()
 
 
-def _english(folder: str) -> PunktSentences:
-    from pathlib import Path
-
-    return PunktSentences(PunktParameters.read(Path(folder) / "tokenizers/punkt_tab/english"))
+@cache
+def _english(folder: Path) -> PunktParameters:
+    return PunktParameters.read(folder / "tokenizers/punkt_tab/english")

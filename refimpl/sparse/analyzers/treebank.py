@@ -11,39 +11,52 @@ come out.
 
 import re
 from itertools import chain
+from typing import NamedTuple
 
 import regex
 
 from refimpl.sparse.analyzers.memo import Memo
 
+
+class Rule(NamedTuple):
+    """Put `by` for each match of `pattern`, in a text that has one of the `marks`."""
+
+    marks: str
+    pattern: re.Pattern[str]
+    by: str
+
+    def __call__(self, text: str, found: frozenset[str]) -> str:
+        """The text rewritten; `found` are the characters of the sentence, most of which have no rule."""
+        return text if found.isdisjoint(self.marks) else self.pattern.sub(self.by, text)
+
+
+# Python's re, but for classes that it has otherwise than the regex library, which NLTK matches with.
 OPENING = [
-    (regex.compile(r"[«“‘„]|`+"), r" \g<0> "),
-    (regex.compile(r'\A"'), "``"),
-    (regex.compile("``"), " `` "),
-    (regex.compile(r"""([ (\[{<])(?:"|'')"""), r"\1 `` "),
-    (regex.compile(r"(?i)(?<!\w)'(?!(?:re|ve|ll|m|t|s|d|n)\b)(?=\w)"), "' "),
+    Rule("«“‘„`", re.compile(r"[«“‘„]|`+"), r" \g<0> "),
+    Rule('"', re.compile(r'\A"'), "``"),
+    Rule('"`', re.compile("``"), " `` "),
+    Rule("\"'", re.compile(r"""([ (\[{<])(?:"|'')"""), r"\1 `` "),
+    Rule("'", regex.compile(r"(?i)(?<!\w)'(?!(?:re|ve|ll|m|t|s|d|n)\b)(?=\w)"), "' "),
 ]
-FULL_STOP = (regex.compile(r"""([^.])\.([\])}>"'»”’ ]*+)\s*$"""), r"\1 . \2 ")
-COLON_COMMA = (regex.compile(r"([:,])(\D)"), r" \1 \2")
-LAST_COLON_COMMA = (regex.compile(r"[:,]$"), r" \g<0> ")
+FULL_STOP = Rule(".", regex.compile(r"""([^.])\.([\])}>"'»”’ ]*+)\s*$"""), r"\1 . \2 ")
+COLON_COMMA = Rule(":,", regex.compile(r"([:,])(\D)"), r" \1 \2")
+LAST_COLON_COMMA = Rule(":,", re.compile(r"[:,]$"), r" \g<0> ")
 STANDING_ALONE = [
-    (regex.compile(r"\.{2,}|[;@#$%&?!\u2012-\u2015]"), r" \g<0> "),
-    (regex.compile(r"([^'])' "), r"\1 ' "),
-    (regex.compile(r"--|[*\][(){}<>]"), r" \g<0> "),
+    Rule(".;@#$%&?!\u2012\u2013\u2014\u2015", re.compile(r"\.{2,}|[;@#$%&?!\u2012-\u2015]"), r" \g<0> "),
+    Rule("'", re.compile(r"([^'])' "), r"\1 ' "),
+    Rule("-*][(){}<>", re.compile(r"--|[*\][(){}<>]"), r" \g<0> "),
 ]
 CLOSING = [
-    (regex.compile("[»”’]"), r" \g<0> "),
-    (regex.compile("''|\""), " '' "),
-    (regex.compile(r"\s+"), " "),
-]
-CLITICS = [
-    (regex.compile(r"([^' ])('[sS]|'[mM]|'[dD]|') "), r"\1 \2 "),
-    (regex.compile(r"([^' ])('ll|'LL|'re|'RE|'ve|'VE|n't|N'T) "), r"\1 \2 "),
+    Rule("»”’", re.compile("[»”’]"), r" \g<0> "),
+    Rule("'\"", re.compile("''|\""), " '' "),
+    Rule("'", regex.compile(r"\s+"), " "),  # for the clitics, which look for a blank
+    Rule("'", re.compile(r"([^' ])('[sS]|'[mM]|'[dD]|') "), r"\1 \2 "),
+    Rule("'", re.compile(r"([^' ])('ll|'LL|'re|'RE|'ve|'VE|n't|N'T) "), r"\1 \2 "),
 ]
 CONTRACTION = re.compile(
     r"(?i)\b(?:(can)(not)|(d)('ye)|(gim)(me)|(gon)(na)|(got)(ta)|(lem)(me)|(more)('n))\b|\b(wan)(na)(?=\s)"
 )
-APOSTROPHE_T = re.compile(r"(?i) ('t)(is|was)\b")
+APOSTROPHE_T = Rule("'", re.compile(r"(?i) ('t)(is|was)\b"), r" \1 \2 ")
 
 CLOSERS = frozenset("])}>\"'»”’")
 SEPARATORS = "\x1c\x1d\x1e\x1f"  # blanks to str.split, and to no rule
@@ -94,18 +107,19 @@ def _plainly(word: str, *, last: bool) -> tuple[str, ...]:
 
 def rewrite(text: str, *, first: bool, last: bool) -> tuple[str, ...]:
     """All rules in order; `first` and `last` say whether `text` starts and ends where the sentence does."""
-    for i, (pattern, by) in enumerate(OPENING):
+    found = frozenset(text)
+    for i, rule in enumerate(OPENING):
         if first or i != 1:
-            text = pattern.sub(by, text)
-    for pattern, by in (FULL_STOP, COLON_COMMA, LAST_COLON_COMMA) if last else (COLON_COMMA,):
-        text = pattern.sub(by, text)
-    for pattern, by in STANDING_ALONE:
-        text = pattern.sub(by, text)
+            text = rule(text, found)
+    for rule in (FULL_STOP, COLON_COMMA, LAST_COLON_COMMA) if last else (COLON_COMMA,):
+        text = rule(text, found)
+    for rule in STANDING_ALONE:
+        text = rule(text, found)
     text = f" {text} "
-    for pattern, by in (*CLOSING, *CLITICS):
-        text = pattern.sub(by, text)
+    for rule in CLOSING:
+        text = rule(text, found)
     text = CONTRACTION.sub(_parted, text)
-    text = APOSTROPHE_T.sub(r" \1 \2 ", text)
+    text = APOSTROPHE_T(text, found)
     return tuple(text.split())
 
 

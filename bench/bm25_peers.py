@@ -1,0 +1,89 @@
+"""BM25 in the other libraries, under one shape: build from token lists, then the top k of each query, with scores.
+
+All under Lucene's formula, k1 = 1.2 and b = 0.75, which is tantivy's only one (it keeps lengths in one byte and multiplies
+by k1 + 1, so its scores are compared loosely); rank_bm25 has only its own.
+"""
+
+import tempfile
+from typing import Any
+
+import numpy as np
+
+from bench import peers
+from refimpl import BM25Index
+
+K1, B = 1.2, 0.75
+
+Tokens = list[list[str]]
+
+
+def ours(tokens: Tokens) -> Any:
+    return BM25Index.from_tokens(tokens, variant="lucene", k1=K1, b=B)
+
+
+def bm25s_build(tokens: Tokens, backend: str = "numpy") -> Any:
+    bm25s = peers.get("bm25s")
+    assert bm25s is not None
+    index = bm25s.BM25(method="lucene", k1=K1, b=B, backend=backend)
+    index.index(tokens, show_progress=False)
+    if backend == "numba":
+        index.activate_numba_scorer()
+    return index
+
+
+def bm25s_search(index: Any, queries: Tokens, k: int) -> Any:
+    return index.retrieve(queries, k=k, show_progress=False, n_threads=0)
+
+
+class Tantivy:
+    """One segment, in memory, one writing thread; texts are joined by blanks and parted at blanks again."""
+
+    def __init__(self, tokens: Tokens) -> None:
+        self.tantivy: Any = peers.get("tantivy")
+        builder = self.tantivy.SchemaBuilder()
+        builder.add_unsigned_field("id", stored=True, fast=True)
+        builder.add_text_field("text", tokenizer_name="whitespace", index_option="freq")
+        self.schema = builder.build()
+        self._folder = tempfile.TemporaryDirectory()
+        index = self.tantivy.Index(self.schema, path=self._folder.name)
+        writer = index.writer(400_000_000, 1)
+        for number, doc in enumerate(tokens):
+            writer.add_document(self.tantivy.Document(id=number, text=" ".join(doc)))
+        writer.commit()
+        writer.wait_merging_threads()
+        index.reload()
+        self.searcher = index.searcher()
+
+    def parsed(self, queries: Tokens) -> list[Any]:
+        """The queries as its objects, so that parsing is not timed."""
+        return [
+            self.tantivy.Query.boolean_query(
+                [
+                    (self.tantivy.Occur.Should, self.tantivy.Query.term_query(self.schema, "text", w, "freq"))
+                    for w in query
+                ]
+            )
+            for query in queries
+        ]
+
+    def search(self, parsed: list[Any], k: int) -> list[Any]:
+        return [self.searcher.search(query, k, count=False).hits for query in parsed]
+
+    def hits(self, found: list[Any]) -> list[list[tuple[int, float]]]:
+        return [[(self.searcher.doc(at)["id"][0], score) for score, at in hits] for hits in found]
+
+
+def rank_bm25_build(tokens: Tokens) -> Any:
+    rank_bm25 = peers.get("rank_bm25")
+    assert rank_bm25 is not None
+    return rank_bm25.BM25Okapi(tokens, k1=K1, b=B)
+
+
+def rank_bm25_search(index: Any, queries: Tokens, k: int) -> list[Any]:
+    """The best k of get_scores, by a partition rather than its own full sort."""
+    found = []
+    for query in queries:
+        scores = index.get_scores(query)
+        best = np.argpartition(-scores, k)[:k]
+        found.append((best, scores[best]))
+    return found

@@ -1,0 +1,176 @@
+"""BM25: fitting, encoding, building an index and searching it, against pymilvus.model, bm25s, rank_bm25 and tantivy."""
+
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pytest
+
+from bench import bm25_peers, peers
+from bench.bm25_judge import judged
+from bench.bm25_peers import K1, Tantivy
+from bench.race import Race, Verdict
+from bench.texts import fingerprint
+from bench.zipf import QUERIES, ZipfCorpus
+from refimpl import BM25EmbeddingFunction, build_analyzer, build_default_analyzer, models
+from refimpl.datasets.python_docs import PythonDocs
+from refimpl.sparse.bm25 import BM25WeightWarning
+
+pytestmark = pytest.mark.filterwarnings(f"ignore::{BM25WeightWarning.__module__}.{BM25WeightWarning.__name__}")
+K = 10
+CORPORA = {"short": 200_000, "long": 2_000}
+MOST_FOR_RANK_BM25 = 1_000_000  # queries times documents: a second or so, where the others take milliseconds
+PROSE = 400  # docstrings of numpy and scipy, for what analyses text
+
+
+@cache
+def prose() -> list[str]:
+    return [doc.text for doc in PythonDocs(("numpy", "scipy"), most=PROSE).documents()]
+
+
+def analyzers(kind: str) -> tuple[Callable[[], Any], Callable[[], Any]]:
+    """Ours and theirs: each its own default English one, or for both our simple one."""
+    if kind == "simple":
+        return (lambda: build_analyzer("simple")), (lambda: build_analyzer("simple"))
+    _nltk_finds_our_data()
+    from pymilvus.model.sparse.bm25 import build_default_analyzer as theirs
+
+    return (lambda: build_default_analyzer("en")), (lambda: theirs("en"))
+
+
+def _nltk_finds_our_data() -> None:
+    if (nltk := peers.get("nltk")) is not None:
+        nltk.data.path.insert(0, str(models.path("nltk-data")))
+
+
+@pytest.mark.parametrize("kind", ["pymilvus-en", "simple"])
+def test_fit(race: Race, kind: str) -> None:
+    """`fit` and `encode_documents` of the same texts; ours starts with an empty memo of words each time."""
+    texts, (our_analyzer, their_analyzer) = prose(), analyzers(kind)
+
+    def fit(function: Any) -> Any:
+        function.fit(texts)
+        return function.encode_documents(texts)
+
+    sides: dict[str, Callable[[], Any]] = {"refimpl": lambda: fit(BM25EmbeddingFunction(our_analyzer()))}
+    if peers.get("pymilvus.model") is not None:
+        from pymilvus.model.sparse import BM25EmbeddingFunction as Theirs
+
+        once = their_analyzer()  # it keeps nothing between texts, and making it anew would download
+        sides["pymilvus.model"] = lambda: fit(Theirs(once))
+    expected = sides.get("pymilvus.model", sides["refimpl"])()
+    facts = {"work": len(texts), "unit": "texts", "data": fingerprint(texts)}
+    race(sides, stage="bm25 fit", case=f"{kind} analyzer", check=lambda _, got: same_bits(got, expected), **facts)
+
+
+@pytest.mark.parametrize("what", ["documents", "queries"])
+def test_encode(race: Race, what: str) -> None:
+    """Encoding by a fitted function with `pymilvus-en`; queries are the first words of documents."""
+    texts, (our_analyzer, their_analyzer) = prose(), analyzers("pymilvus-en")
+    asked = texts if what == "documents" else [" ".join(text.split()[:8]) for text in texts]
+    functions: dict[str, Any] = {"refimpl": BM25EmbeddingFunction(our_analyzer(), texts)}
+    if peers.get("pymilvus.model") is not None:
+        from pymilvus.model.sparse import BM25EmbeddingFunction as Theirs
+
+        functions["pymilvus.model"] = Theirs(their_analyzer(), texts)
+    sides = {name: (lambda fn=fn: getattr(fn, f"encode_{what}")(asked)) for name, fn in functions.items()}
+    expected = sides.get("pymilvus.model", sides["refimpl"])()
+    facts = {"work": len(asked), "unit": "texts", "data": fingerprint(asked)}
+    race(sides, stage="bm25 encode", case=what, check=lambda _, got: same_bits(got, expected), **facts)
+
+
+@pytest.mark.parametrize("kind", CORPORA)
+def test_build(race: Race, kind: str) -> None:
+    """From token lists to a searchable index."""
+    corpus = ZipfCorpus(kind, CORPORA[kind])
+    tokens, queries = corpus.tokens, corpus.queries("any words", 3)
+    sides: dict[str, Callable[[], Any]] = {"refimpl": lambda: bm25_peers.ours(tokens)}
+    if peers.get("bm25s") is not None:
+        sides["bm25s"] = lambda: bm25_peers.bm25s_build(tokens)
+    if peers.get("tantivy") is not None:
+        sides["tantivy"] = lambda: Tantivy(tokens)
+    if peers.get("rank_bm25") is not None:
+        sides["rank_bm25"] = lambda: bm25_peers.rank_bm25_build(tokens)
+
+    def finds(name: str, index: Any) -> Verdict:
+        return judged(name, *answer_of(name, index, queries), queries, corpus)
+
+    facts = {"work": len(tokens), "unit": "documents", "size": len(tokens), "data": corpus.fingerprint}
+    race(sides, stage="bm25 build", case=f"{len(tokens)} {kind} documents", check=finds, **facts)
+
+
+@cache
+def indexes(kind: str) -> dict[str, Any]:
+    """Each library's index of one corpus, kept for both kinds of queries."""
+    tokens = ZipfCorpus(kind, CORPORA[kind]).tokens
+    made: dict[str, Any] = {"refimpl": bm25_peers.ours(tokens)}
+    if peers.get("bm25s") is not None:
+        made["bm25s"] = bm25_peers.bm25s_build(tokens)
+        if peers.get("numba") is not None:
+            made["bm25s (numba)"] = bm25_peers.bm25s_build(tokens, "numba")
+    if peers.get("tantivy") is not None:
+        made["tantivy"] = Tantivy(tokens)
+    if peers.get("rank_bm25") is not None:
+        made["rank_bm25"] = bm25_peers.rank_bm25_build(tokens)
+    return made
+
+
+@pytest.mark.parametrize("count", [50, 2])
+@pytest.mark.parametrize("words", QUERIES)
+@pytest.mark.parametrize("kind", CORPORA)
+def test_search(race: Race, kind: str, words: str, count: int) -> None:
+    """The ten best for each of `count` queries given at once, from tokens to ids and scores."""
+    corpus = ZipfCorpus(kind, CORPORA[kind])
+    queries = corpus.queries(words, count)
+    made = indexes(kind)
+    raced = (
+        made
+        if len(queries) * corpus.count <= MOST_FOR_RANK_BM25
+        else {n: i for n, i in made.items() if n != "rank_bm25"}
+    )
+    sides = {name: _searching(name, index, queries) for name, index in raced.items()}
+    race(
+        sides,
+        stage="bm25 search",
+        case=f"{count} queries, {corpus.count} {kind} documents, {words}",
+        work=len(queries),
+        unit="queries",
+        size=corpus.count,
+        check=lambda name, found: judged(name, *hits_of(name, made[name], found), queries, corpus),
+        data=corpus.fingerprint,
+        k=K,
+    )
+
+
+def _searching(name: str, index: Any, queries: list[list[str]]) -> Callable[[], Any]:
+    if name == "refimpl":
+        return lambda: index.search(queries, K)
+    if name == "tantivy":
+        parsed = index.parsed(queries)
+        return lambda: index.search(parsed, K)
+    if name == "rank_bm25":
+        return lambda: bm25_peers.rank_bm25_search(index, queries, K)
+    return lambda: bm25_peers.bm25s_search(index, queries, K)
+
+
+def answer_of(name: str, index: Any, queries: list[list[str]]) -> Any:
+    return hits_of(name, index, _searching(name, index, queries)())
+
+
+def hits_of(name: str, index: Any, found: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Ids and scores, each `(queries, K)`, of what a library answered."""
+    if name == "tantivy":
+        hits = index.hits(found)
+        ids = [[doc for doc, _ in row] for row in hits]
+        return np.array(ids), np.array([[score for _, score in row] for row in hits]) / (K1 + 1)
+    if name == "rank_bm25":
+        return np.array([ids for ids, _ in found]), np.array([scores for _, scores in found])
+    return np.asarray(found[0]), np.asarray(found[1])
+
+
+def same_bits(got: Any, expected: Any) -> Verdict:
+    """Equal float32 weights in equal columns."""
+    assert got.shape == expected.shape, f"shape {expected.shape} expected, got {got.shape}"
+    assert (got != expected).nnz == 0, "weights differ"
+    return Verdict("all float32 weights identical")
