@@ -11,7 +11,7 @@ from refimpl.sparse.bm25 import VARIANTS
 from refimpl.sparse.corpus import count_matrix
 
 VARIANT = {"tantivy": "lucene-lossy", "rank_bm25": "rank_bm25"}  # the others compute "lucene"
-TOLERANCE = 2e-5  # relative; they work in float32. Observed: 3e-6
+TOLERANCE = {"tantivy": 2e-3}  # relative. Observed 2e-4: its float32 ln(1 + x) of a term in nearly all documents
 
 
 @cache
@@ -48,12 +48,15 @@ def judged(name: str, ids: np.ndarray, scores: np.ndarray, queries: list[list[st
     """Each score is its document's own, and the scores are the best there are; ties may fall to any of the tied."""
     variant, worst = VARIANT.get(name, "lucene"), 0.0
     assert ids.shape == scores.shape == (len(queries), ids.shape[1]), f"shape {ids.shape}"
+    allowed = TOLERANCE.get(name, 2e-5)
     for row, found, query in zip(ids, scores, queries, strict=True):
         everything = all_scores(corpus, query, variant)
         best = -np.sort(-np.partition(everything, -len(row))[-len(row) :])
-        assert len(set(row.tolist())) == len(row), "a document twice"
-        for said, true in ((found, everything[row]), (found, best)):
-            apart = float(np.abs(said / true - 1).max())
-            assert apart <= TOLERANCE, f"a score is {apart:.2g} off for {query}, allowed {TOLERANCE:.0e}"
+        hits = int((best > 0).sum())  # behind them, some fill up with documents that score 0
+        row, found, best = row[:hits], found[:hits], best[:hits]
+        assert len(set(row.tolist())) == hits, "a document twice"
+        for true in (everything[row], best):
+            apart = float(np.abs(found / true - 1).max(initial=0.0))
+            assert apart <= allowed, f"a score is {apart:.2g} off for {query}, allowed {allowed:.0e}"
             worst = max(worst, apart)
     return Verdict(f"top {ids.shape[1]} as by scoring everything ({variant}), scores within {worst:.1e}", recall=1.0)

@@ -1,7 +1,7 @@
 """BM25 in the other libraries, under one shape: build from token lists, then the top k of each query, with scores.
 
-All under Lucene's formula, k1 = 1.2 and b = 0.75, which is tantivy's only one (it keeps lengths in one byte and multiplies
-by k1 + 1, so its scores are compared loosely); rank_bm25 has only its own.
+All under Lucene's formula with k1 = 1.2 and b = 0.75, which is tantivy's only one (with lengths in one byte, times
+k1 + 1); rank_bm25 has only its own.
 """
 
 import tempfile
@@ -41,7 +41,7 @@ class Tantivy:
     def __init__(self, tokens: Tokens) -> None:
         self.tantivy: Any = peers.get("tantivy")
         builder = self.tantivy.SchemaBuilder()
-        builder.add_unsigned_field("id", stored=True, fast=True)
+        builder.add_integer_field("id", stored=True)
         builder.add_text_field("text", tokenizer_name="whitespace", index_option="freq")
         self.schema = builder.build()
         self._folder = tempfile.TemporaryDirectory()
@@ -85,5 +85,6 @@ def rank_bm25_search(index: Any, queries: Tokens, k: int) -> list[Any]:
     for query in queries:
         scores = index.get_scores(query)
         best = np.argpartition(-scores, k)[:k]
+        best = best[np.argsort(-scores[best])]
         found.append((best, scores[best]))
     return found

@@ -10,7 +10,7 @@ from bench.race import SEED
 
 WORDS, SHIFT, EXPONENT = 100_000, 2.7, 1.05
 LENGTHS = {"short": (5, 40), "long": (500, 3000)}  # words a document
-# What queries are made of: any words of a document, most of them frequent ones, or only those below the 50 most frequent.
+# What queries are made of: any words of a document, most of them frequent, or none of the 50 most frequent.
 QUERIES = {"any words": 0, "content words": 50}
 
 

@@ -16,7 +16,8 @@ from scipy.sparse import csr_array
 from refimpl.sparse.bm25.formulas import Idf
 from refimpl.sparse.postings import RANKS, Postings
 
-FEW_POSTINGS = 4096  # a query with fewer is scored outright: cheaper than any bookkeeping
+FEW_POSTINGS = 8192  # a query with fewer is scored outright: cheaper than any bookkeeping
+LEAST_TOGETHER, MOST_TOGETHER = 3, 1 << 21  # queries, postings: what one sparse product is worth and may need
 LOOKUP_COST = 8  # finding one document in a list by bisection, in postings read
 SLACK = 1e-9  # relative: bounds are sums in another order than scores
 
@@ -42,6 +43,7 @@ class Searcher:
         self._rising = -postings.impacts  # ascending, as searchsorted wants them
         self._impacts_or_0 = np.append(postings.impacts, 0.0)  # the code behind the last stands for "none"
         self._scratch: list[Float64[np.ndarray, " docs"]] = []  # arrays of zeros, one for each search at a time
+        self._lengths = np.diff(postings.start)
         self._idf = idf
         self._n_docs = n_docs
 
@@ -49,17 +51,67 @@ class Searcher:
         """The best `k` documents of each row of `queries`, canonical `(queries, terms)` counts of known terms."""
         ids = np.full((queries.shape[0], k), -1, np.int64)
         scores = np.full((queries.shape[0], k), -np.inf)
-        all_terms = self._terms(queries.indices, queries.data, k)
+        outright = self._cheap(queries) if queries.shape[0] >= LEAST_TOGETHER else np.zeros(0, np.int64)
+        for rows in self._portions(queries, outright):
+            self._together(queries[rows], rows, k, ids, scores)
+        alone = np.ones(queries.shape[0], bool)
+        alone[outright] = False
+        if alone.any():
+            self._one_by_one(queries, np.flatnonzero(alone).tolist(), k, ids, scores)
+        return ids, scores
+
+    def _one_by_one(self, queries: csr_array, rows: list[int], k: int, ids: Ids, scores: Scores) -> None:
+        terms = self._terms(queries.indices, queries.data, k)
         sums = self._scratch.pop() if self._scratch else np.zeros(self._n_docs)
         ends = queries.indptr.tolist()
-        for row in range(queries.shape[0]):
-            terms = all_terms[ends[row] : ends[row + 1]]
-            if terms:
-                found, values = self._best(terms, k, sums)
+        for row in rows:
+            if asked := [term for term in terms[ends[row] : ends[row + 1]] if term.first < term.last]:
+                found, values = self._best(asked, k, sums)
                 ids[row, : len(found)] = found
                 scores[row, : len(found)] = values
         self._scratch.append(sums)
-        return ids, scores
+
+    def _cheap(self, queries: csr_array) -> Any:
+        """The rows of `queries` whose lists are so short that scoring all they hold is cheaper than to prune."""
+        lengths = self._lengths[queries.indices]
+        positive = self._idf[queries.indices] > 0
+        ends = np.concatenate([[0], np.cumsum(lengths)])[queries.indptr]
+        barred = np.concatenate([[0], np.cumsum(~positive)])[queries.indptr]
+        total = np.diff(ends)
+        return np.flatnonzero((total > 0) & (total <= FEW_POSTINGS) & (np.diff(barred) == 0))
+
+    def _portions(self, queries: csr_array, rows: Any) -> list[Any]:
+        """`rows` in portions of at most MOST_TOGETHER postings or one row."""
+        lengths = self._lengths[queries.indices]
+        total = np.diff(np.concatenate([[0], np.cumsum(lengths)])[queries.indptr])[rows]
+        cuts = np.flatnonzero(np.diff(np.cumsum(total) // MOST_TOGETHER)) + 1
+        return [part for part in np.split(rows, cuts) if len(part)]
+
+    def _together(self, queries: csr_array, rows: Any, k: int, ids: Ids, scores: Scores) -> None:
+        """Score all documents of several queries as one sparse product, which adds up by ascending term number too."""
+        terms, column = np.unique(queries.indices, return_inverse=True)
+        first = self._postings.start[terms].tolist()
+        spans = [slice(*span) for span in zip(first, self._postings.start[terms + 1].tolist(), strict=True)]
+        docs = np.concatenate([self._postings.docs[span] for span in spans])
+        impacts = self._postings.impacts[np.concatenate([self._postings.codes[span] for span in spans])]
+        start = np.concatenate([[0], np.cumsum(self._lengths[terms])])
+        lists = csr_array((impacts, docs, start), shape=(len(terms), self._n_docs))
+        weights = self._idf[queries.indices] * queries.data
+        product = csr_array((weights, column, queries.indptr), shape=(len(rows), len(terms))) @ lists
+        hits = np.diff(product.indptr)
+        least = np.full(len(rows), -np.inf)
+        for row in np.flatnonzero(hits > k).tolist():
+            values = product.data[product.indptr[row] : product.indptr[row + 1]]
+            least[row] = np.partition(values, len(values) - k)[len(values) - k]
+        kept = np.flatnonzero(product.data >= np.repeat(least, hits))
+        query = np.repeat(np.arange(len(rows)), hits)[kept]
+        docs, values = product.indices[kept], product.data[kept]
+        order = np.lexsort((docs, -values, query))
+        query, docs, values = query[order], docs[order], values[order]
+        rank = np.arange(len(query)) - np.searchsorted(query, np.arange(len(rows)))[query]
+        best = rank < k
+        ids[rows[query[best]], rank[best]] = docs[best]
+        scores[rows[query[best]], rank[best]] = values[best]
 
     def _terms(self, numbers: Any, counts: Any, k: int) -> list[_Term]:
         postings = self._postings
@@ -72,7 +124,7 @@ class Searcher:
             floors = weights * self._impacts_or_0[postings.code_at_rank[rank, numbers]]
         first, last = postings.start[numbers], postings.start[numbers + 1]
         rows = zip(first.tolist(), last.tolist(), weights.tolist(), bounds.tolist(), floors.tolist(), strict=True)
-        return [_Term(*row) for row in rows if row[0] < row[1]]
+        return [_Term(*row) for row in rows]
 
     def _best(self, terms: list[_Term], k: int, sums: Float64[np.ndarray, " docs"]) -> tuple[Any, Any]:
         """The best `k` documents for one query, and their scores; `sums` is all zero before and after."""

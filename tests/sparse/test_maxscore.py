@@ -104,26 +104,34 @@ def test_every_k(k, monkeypatch):
         assert scores[0, : len(expected)].tolist() == [score for _, score in expected]
 
 
-def test_pruning_reads_less():
+def test_pruning_reads_less(monkeypatch):
+    monkeypatch.setattr(topk, "FEW_POSTINGS", 0)
     docs = zipf_texts(6000, seed=5)
-    index = BM25Index.from_tokens(docs)
-    index.search([["w0", "w1", "w2500"]], 10)
-    read = []
+    held = Counter(word for doc in docs for word in set(doc))
+    rare = next(word for word, df in held.items() if 15 <= df <= 40)
+    assert held["w0"] + held["w1"] > 6000
+    kept = []
     original = topk.Searcher._joined
 
-    def counting(self, term, found, partial, least, sums):
-        result = original(self, term, found, partial, least, sums)
-        read.append(len(result[0]))
+    def counting(self, *arguments):
+        result = original(self, *arguments)
+        kept.append(len(result[0]))
         return result
 
-    topk.Searcher._joined = counting
-    try:
-        rare = next(w for w, c in Counter(w for d in docs for w in set(d)).items() if 15 <= c <= 40)
-        index.search([["w0", "w1", rare]], 10)
-    finally:
-        topk.Searcher._joined = original
-    assert read
-    assert read[-1] < 200  # of the thousands that hold w0 or w1
+    monkeypatch.setattr(topk.Searcher, "_joined", counting)
+    BM25Index.from_tokens(docs).search([["w0", "w1", rare]], 10)
+    assert kept
+    assert kept[-1] < 200
+
+
+def test_many_queries_at_once_in_portions(monkeypatch):
+    monkeypatch.setattr(topk, "MOST_TOGETHER", 500)
+    docs = zipf_texts(900, seed=8)
+    index = BM25Index.from_tokens(docs)
+    queries = [*queries_for(docs, 60, seed=9), [], ["unknown"]]
+    together, alone = index.search(queries, 6), [index.search([query], 6) for query in queries]
+    np.testing.assert_array_equal(together[0], np.concatenate([ids for ids, _ in alone]))
+    np.testing.assert_array_equal(together[1], np.concatenate([scores for _, scores in alone]))
 
 
 def test_ties_go_by_ascending_id():

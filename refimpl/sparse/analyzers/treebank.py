@@ -19,28 +19,24 @@ from refimpl.sparse.analyzers.memo import Memo
 
 
 class Rule(NamedTuple):
-    """Put `by` for each match of `pattern`, in a text that has one of the `marks`."""
+    """Put `by` for each match of `pattern`; a text without any of the `marks` has none, and most have none of most."""
 
     marks: str
     pattern: re.Pattern[str]
     by: str
 
-    def __call__(self, text: str, found: frozenset[str]) -> str:
-        """The text rewritten; `found` are the characters of the sentence, most of which have no rule."""
-        return text if found.isdisjoint(self.marks) else self.pattern.sub(self.by, text)
-
 
 # Python's re, but for classes that it has otherwise than the regex library, which NLTK matches with.
-OPENING = [
-    Rule("«“‘„`", re.compile(r"[«“‘„]|`+"), r" \g<0> "),
-    Rule('"', re.compile(r'\A"'), "``"),
+OPENING = [Rule("«“‘„`", re.compile(r"[«“‘„]|`+"), r" \g<0> ")]
+AT_START = [Rule('"', re.compile(r'\A"'), "``")]
+AFTER_OPENING = [
     Rule('"`', re.compile("``"), " `` "),
     Rule("\"'", re.compile(r"""([ (\[{<])(?:"|'')"""), r"\1 `` "),
     Rule("'", regex.compile(r"(?i)(?<!\w)'(?!(?:re|ve|ll|m|t|s|d|n)\b)(?=\w)"), "' "),
 ]
 FULL_STOP = Rule(".", regex.compile(r"""([^.])\.([\])}>"'»”’ ]*+)\s*$"""), r"\1 . \2 ")
 COLON_COMMA = Rule(":,", regex.compile(r"([:,])(\D)"), r" \1 \2")
-LAST_COLON_COMMA = Rule(":,", re.compile(r"[:,]$"), r" \g<0> ")
+AT_END = [FULL_STOP, COLON_COMMA, Rule(":,", re.compile(r"[:,]$"), r" \g<0> ")]
 STANDING_ALONE = [
     Rule(".;@#$%&?!\u2012\u2013\u2014\u2015", re.compile(r"\.{2,}|[;@#$%&?!\u2012-\u2015]"), r" \g<0> "),
     Rule("'", re.compile(r"([^'])' "), r"\1 ' "),
@@ -56,12 +52,12 @@ CLOSING = [
 CONTRACTION = re.compile(
     r"(?i)\b(?:(can)(not)|(d)('ye)|(gim)(me)|(gon)(na)|(got)(ta)|(lem)(me)|(more)('n))\b|\b(wan)(na)(?=\s)"
 )
-APOSTROPHE_T = Rule("'", re.compile(r"(?i) ('t)(is|was)\b"), r" \1 \2 ")
+APOSTROPHE_T = re.compile(r"(?i) ('t)(is|was)\b")
 
 CLOSERS = frozenset("])}>\"'»”’")
 SEPARATORS = "\x1c\x1d\x1e\x1f"  # blanks to str.split, and to no rule
 QUOTE_AFTER_BREAK = re.compile(r"""[^\S ](?:"|'')""")  # quotes stand otherwise after a line break than after a blank
-PLAIN = re.compile(r"(\(?)([A-Za-z0-9]+(?:-[A-Za-z0-9]+)*)(\)?)([,;:.]?)")
+PLAIN = re.compile(r"(\(?)([\w/=+~^|\\]+(?:[.-][\w/=+~^|\\]+)*)(\)?)([,;:.]?)", re.ASCII)
 
 
 class TreebankWords:
@@ -69,11 +65,14 @@ class TreebankWords:
 
     def __init__(self) -> None:
         self._inner: Memo[tuple[str, ...]] = Memo(_inner)
+        self._alone: Memo[tuple[str, ...]] = Memo(_alone)
         self._last: Memo[tuple[str, ...]] = Memo(_last)
 
     def __call__(self, sentence: str) -> list[str]:
         """The words of `sentence` in order."""
         words = sentence.split()
+        if words == [sentence]:
+            return list(self._alone[sentence])
         if len(words) < 2 or words[-1][0] in CLOSERS or _no_short_cut(sentence):
             return list(rewrite(sentence, first=True, last=True))
         first = words[0]
@@ -91,12 +90,16 @@ def _inner(word: str) -> tuple[str, ...]:
     return _plainly(word, last=False) or rewrite(f" {word} ", first=False, last=False)
 
 
+def _alone(word: str) -> tuple[str, ...]:
+    return _plainly(word, last=True) or rewrite(word, first=True, last=True)
+
+
 def _last(word: str) -> tuple[str, ...]:
     return _plainly(word, last=True) or rewrite(f" {word}", first=False, last=True)
 
 
 def _plainly(word: str, *, last: bool) -> tuple[str, ...]:
-    """What the rules make of letters, digits and hyphens, perhaps in brackets or with one mark; else nothing."""
+    """What the rules make of characters that have none, perhaps in brackets and with one mark; else nothing."""
     match = PLAIN.fullmatch(word)
     if match is None or CONTRACTION.search(match[2] + " "):
         return ()
@@ -107,19 +110,24 @@ def _plainly(word: str, *, last: bool) -> tuple[str, ...]:
 
 def rewrite(text: str, *, first: bool, last: bool) -> tuple[str, ...]:
     """All rules in order; `first` and `last` say whether `text` starts and ends where the sentence does."""
-    found = frozenset(text)
-    for i, rule in enumerate(OPENING):
-        if first or i != 1:
-            text = rule(text, found)
-    for rule in (FULL_STOP, COLON_COMMA, LAST_COLON_COMMA) if last else (COLON_COMMA,):
-        text = rule(text, found)
-    for rule in STANDING_ALONE:
-        text = rule(text, found)
+    marks = frozenset(text)
+    for group in (
+        OPENING,
+        AT_START if first else (),
+        AFTER_OPENING,
+        AT_END if last else (COLON_COMMA,),
+        STANDING_ALONE,
+    ):
+        for rule in group:
+            if not marks.isdisjoint(rule.marks):
+                text = rule.pattern.sub(rule.by, text)
     text = f" {text} "
     for rule in CLOSING:
-        text = rule(text, found)
+        if not marks.isdisjoint(rule.marks):
+            text = rule.pattern.sub(rule.by, text)
     text = CONTRACTION.sub(_parted, text)
-    text = APOSTROPHE_T(text, found)
+    if "'" in marks:
+        text = APOSTROPHE_T.sub(r" \1 \2 ", text)
     return tuple(text.split())
 
 
