@@ -19,7 +19,7 @@ def peak_growth_bytes(run: Callable[[], Any]) -> int | None:
     need. Set-up (weights, indices) is not in it: only what the call adds.
     """
     gc.collect()
-    _give_back()
+    give_back()
     try:
         CLEAR_REFS.write_text(RESET_PEAK)
         before = _status_bytes("VmRSS")
@@ -37,7 +37,8 @@ def _status_bytes(name: str) -> int:
     return int(found[1]) * 1024
 
 
-def _give_back() -> None:
+def give_back() -> None:
+    """Return what the allocator holds but does not use to the system, where the C library can."""
     try:
         ctypes.CDLL(None).malloc_trim(0)
     except (OSError, AttributeError):  # no glibc: musl and macOS return freed pages on their own terms

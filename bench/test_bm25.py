@@ -128,7 +128,7 @@ def test_search(race: Race, kind: str, words: str, count: int) -> None:
         if len(queries) * corpus.count <= MOST_FOR_RANK_BM25
         else {n: i for n, i in made.items() if n != "rank_bm25"}
     )
-    sides = {name: _searching(name, index, queries) for name, index in raced.items()}
+    sides = {name: searching(name, index, queries) for name, index in raced.items()}
     race(
         sides,
         stage="bm25 search",
@@ -142,7 +142,7 @@ def test_search(race: Race, kind: str, words: str, count: int) -> None:
     )
 
 
-def _searching(name: str, index: Any, queries: list[list[str]]) -> Callable[[], Any]:
+def searching(name: str, index: Any, queries: list[list[str]]) -> Callable[[], Any]:
     if name == "refimpl":
         return lambda: index.search(queries, K)
     if name == "tantivy":
@@ -154,7 +154,7 @@ def _searching(name: str, index: Any, queries: list[list[str]]) -> Callable[[], 
 
 
 def answer_of(name: str, index: Any, queries: list[list[str]]) -> Any:
-    return hits_of(name, index, _searching(name, index, queries)())
+    return hits_of(name, index, searching(name, index, queries)())
 
 
 def hits_of(name: str, index: Any, found: Any) -> tuple[np.ndarray, np.ndarray]:

@@ -16,7 +16,7 @@ from scipy.sparse import csr_array
 from refimpl.sparse.bm25.formulas import Idf
 from refimpl.sparse.postings import RANKS, Postings
 
-FEW_POSTINGS = 8192  # a query with fewer is scored outright: cheaper than any bookkeeping
+FEW_POSTINGS = 20_000  # a query with fewer is scored outright: cheaper than any bookkeeping
 LEAST_TOGETHER, MOST_TOGETHER = 3, 1 << 21  # queries, postings: what one sparse product is worth and may need
 LOOKUP_COST = 8  # finding one document in a list by bisection, in postings read
 SLACK = 1e-9  # relative: bounds are sums in another order than scores
