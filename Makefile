@@ -11,7 +11,7 @@ demo: $(VENV)/.installed
 	$(BIN)/refimpl demo
 
 test: $(VENV)/.installed
-	$(BIN)/python -m pytest -m "not peer"
+	$(BIN)/python -m pytest -m "not peer and not nfcorpus"
 
 bench: $(VENV)/.installed
 	$(BIN)/python -m pytest --benchmark

@@ -49,6 +49,10 @@ def pytest_benchmark_update_json(config: pytest.Config, benchmarks: list[Any], o
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    option = terminalreporter.config.option
+    if terminalreporter.config._benchmarksession.benchmarks and not option.benchmark_disable:
+        where = option.benchmark_json or "the file named above"
+        terminalreporter.write_line(f"draw it: refimpl report {where} -o report.html")
     if peers.present:
         raced = ", ".join(f"{name} {version}" for name, version in sorted(peers.present.items()))
         terminalreporter.write_line(f"raced against: {raced}")

@@ -8,12 +8,11 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cache
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from refimpl import __version__, models
-from refimpl.base import EmbeddingFunction, RerankFunction
+from refimpl.base import RerankFunction
 from refimpl.datasets import Dataset
 from refimpl.dense.minilm import MiniLMEmbeddingFunction, TruncationWarning
 from refimpl.search import index, pipeline
@@ -170,7 +169,9 @@ def _bm25_encoder(field: str, settings: Mapping[str, Any]) -> Encoder:
 
 
 def _splade() -> Encoder:
-    function: EmbeddingFunction = import_module("refimpl.sparse").SpladeEmbeddingFunction("splade-tiny")
+    from refimpl.sparse import SpladeEmbeddingFunction
+
+    function = SpladeEmbeddingFunction("splade-tiny")
     key = {"model": _model_key("splade-tiny"), "code": _code("bert", "sparse", "tokens")}
     return Encoder(Field("splade", "sparse"), function, key)
 

@@ -167,10 +167,9 @@ def test_each_settings_vectors_have_their_own_key():
     assert "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db" in json.dumps(keys[0])
 
 
-def test_the_demos_part_of_python_docs_keeps_every_judged_name_and_is_the_same_each_time():
+def test_the_demos_part_of_python_docs_keeps_every_judged_name():
     part = PythonDocs(most=4000)
     ids = [document.id for document in part.documents()]
     assert len(ids) == 4000
     assert {doc_id for judged in judgements().values() for doc_id in judged} <= set(ids)
-    assert ids == [document.id for document in PythonDocs(most=4000).documents()]
     assert part.name == "python-docs, 4000 documents"

@@ -1,5 +1,5 @@
 """`refimpl`: thin commands over the library, one file a group of commands, no logic."""
 
-from refimpl.cli.app import main
+from refimpl.cli.main import main
 
 __all__ = ["main"]

@@ -1,6 +1,4 @@
-"""The command line's root: collects the commands and turns known errors into one sentence and exit status 1 or 2."""
-
-import sys
+"""The application that every command registers itself on."""
 
 import typer
 
@@ -11,14 +9,3 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-
-
-def main() -> None:
-    """Run `refimpl`; an error that a user can mend is printed as one sentence, without a traceback."""
-    from refimpl.cli import encoder, models, report, retrieval, serve  # noqa: F401  each registers its commands on `app`
-
-    try:
-        app()
-    except (ValueError, TypeError, OSError, LookupError, ImportError) as error:
-        print(f"refimpl: {error}", file=sys.stderr)
-        sys.exit(1)

@@ -53,8 +53,7 @@ class MilvusStore:
         self.fields = {field.name: field for field in fields}
         self._uri = uri
         self.lite = uri.endswith(".db")
-        if not self.lite and urlsplit(uri).scheme not in {"http", "https", "tcp", "unix"}:
-            raise ValueError(f"uri must be http(s)://host:port or a path that ends in .db, got {shown(uri)!r}")
+        check_uri(uri)
         if self.lite:
             Path(uri).expanduser().resolve().parent.mkdir(parents=True, exist_ok=True)
             self._uri = str(Path(uri).expanduser().resolve())
@@ -252,8 +251,19 @@ class MilvusStore:
 
 
 def connection(uri: str | None, token: str | None, default: Path) -> tuple[str, str | None]:
-    """URI and token as given, else from MILVUS_URI and MILVUS_TOKEN, else the Lite file `default`."""
-    return uri or os.environ.get("MILVUS_URI") or str(default), token or os.environ.get("MILVUS_TOKEN")
+    """URI and token as given, else from MILVUS_URI and MILVUS_TOKEN, else the Lite file `default`.
+
+    Raises ValueError for what is no URI of Milvus, so that a mistake is told before hours of encoding.
+    """
+    chosen = uri or os.environ.get("MILVUS_URI") or str(default)
+    check_uri(chosen)
+    return chosen, token or os.environ.get("MILVUS_TOKEN")
+
+
+def check_uri(uri: str) -> None:
+    """Raise ValueError unless `uri` is http(s)://host:port or a path that ends in `.db`."""
+    if not uri.endswith(".db") and urlsplit(uri).scheme not in {"http", "https", "tcp", "unix"}:
+        raise ValueError(f"uri must be http(s)://host:port or a path that ends in .db, got {shown(uri)!r}")
 
 
 def shown(uri: str) -> str:

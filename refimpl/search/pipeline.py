@@ -41,10 +41,7 @@ def run(
     cache) and ingestion is resumed where it stopped, so a run that was killed goes on. Raises what datasets, encoders
     and Milvus raise; writes no results then.
     """
-
-    def bar(what: str, total: int | None) -> AbstractContextManager[Callable[[int], None]]:
-        return progress(what, total, show_progress)
-
+    bar = _bars(show_progress)
     with bar("read documents", None) as advance:
         loaded = load(dataset, advance)
     timings: list[Timing] = []
@@ -60,14 +57,18 @@ def run(
         left = departures.of_store(store, loaded, systems, queries, answers, depth)
         answers = {system.name: _final(system, answers, loaded, bar, timings) for system in systems}
         latencies = {system.name: _latencies(store, system, queries, depth) for system in systems}
-        place = {
-            "collection": store.collection,
-            "documents": store.count(),
-            "milvus": "Lite" if store.lite else "server",
-        }
+        kind = "Lite" if store.lite else "server"
+        place = {"collection": store.collection, "documents": store.count(), "milvus": kind}
     results = assemble(loaded, encoders, systems, answers, found, left, timings, latencies, place, settings or {})
     write(results, answers, loaded, out)
     return results
+
+
+def _bars(shown: bool) -> Bar:
+    def bar(what: str, total: int | None) -> AbstractContextManager[Callable[[int], None]]:
+        return progress(what, total, shown)
+
+    return bar
 
 
 def collection_name(loaded: Loaded, encoders: Sequence[Encoder]) -> str:

@@ -77,7 +77,7 @@ def test_wrong_types_are_told_what_to_do(unchecked, minilm32, given, said):
     ("arguments", "said"),
     [
         ({"max_length": 513}, "max_length must be at most 512"),
-        ({"max_length": 2}, "max_length must be over 2"),
+        ({"max_length": 2}, "max_length must be an integer over 2"),
         ({"batch_size": 0}, "batch_size must be at least 1, got 0"),
         ({"num_workers": 0}, "num_workers must be at least 1, got 0"),
         ({"dtype": "float16"}, "dtype must be 'float32' or 'float64', got 'float16'"),

@@ -35,6 +35,7 @@ frame.onload = () => {{
   document.querySelector("output").textContent = JSON.stringify({{
     width: root.scrollWidth, wide: wide.map(element => element.outerHTML.slice(0, 80)),
     requests: frame.contentWindow.performance.getEntriesByType("resource").map(one => one.name),
+    cell: frame.contentWindow.getComputedStyle(page.querySelector("td")).display,
     plots: page.querySelectorAll("svg.plot").length,
     outside: letters.filter(box => box.left < -0.5 || box.right > {width} + 0.5).length,
     letter: Math.min(...letters.map(box => box.height)),
@@ -82,6 +83,7 @@ def test_a_phone_shows_all_of_it_without_scrolling_sideways(tmp_path: Path, kind
     assert found["wide"] == []
     assert found["outside"] == 0
     assert found["requests"] == []
+    assert found["cell"] == "flex", "on a phone each row of a table is a card"
     assert isinstance(found["letter"], float | int)
     assert found["letter"] > 8, "letters in plots must stay legible"
     assert found["background"] == "rgb(22, 24, 27)"

@@ -1,4 +1,5 @@
 import json
+import re
 import subprocess
 import sys
 from html.parser import HTMLParser
@@ -146,6 +147,14 @@ class TestPage:
         assert not any(name.startswith("on") for _, attributes in seen.tags for name in attributes)
         assert "".join(seen.text).count(HOSTILE) >= 3
         assert any(attributes.get("id") and "svg" not in tag for tag, attributes in seen.tags)
+
+    @pytest.mark.parametrize("name", ["$x^2$", r"$\frac{1}", "100 % of $5"])
+    def test_a_dollar_in_a_plot_is_no_formula(self, tmp_path: Path, name: str) -> None:
+        held = benchmarks()
+        held["benchmarks"] += [entry("dollars", name, around(1.0))]
+        html = report.render(saved(tmp_path, held), "html")
+        drawn = "".join(re.findall(r"<svg.*?</svg>", html, re.DOTALL))
+        assert f">{name}</text>" in drawn
 
     def test_nothing_is_fetched_and_ids_are_unique(self, tmp_path: Path) -> None:
         seen = self.Seen()
