@@ -9,8 +9,9 @@ import pytest
 
 from refimpl import build_analyzer, build_analyzer_from_yaml, build_default_analyzer, models
 from refimpl.sparse.analyzers import Analyzer, AnalyzerDataWarning, stopwords, uax29
+from refimpl.sparse.analyzers import memo as memory
 from refimpl.sparse.analyzers.build import READY_MADE
-from refimpl.sparse.analyzers.memo import MOST, Memo
+from refimpl.sparse.analyzers.memo import Memo
 from refimpl.sparse.analyzers.steps import LowercaseFilter, PatternTokenizer, StemmingFilter, StopwordFilter
 
 TEXT = "The Foxes' dens aren't far; O'Neil's dog (aged 3.5) saw e-mails, U.S. flights & naïve cats."
@@ -173,14 +174,15 @@ def test_without_nltk_data_it_works_and_says_what_differs(monkeypatch, tmp_path,
     assert poorer.fingerprint != whole.fingerprint
 
 
-def test_a_memo_forgets_before_it_fills_the_memory():
+def test_a_memo_forgets_before_it_fills_the_memory(monkeypatch):
+    monkeypatch.setattr(memory, "MOST", 100)
     asked = []
     memo = Memo(lambda word: asked.append(word) or len(word))
     assert [memo["a"], memo["a"], memo["bb"]] == [1, 1, 2]
     assert asked == ["a", "bb"]
-    for i in range(MOST):
+    for i in range(250):
         memo[str(i)]
-    assert len(memo) <= MOST
+    assert len(memo) == 52  # emptied at 100 and at 200 words
 
 
 def test_the_import_line_of_pymilvus_model():

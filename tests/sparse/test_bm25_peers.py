@@ -28,10 +28,10 @@ def nltk_finds_our_data():
 
 @pytest.fixture(scope="module")
 def texts() -> list[str]:
-    """What 400 modules of scipy say: prose, code, numbers."""
+    """What 200 modules of scipy say: prose, code, numbers."""
     import scipy
 
-    files = sorted(Path(scipy.__file__).parent.rglob("*.py"))[:800:2]
+    files = sorted(Path(scipy.__file__).parent.rglob("*.py"))[:800:4]
     return [file.read_text("utf-8", errors="replace")[:1500] for file in files]
 
 
@@ -64,7 +64,7 @@ def test_pymilvus_model_with_its_default_analyzers(texts, language):
     from pymilvus.model.sparse import BM25EmbeddingFunction as Theirs
     from pymilvus.model.sparse.bm25 import build_default_analyzer as their_analyzer
 
-    part = [*texts[: 150 if language == "en" else 40], "", "Straße! ¿Qué? Где же «это»? don't 'tis U.S. 3.5"]
+    part = [*texts[: 60 if language == "en" else 30], "", "Straße! ¿Qué? Где же «это»? don't 'tis U.S. 3.5"]
     ours = BM25EmbeddingFunction(build_default_analyzer(language), part)
     theirs = Theirs(their_analyzer(language), part)
     assert {word: value for word, (value, _) in ours.idf.items()} == {w: v for w, (v, _) in theirs.idf.items()}
