@@ -5,9 +5,11 @@ Snowball, and with them PyStemmer 3, stem otherwise (`added`, `organization`, `i
 paper, by following R1 and R2 as strings of their own, this does too, and says so.
 """
 
+import re
 from dataclasses import dataclass
 
 VOWELS = frozenset("aeiouy")
+VOWEL_CONSONANT = re.compile("[aeiouy][^aeiouy]", re.DOTALL)
 DOUBLES = ("bb", "dd", "ff", "gg", "mm", "nn", "pp", "rr", "tt")
 BEFORE_LI = frozenset("cdeghkmnrt")
 SPECIAL = {
@@ -100,6 +102,8 @@ def stem(word: str) -> str:
 
 def _consonant_y(word: str) -> str:
     """`word` with each y that is a consonant written Y: at the start, and after a vowel."""
+    if "y" not in word:
+        return word
     letters = list(word)
     for i, letter in enumerate(letters):
         if letter == "y" and (i == 0 or letters[i - 1] in VOWELS):
@@ -119,10 +123,8 @@ def _regions(word: str) -> _Word:
 
 
 def _after_vowel_consonant(word: str) -> str:
-    for i in range(1, len(word)):
-        if word[i] not in VOWELS and word[i - 1] in VOWELS:
-            return word[i + 1 :]
-    return ""
+    found = VOWEL_CONSONANT.search(word)
+    return word[found.end() :] if found else ""
 
 
 def _step_0(it: _Word) -> None:
