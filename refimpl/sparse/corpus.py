@@ -62,10 +62,13 @@ def tokenize(texts: Sequence[str], analyzer: Analyze, num_workers: int = 1) -> T
 
 def count_matrix(ids: Int32[np.ndarray, " tokens"], lengths: Int64[np.ndarray, " texts"], n_terms: int) -> csr_array:
     """Term counts, canonical `int32 (texts, n_terms)`; tokens numbered -1 are left out."""
-    known = ids >= 0
-    row_of_token = np.repeat(np.arange(len(lengths)), lengths)[known]
-    indptr = np.concatenate([[0], np.cumsum(np.bincount(row_of_token, minlength=len(lengths)))])
-    counts = csr_array((np.ones(known.sum(), np.int32), ids[known], indptr), shape=(len(lengths), n_terms))
+    indptr = np.concatenate([[0], np.cumsum(lengths)])
+    if (ids < 0).any():
+        known = ids >= 0
+        indptr = np.concatenate([[0], np.cumsum(known)])[indptr]
+        ids = ids[known]
+    narrow = np.int32 if len(ids) < 1 << 31 else np.int64
+    counts = csr_array((np.ones(len(ids), np.int32), ids.copy(), indptr.astype(narrow)), shape=(len(lengths), n_terms))
     counts.sum_duplicates()
     return counts
 

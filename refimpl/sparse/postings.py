@@ -2,15 +2,17 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
-from jaxtyping import Float64, Int32, Int64, UInt
+from jaxtyping import Float64, Int, Int32, Int64, UInt
 from scipy.sparse import csr_array
 
 from refimpl.sparse.bm25.formulas import Variant
 
 # For k up to a rank, the impact at that rank of any one list bounds the k-th best score from below.
 RANKS = (10, 100, 1000)
+PORTION = 1 << 19  # postings sorted at a time, so that sorting needs little memory
 
 
 @dataclass(frozen=True)
@@ -43,18 +45,21 @@ def build_postings(
     """Invert `counts (docs, terms)`; the impacts are exactly `variant.tf` of each count."""
     by_term = counts.tocsc()  # keeps the documents of each term in ascending order
     lengths, length_of_doc = np.unique(doc_len, return_inverse=True)
-    width = max(len(lengths), 1)
-    pair = by_term.data.astype(np.int64) * width + length_of_doc[by_term.indices]
+    tf = by_term.data
+    most_pairs = (int(tf.max(initial=0)) + 1) * max(len(lengths), 1)
+    wide = np.int32 if most_pairs < 1 << 31 else np.int64
+    pair = length_of_doc.astype(wide)[by_term.indices]
+    pair += tf.astype(wide) * wide(len(lengths))
+    del tf
     code_of_pair, impacts = _coded(pair, lengths, lambda tf, n: variant.tf(tf, n, avgdl, k1, b, delta))
-    narrow = np.uint16 if len(impacts) < 1 << 16 else np.uint32
-    codes = code_of_pair.astype(narrow)[pair] if len(pair) else np.zeros(0, narrow)
+    codes = code_of_pair.astype(np.uint16 if len(impacts) < 1 << 16 else np.uint32)[pair]
     start = by_term.indptr.astype(np.int64)
     at_rank = _codes_at_ranks(codes, start, len(impacts))
-    return Postings(start, by_term.indices.astype(np.int32), codes, impacts, at_rank[0], at_rank[1:])
+    return Postings(start, by_term.indices.astype(np.int32, copy=False), codes, impacts, at_rank[0], at_rank[1:])
 
 
 def _coded(
-    pair: Int64[np.ndarray, " postings"],
+    pair: Int[np.ndarray, " postings"],
     lengths: Int64[np.ndarray, " lengths"],
     weigh: Callable[[Int64[np.ndarray, " codes"], Int64[np.ndarray, " codes"]], Float64[np.ndarray, " codes"]],
 ) -> tuple[Int64[np.ndarray, " pairs"], Float64[np.ndarray, " codes"]]:
@@ -76,9 +81,14 @@ def _codes_at_ranks(
     """The lowest code of each term, then those at `RANKS`; `none` where the list ends before."""
     n_terms = len(start) - 1
     found = np.full((1 + len(RANKS), n_terms), none, np.int64)
-    term = np.repeat(np.arange(n_terms), np.diff(start))
-    ordered = np.sort((term << 32) | codes)
-    for row, rank in enumerate((1, *RANKS)):
-        long = np.flatnonzero(np.diff(start) >= rank)
-        found[row, long] = ordered[start[long] + rank - 1] & 0xFFFFFFFF
+    cuts = np.unique(np.searchsorted(start, np.arange(0, start[-1] + PORTION, PORTION)))
+    for begin, end in pairwise(np.unique(np.clip([0, *cuts, n_terms], 0, n_terms)).tolist()):
+        first = start[begin:end] - start[begin]
+        df = np.diff(start[begin : end + 1])
+        keys = np.repeat(np.arange(end - begin) << 32, df)
+        keys |= codes[start[begin] : start[end]]
+        keys.sort()
+        for row, rank in enumerate((1, *RANKS)):
+            long = np.flatnonzero(df >= rank)
+            found[row, begin + long] = keys[first[long] + rank - 1] & 0xFFFFFFFF
     return found

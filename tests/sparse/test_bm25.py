@@ -216,6 +216,16 @@ def test_missing_file(tmp_path):
         BM25EmbeddingFunction(split).load(tmp_path / "none.json")
 
 
+def test_without_a_path_the_file_that_pymilvus_model_keeps(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(
+        FileNotFoundError, match=r"bm25_msmarco_v1\.json is not in the working folder: download it from ht"
+    ):
+        BM25EmbeddingFunction(split).load()
+    fitted().save("bm25_msmarco_v1.json")
+    assert BM25EmbeddingFunction(split).load().dim == 10
+
+
 SAVER = """
 import sys
 sys.path.insert(0, sys.argv[1])

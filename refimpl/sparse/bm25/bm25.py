@@ -16,6 +16,8 @@ from refimpl.sparse.bm25.parameters import BM25Parameters, read_parameters, writ
 from refimpl.sparse.bm25.statistics import CorpusStatistics
 from refimpl.sparse.corpus import Analyze, count_matrix, tokenize
 
+MSMARCO = "https://github.com/milvus-io/pymilvus-assets/releases/download/v0.1-bm25v1/bm25_msmarco_v1.json"
+
 
 @dataclass(frozen=True)
 class _Fitted:
@@ -176,12 +178,19 @@ class BM25EmbeddingFunction:
             ),
         )
 
-    def load(self, path: str | os.PathLike[str]) -> "BM25EmbeddingFunction":
+    def load(self, path: str | os.PathLike[str] | None = None) -> "BM25EmbeddingFunction":
         """Take everything but the analyzer from a file that `save` here or in pymilvus.model wrote.
 
+        None: `bm25_msmarco_v1.json` in the working folder, which pymilvus.model downloads there and this does not.
         Warns when the file was made with another analyzer. Raises FileNotFoundError, or BM25FileError for a file that
         is damaged, foreign or of another version; this object then stays as it was.
         """
+        if path is None:
+            path = MSMARCO.rpartition("/")[2]
+            if not os.path.exists(path):
+                raise FileNotFoundError(
+                    f"{path} is not in the working folder: download it from {MSMARCO}, or give a path"
+                )
         loaded = read_parameters(path)
         ours = _fingerprint(self.analyzer)
         if loaded.analyzer_fingerprint is not None and loaded.analyzer_fingerprint != ours:
