@@ -9,7 +9,7 @@ from rich.console import Console
 from refimpl.cli.app import app
 
 SYSTEMS = "dense,bm25,hybrid-rrf,hybrid-weighted,milvus-bm25"
-DEMO_DOCUMENTS = 4000
+DEMO_DOCUMENTS = 3000
 DEMO_QUESTIONS = (
     "How do I count how often each item occurs in a list?",
     "How do I remove a directory and everything below it?",
