@@ -6,6 +6,7 @@ import inspect
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -77,6 +78,7 @@ def source_of(function: Callable[..., Any]) -> Source:
     )
 
 
+@cache
 def _library() -> str:
     """Vega, Vega-Lite and Vega-Embed, as vl-convert carries them; its bundler sets `window.vegaEmbed`."""
     return vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")

@@ -53,7 +53,8 @@ function workspace(host) {
       return input;
     },
     figure(title) {
-      const chart = element("div", { class: "chart", role: "img", "data-chart": `${key}-${++made}` });
+      const inner = element("div", { "aria-hidden": "true" }); // Vega names its own marks; one image says it better
+      const chart = element("div", { class: "chart", role: "img", "data-chart": `${key}-${++made}` }, inner);
       const caption = element("figcaption", {}, title);
       const scroller = element("div", { class: "scroller", tabindex: "0", role: "region", "aria-label": title }, chart);
       host.append(element("figure", {}, caption, scroller));
@@ -100,7 +101,7 @@ function draw(host, spec, label, listen) {
       host.setAttribute("aria-label", said);
       drawn.get(host)?.finalize();
       const width = host.parentElement.clientWidth;
-      const result = await window.vegaEmbed(host, { ...make(width), ...frame() }, EMBED);
+      const result = await window.vegaEmbed(host.firstChild, { ...make(width), ...frame() }, EMBED);
       drawn.set(host, result);
       if (on) on(result.view);
     }
@@ -123,7 +124,7 @@ function frame() {
     config: {
       font: "system-ui, -apple-system, 'Segoe UI', Roboto, 'Liberation Sans', Arial, sans-serif",
       view: { stroke: null },
-      aria: false, // the host is one image with a description; thousands of marks are no reading matter
+      aria: false,
       axis: { ...text, gridColor: line, domainColor: line, tickColor: line, labelLimit: 160 },
       legend: { ...text, labelLimit: 220, orient: "bottom", columns: 3 },
       header: { labelColor: ink, titleColor: soft },

@@ -193,7 +193,7 @@ const panels = {
     work.slider("b", "b", { min: 0, max: 1, step: 0.05, value: data.b }, change("b"));
     work.choice("Term by term for", "document", documentOptions(data.documents), value => { chosen = Number(value); show(); });
     const bars = work.figure("Scores, term by term");
-    const table = work.table("Scores");
+    const table = work.table("BM25 scores");
     const terms = work.table("Term by term: product = in question × idf × weight of tf");
     const curve = work.figure("How the weight of a term grows with its occurrences");
     return show;
@@ -218,7 +218,7 @@ const panels = {
     };
     work.choice("Text", "text", data.texts.map((one, i) => [i, one.name]), value => { text = Number(value); show(); });
     const bars = work.figure("The heaviest words");
-    fill(work.table("Scores"), ["document", "score", "shared words"], data.documents.map((document, i) => [`Document ${i + 1}`, document.score, String(document.count)]));
+    fill(work.table("SPLADE scores"), ["document", "score", "shared words"], data.documents.map((document, i) => [`Document ${i + 1}`, document.score, String(document.count)]));
     const products = work.table("Shared words");
     return show;
   },
