@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
-EXTRAS := milvus,datasets,serve,check,bench,dev
+EXTRAS := milvus,datasets,serve,check,explain,bench,dev
 
 .PHONY: demo test bench check peers peer-test clean
 .DELETE_ON_ERROR:
