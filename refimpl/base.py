@@ -55,9 +55,9 @@ def check_texts(texts: object, name: str) -> list[str]:
     if isinstance(texts, bytes | bytearray) or not isinstance(texts, Iterable):
         raise TypeError(f"{name} must be a list of str, got {type(texts).__name__}: {_remedy(texts)}")
     checked = list(texts)
-    for i, text in enumerate(checked):
-        if not isinstance(text, str):
-            raise TypeError(f"{name}[{i}] must be a str, got {type(text).__name__}: {_remedy(text)}")
+    if wrong := [i for i, text in enumerate(checked) if not isinstance(text, str)]:
+        first = checked[wrong[0]]
+        raise TypeError(f"{name}[{wrong[0]}] must be a str, got {type(first).__name__}: {_remedy(first)}")
     return checked
 
 

@@ -21,11 +21,13 @@ from math import sqrt
 import numpy as np
 from jaxtyping import Float, Int
 
+from refimpl.bert.architectures import project, relative_position_bias
 from refimpl.bert.ops import ACTIVATIONS, Array
 from refimpl.bert.weights import BertWeights
 from refimpl.tokens import Tokens
 
 BLOCK_ROWS = 48
+MOST_SCORES = 1 << 22  # 16 MB: beyond, attention takes some queries of a text at a time
 
 Packed = Float[Array, "tokens hidden"]
 
@@ -57,7 +59,10 @@ class PackedForward:
                 f"the packed forward computes in float32, got {weights.dtype}: use bert.forward for float64"
             )
         self.weights = weights
-        self.layers = [_pack_layer(weights.layer(i)) for i in range(weights.config.num_hidden_layers)]
+        config = weights.config
+        stored = {name: _pack_layer(weights.stored_layer(name)) for name in config.stored_layers}
+        self.layers = [stored[config.stored_layer(i)] for i in range(config.num_hidden_layers)]
+        self.position_bias = relative_position_bias(weights, config.longest_text)
 
     def __call__(self, tile: Tokens) -> Packed:
         """Last hidden states of a tile's tokens, text after text."""
@@ -68,7 +73,7 @@ class PackedForward:
         for layer in self.layers:
             qkv = hidden_states @ layer.qkv[0].T
             qkv += layer.qkv[1]
-            context = attention(qkv, groups, config.num_attention_heads)
+            context = attention(qkv, groups, config.num_attention_heads, self.position_bias)
             dense = context @ layer.attention_dense[0].T
             add_and_norm(hidden_states, dense, layer.attention_dense[1], layer.attention_norm, config.layer_norm_eps)
             np.matmul(hidden_states, layer.intermediate[0].T, out=intermediate)
@@ -87,7 +92,7 @@ class PackedForward:
         no_bias = np.zeros(summed.shape[1], dtype=np.float32)
         norm = weights.affine("embeddings.LayerNorm")
         add_and_norm(summed, positions, no_bias, norm, weights.config.layer_norm_eps)
-        return summed
+        return project(weights, summed)
 
 
 def equal_length_groups(lengths: Int[Array, "texts"]) -> list[tuple[slice, int]]:
@@ -99,19 +104,30 @@ def equal_length_groups(lengths: Int[Array, "texts"]) -> list[tuple[slice, int]]
 
 
 def attention(
-    qkv: Float[Array, "tokens hidden_times_3"], groups: list[tuple[slice, int]], heads: int
+    qkv: Float[Array, "tokens hidden_times_3"],
+    groups: list[tuple[slice, int]],
+    heads: int,
+    position_bias: Float[Array, "heads longest longest"] | None = None,
 ) -> Float[Array, "tokens hidden"]:
-    """Each head's softmax(Q K^T) V, for texts of one length at a time; the query's weights hold the scale already."""
+    """Each head's softmax(Q K^T + position_bias) V, for texts of one length at a time.
+
+    The query's weights hold the scale already. Of long texts some queries at a time: `MOST_SCORES` scores exist.
+    """
     hidden = qkv.shape[1] // 3
     context = np.empty((len(qkv), hidden), dtype=np.float32)
     for rows, length in groups:
         by_head = qkv[rows].reshape(-1, length, 3, heads, hidden // heads).transpose(2, 0, 3, 1, 4)
         query, key, value = by_head
-        scores = query @ key.swapaxes(-1, -2)
-        scores -= scores.max(axis=-1, keepdims=True)
-        np.exp(scores, out=scores)
-        weighted = scores @ value
-        weighted /= scores.sum(axis=-1, keepdims=True)
+        weighted = np.empty(query.shape, dtype=np.float32)
+        step = max(1, MOST_SCORES // (len(query) * heads * length))
+        for some in (slice(start, start + step) for start in range(0, length, step)):
+            scores = query[:, :, some] @ key.swapaxes(-1, -2)
+            if position_bias is not None:
+                scores += position_bias[:, :length, :length][:, some]
+            scores -= scores.max(axis=-1, keepdims=True)
+            np.exp(scores, out=scores)
+            np.matmul(scores, value, out=weighted[:, :, some])
+            weighted[:, :, some] /= scores.sum(axis=-1, keepdims=True)
         context[rows] = weighted.transpose(0, 2, 1, 3).reshape(-1, hidden)
     return context
 

@@ -91,10 +91,14 @@ class RemoteRerankFunction:
 
     def _batches(self, texts: list[str]) -> Iterator[tuple[int, list[str]]]:
         """Runs of documents that one request may hold, each with its first index; a too long one travels alone."""
+        if self.MAX_BYTES is None:
+            for start in range(0, len(texts), self._batch):
+                yield start, texts[start : start + self._batch]
+            return
         start = size = 0
         for index, text in enumerate(texts):
-            length = len(json.dumps(text, ensure_ascii=False).encode()) + 1 if self.MAX_BYTES else 0
-            if index > start and (index - start == self._batch or size + length > (self.MAX_BYTES or 0)):
+            length = len(json.dumps(text, ensure_ascii=False).encode()) + 1
+            if index > start and (index - start == self._batch or size + length > self.MAX_BYTES):
                 yield start, texts[start:index]
                 start, size = index, 0
             size += length
