@@ -6,7 +6,7 @@ from scipy.sparse import csr_array
 
 from refimpl.explain.panel import Panel
 from refimpl.explain.scene import Scene
-from refimpl.sparse.splade import SpladeEmbeddingFunction, splade_weights
+from refimpl.sparse.splade import SpladeEmbeddingFunction, largest_logits
 
 SHOWN_TERMS = 24
 
@@ -26,7 +26,7 @@ def panel(scene: Scene, model: str) -> Panel:
             "A word's weight is log(1 + x) of the largest positive score x that any token of the text gives it, and "
             "two texts' score is the sum, over the words in both, of the products of their weights.",
         ),
-        (splade_weights,),
+        (largest_logits,),
         {
             "model": model.rpartition("/")[2],
             "texts": [
