@@ -68,6 +68,11 @@ def silu(x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
     return x * expit(x)
 
 
+def sigmoid(x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
+    """1 / (1 + exp(-x)), without overflow."""
+    return expit(x)
+
+
 ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
     "gelu": gelu,
     "gelu_new": gelu_new,
