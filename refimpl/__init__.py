@@ -4,6 +4,7 @@ from importlib import import_module
 from typing import Any
 
 _ROOMS = {
+    "BGEM3EmbeddingFunction": "refimpl.hybrid.bge_m3",
     "BM25EmbeddingFunction": "refimpl.sparse.bm25",
     "BM25Index": "refimpl.sparse.maxscore",
     "build_analyzer": "refimpl.sparse.analyzers",
@@ -16,6 +17,7 @@ _ROOMS = {
     "MaxSimRerankFunction": "refimpl.reranker",
     "MiniLMEmbeddingFunction": "refimpl.dense.minilm",
     "RerankResult": "refimpl.base",
+    "SentenceTransformerEmbeddingFunction": "refimpl.dense.sentence_transformer",
     "SpladeEmbeddingFunction": "refimpl.sparse.splade",
     "TEIRerankFunction": "refimpl.reranker",
     "VoyageRerankFunction": "refimpl.reranker",
