@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
-EXTRAS := milvus,datasets,serve,bench,dev,docs
+EXTRAS := milvus,datasets,serve,check,explain,bench,dev,docs
 
 .PHONY: demo test bench check docs peers peer-test clean
 .DELETE_ON_ERROR:
