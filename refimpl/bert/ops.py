@@ -73,10 +73,16 @@ def sigmoid(x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
     return expit(x)
 
 
+def quick_gelu(x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
+    """GELU by its sigmoid approximation, x sigmoid(1.702 x) (Hendrycks and Gimpel 2016, section 2), as CLIP has it."""
+    return x * expit(1.702 * x)
+
+
 ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
     "gelu": gelu,
     "gelu_new": gelu_new,
     "gelu_pytorch_tanh": gelu_new,
+    "quick_gelu": quick_gelu,
     "relu": relu,
     "silu": silu,
     "swish": silu,
