@@ -168,12 +168,11 @@ def _scores(keys: Array, query: Array, bias: Array | None) -> Array:
 def add_and_norm(x: Packed, residual: Columns, bias: Array, norm: tuple[Array, Array], eps: float) -> None:
     """`x = layer_norm(x + residual + bias)`, in place."""
     weight, shift = norm
-    average = np.full(x.shape[1], 1.0 / x.shape[1], dtype=np.float32)
     x += residual.T
     x += bias
-    x -= (x @ average)[:, None]
-    variance = np.square(x) @ average
-    x *= (1.0 / np.sqrt(variance + np.float32(eps)))[:, None]
+    x -= x.mean(axis=1, keepdims=True)
+    variance = np.einsum("tf,tf->t", x, x)[:, None] / np.float32(x.shape[1])
+    x *= 1.0 / np.sqrt(variance + np.float32(eps))
     x *= weight
     x += shift
 
@@ -222,10 +221,11 @@ def _pack_layer(layer: BertWeights) -> PackedLayer:
     attention_dense, attention_bias = layer.affine("attention.output.dense")
     half_output, output_bias = layer.affine("output.dense")
     intermediate, intermediate_bias = layer.affine("intermediate.dense")
+    value_bias = (attention_dense.astype(np.float64) @ value[1] + attention_bias).astype(np.float32)
     return PackedLayer(
         qkv=np.concatenate([query[0] * scale, key[0], value[0]]),
         query_bias=(query[1] * scale)[:, None],
-        attention_dense=(attention_dense, attention_dense @ value[1] + attention_bias),
+        attention_dense=(attention_dense, value_bias),
         attention_norm=layer.affine("attention.output.LayerNorm"),
         intermediate=(intermediate, intermediate_bias[:, None]),
         output=(half_output * np.float32(0.5), output_bias),
