@@ -19,6 +19,7 @@ from refimpl.search import index, pipeline
 from refimpl.search.milvus import connection
 from refimpl.search.plan import Encoder, System
 from refimpl.search.records import Field, Ranker
+from refimpl.services import GRAMMAR, Service
 
 DEFAULT = ("dense", "bm25", "hybrid-rrf", "hybrid-weighted", "milvus-bm25")
 WEIGHTS = (0.5, 0.5)  # of dense and sparse in hybrid-weighted
@@ -118,13 +119,16 @@ def build(names: Sequence[str], settings: Settings) -> tuple[list[Encoder], list
     Raises ValueError for an unknown or doubled name and for none at all.
     """
     wanted = [name.strip() for name in names if name.strip()]
-    unknown = [name for name in wanted if name not in ABOUT]
+    services = {service.field: service for name in wanted if (service := Service.parse(name))}
+    unknown = [name for name in wanted if name not in ABOUT and not Service.parse(name)]
     if unknown or not wanted or len(set(wanted)) < len(wanted):
         wrong = f"unknown {', '.join(unknown)}" if unknown else "none, or one twice"
-        raise ValueError(f"systems must be some of {', '.join(ABOUT)}; got {wrong}")
+        raise ValueError(f"systems must be some of {', '.join(ABOUT)}, {GRAMMAR}; got {wrong}")
     systems = [_system(name) for name in wanted]
     fields = dict.fromkeys(field for system in systems for field in system.fields)
-    encoders = [_dense(settings.max_length) if field == "dense" else MAKERS[field]() for field in fields]
+    makers = {"dense": lambda: _dense(settings.max_length), **MAKERS}
+    makers |= {field: service.encoder for field, service in services.items()}
+    encoders = [makers[field]() for field in fields]
     if settings.rerank is not None:
         function = _reranker(settings.rerank)
         systems += [_reranked(system, function, settings.rerank) for system in systems]
@@ -132,6 +136,8 @@ def build(names: Sequence[str], settings: Settings) -> tuple[list[Encoder], list
 
 
 def _system(name: str) -> System:
+    if service := Service.parse(name):
+        return System(service.name, (service.field,), service.about)
     fields, ranker = FUSED.get(name, ((name,), None))
     return System(name, tuple(_field_name(field) for field in fields), ABOUT[name], ranker)
 
@@ -148,7 +154,7 @@ def _reranked(system: System, function: RerankFunction, name: str) -> System:
 def _dense(max_length: int) -> Encoder:
     function = MiniLMEmbeddingFunction(max_length=max_length)
     settings = {"dtype": "float32", "max_length": max_length, "normalize": True}
-    key = {"model": _model_key("all-MiniLM-L6-v2"), **settings, "code": _code("bert", "dense", "tokens")}
+    key = {"model": _model_key("all-MiniLM-L6-v2"), **settings, "code": _code("bert", "dense/minilm", "tokens")}
     return Encoder(Field("dense", "dense", "IP", function.dim), function, key)
 
 
