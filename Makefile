@@ -2,16 +2,16 @@
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
-EXTRAS := milvus,datasets,serve,bench,dev
+EXTRAS := milvus,datasets,serve,check,explain,bench,dev,docs
 
-.PHONY: demo test bench check peers peer-test clean
+.PHONY: demo test bench check docs peers peer-test clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.installed
 	$(BIN)/refimpl demo
 
 test: $(VENV)/.installed
-	$(BIN)/python -m pytest -m "not peer and not nfcorpus"
+	$(BIN)/python -m pytest -m "not peer and not nfcorpus and not huge"
 
 bench: $(VENV)/.installed
 	$(BIN)/python -m pytest --benchmark
@@ -22,10 +22,14 @@ check: $(VENV)/.installed
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+docs: $(VENV)/.installed
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+	@echo "open site/index.html"
+
 peers: $(VENV)/.peers
 
 peer-test: $(VENV)/.peers
-	$(BIN)/python -m pytest -m peer
+	$(BIN)/python -m pytest -m "peer and not huge"
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "refimpl needs Python 3.11 or newer; name one with: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
@@ -42,4 +46,4 @@ $(VENV)/.peers: $(VENV)/.installed
 	@touch $@
 
 clean:
-	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) build dist site .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

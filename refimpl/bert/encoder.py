@@ -41,6 +41,7 @@ class Encoder:
         self.batch_size = batch_size
         self.num_workers = num_workers or len(os.sched_getaffinity(0))
         self._hidden_states = PackedForward(weights) if weights.dtype == np.float32 else self._textbook
+        weights.let_go()  # of what was packed, the packed copy is in use
 
     def map(self, tokens: Tokens, head: Head[Result]) -> Iterator[tuple[Array, Result]]:
         """For each tile of texts: their indices `(texts,)` and what `head` makes of their hidden states."""

@@ -25,6 +25,8 @@ Heads = Float[Array, "batch heads seq head_dim"]
 Ids = Int[Array, "batch seq"]
 Note = Callable[[str, Array], Array]
 """Takes an intermediate's name and value, and returns the value."""
+Block = Callable[[BertWeights, Hidden, Array, Note], Hidden]
+"""Takes a layer's weights, its input, the attention bias and a note; returns the layer's output."""
 
 
 @dataclass(frozen=True)
@@ -96,10 +98,12 @@ def forward(
     token_type_ids: Ids,
     *,
     trace: bool = False,
+    block: Block = encoder_layer,
 ) -> Forward:
     """Hidden states of a padded batch, in the dtype of `weights`; True or 1 in the mask is a token.
 
     `trace=True` also keeps every intermediate: about 25 arrays a layer's worth of memory, so give it few texts.
+    `block` computes a layer; another one than the paper's is for those who look for a fault (`oracle/diagnosis`).
     Raises ValueError for a sequence longer than the position table or an id outside the vocabulary.
     """
     check_ids(weights.config, input_ids, token_type_ids, longest=input_ids.shape[1])
@@ -109,7 +113,7 @@ def forward(
     if (by_position := relative_position_bias(weights, input_ids.shape[1])) is not None:
         bias = bias + by_position
     for i in range(weights.config.num_hidden_layers):
-        hidden_states = encoder_layer(weights.layer(i), hidden_states, bias, _noting(kept, f"layer.{i}.", trace))
+        hidden_states = block(weights.layer(i), hidden_states, bias, _noting(kept, f"layer.{i}.", trace))
     return Forward(hidden_states, kept)
 
 

@@ -68,10 +68,21 @@ def silu(x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
     return x * expit(x)
 
 
+def quick_gelu(x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
+    """GELU by its sigmoid approximation, x sigmoid(1.702 x) (Hendrycks and Gimpel 2016, section 2), as CLIP has it."""
+    return x * expit(1.702 * x)
+
+
+def sigmoid(x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
+    """1 / (1 + exp(-x)), without overflow."""
+    return expit(x)
+
+
 ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
     "gelu": gelu,
     "gelu_new": gelu_new,
     "gelu_pytorch_tanh": gelu_new,
+    "quick_gelu": quick_gelu,
     "relu": relu,
     "silu": silu,
     "swish": silu,
