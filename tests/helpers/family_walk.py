@@ -15,7 +15,7 @@ from refimpl.oracle.compare import Comparison, compare
 
 
 def compared(folder: Path) -> Iterator[Comparison]:
-    """A comparison for each row of the manifest; the small models are written to `folder`."""
+    """A comparison for each row of the manifest that `walk` computes; the small models are written to `folder`."""
     computed = dict(walk(folder))
     for vector in golden.vectors("family"):
         yield compare(vector.name, computed[vector.tensor], golden.array(vector), vector.tolerance)
