@@ -18,6 +18,7 @@ _ROOMS = {
     "JinaRerankFunction": "refimpl.reranker",
     "MaxSimRerankFunction": "refimpl.reranker",
     "MiniLMEmbeddingFunction": "refimpl.dense.minilm",
+    "Model2VecEmbeddingFunction": "refimpl.dense.model2vec",
     "OpenAIEmbeddingFunction": "refimpl.dense.openai",
     "RerankResult": "refimpl.base",
     "SentenceTransformerEmbeddingFunction": "refimpl.dense.sentence_transformer",

@@ -20,6 +20,7 @@ from refimpl.search import index, pipeline
 from refimpl.search.milvus import connection
 from refimpl.search.plan import Encoder, System
 from refimpl.search.records import Field, Ranker
+from refimpl.services import GRAMMAR, Service
 from refimpl.tokens import TruncationWarning
 
 if TYPE_CHECKING:
@@ -128,16 +129,18 @@ def build(names: Sequence[str], settings: Settings) -> tuple[list[Encoder], list
     Raises ValueError for an unknown or doubled name and for none at all.
     """
     wanted = [name.strip() for name in names if name.strip()]
-    unknown = [name for name in wanted if name not in ABOUT and not _any_model(name)]
+    services = {service.field: service for name in wanted if (service := Service.parse(name))}
+    unknown = [name for name in wanted if not (name in ABOUT or _any_model(name) or Service.parse(name))]
     if unknown or not wanted or len(set(wanted)) < len(wanted):
         wrong = f"unknown {', '.join(unknown)}" if unknown else "none, or one twice"
         any_model = ", ".join(f"{kind}:NAME" for kind in OF_ANY_MODEL)
-        raise ValueError(f"systems must be some of {', '.join(ABOUT)}, {any_model}; got {wrong}")
+        raise ValueError(f"systems must be some of {', '.join(ABOUT)}, {any_model}, {GRAMMAR}; got {wrong}")
     systems = [_system(name) for name in wanted]
     if len({system.name for system in systems}) < len(systems):
         raise ValueError(f"two of the systems are called the same: {', '.join(system.name for system in systems)}")
     makers = {"dense": lambda: _dense(settings.max_length), **MAKERS}
     makers |= {_field_name(name): partial(_of_any_model, name) for name in wanted if _any_model(name)}
+    makers |= {field: service.encoder for field, service in services.items()}
     encoders = [makers[field]() for field in dict.fromkeys(field for system in systems for field in system.fields)]
     if settings.rerank is not None:
         function = _reranker(settings.rerank)
@@ -152,6 +155,8 @@ def _any_model(name: str) -> tuple[str, str] | None:
 
 
 def _system(name: str) -> System:
+    if service := Service.parse(name):
+        return System(service.name, (service.field,), service.about)
     if any_model := _any_model(name):
         kind, model = any_model
         called = Path(model).name  # the system's name becomes a file's
@@ -174,7 +179,11 @@ def _reranked(system: System, function: RerankFunction, name: str) -> System:
 def _dense(max_length: int) -> Encoder:
     function = MiniLMEmbeddingFunction(max_length=max_length)
     settings = {"dtype": "float32", "max_length": max_length, "normalize": True}
-    key = {"model": _model_key("all-MiniLM-L6-v2"), **settings, "code": _code("bert", "dense", "tokens")}
+    key = {
+        "model": _model_key("all-MiniLM-L6-v2"),
+        **settings,
+        "code": _code("bert", "dense/minilm", "dense/vectors", "tokens"),
+    }
     return Encoder(Field("dense", "dense", "IP", function.dim), function, key)
 
 
