@@ -155,6 +155,7 @@ def main() -> None:
         "normalized_onnxruntime": onnx(folder, tokenizer, named),
     }
     rows += write("float32.safetensors", single, describe_float32)
+    kept = json.loads((VECTORS / "manifest.json").read_text(encoding="utf-8"))["suites"]  # the other scripts' rows
     manifest = {
         "schema": 1,
         "command": "make peers && .venv/bin/python data/regenerate/minilm.py",
@@ -162,6 +163,7 @@ def main() -> None:
         "cases": len(named),
         "texts_sha256": hashlib.sha256((FOLDER / "texts.json").read_bytes()).hexdigest(),
         "vectors": rows,
+        "suites": kept,
     }
     save(manifest)
 

@@ -60,10 +60,19 @@ def vectors() -> list[Vector]:
 
 def texts() -> dict[str, str]:
     """The inputs by name, in the order of the vectors' rows; GoldenError when the vectors were made of others."""
+    return {case["name"]: case["text"] if "text" in case else case["repeat"] * case["times"] for case in _text_cases()}
+
+
+def reasons() -> dict[str, str]:
+    """Why each input of `texts` is there."""
+    return {case["name"]: case["reason"] for case in _text_cases()}
+
+
+def _text_cases() -> list[dict[str, Any]]:
     file = data_path("vectors") / "minilm" / "texts.json"
     _check(file, manifest()["texts_sha256"])
-    cases = json.loads(file.read_text(encoding="utf-8"))
-    return {case["name"]: case["text"] if "text" in case else case["repeat"] * case["times"] for case in cases}
+    cases: list[dict[str, Any]] = json.loads(file.read_text(encoding="utf-8"))
+    return cases
 
 
 def array(vector: Vector) -> np.ndarray:

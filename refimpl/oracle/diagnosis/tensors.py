@@ -5,7 +5,7 @@ from math import sqrt
 
 import numpy as np
 
-from refimpl.bert.weights import BertConfig
+from refimpl.bert.config import BertConfig
 
 Array = np.ndarray
 Tensors = dict[str, Array]

@@ -1,0 +1,1 @@
+"""Whom a check asks: a Python callable, a command, a file of answers, an HTTP endpoint."""

@@ -1,0 +1,70 @@
+"""How close is close enough: a few named classes, each with the reason for its numbers."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Tolerance:
+    """What a class of arithmetic is allowed; a limit that is None is not asked for.
+
+    `entry`: largest absolute difference of an entry of a unit vector (entries are about 0.05). `cosine`: smallest
+    cosine with the expected vector. `overlap`: smallest share, on average, of each text's nearest neighbours that are
+    the expected ones. `score`: largest difference of a score, logit or hidden state, relative to max(1, |expected|);
+    where it is None, scores are held to their ranking, by `overlap`.
+    """
+
+    name: str
+    reason: str
+    entry: float | None
+    cosine: float | None
+    overlap: float
+    score: float | None
+
+
+CLASSES = {
+    tolerance.name: tolerance
+    for tolerance in (
+        Tolerance(
+            "float32",
+            "both sides round in float32, each in its own order",
+            entry=1e-6,
+            cosine=None,
+            overlap=1.0,
+            score=1e-5,
+        ),
+        Tolerance(
+            "float16",
+            "weights and sums keep 11 bits, so each layer adds about 5e-4 of its size",
+            entry=2e-3,
+            cosine=1 - 1e-4,
+            overlap=0.97,
+            score=2e-2,
+        ),
+        Tolerance(
+            "int8",
+            "weights and activations are rounded to 255 steps, so digits differ and directions hardly",
+            entry=None,
+            cosine=0.95,
+            overlap=0.8,
+            score=0.3,
+        ),
+        Tolerance(
+            "quantised-ranking",
+            "vectors quantised for search: their digits mean nothing, who is near whom does",
+            entry=None,
+            cosine=0.9,
+            overlap=0.75,
+            score=None,
+        ),
+    )
+}
+
+
+def named(tolerance: str | Tolerance) -> Tolerance:
+    """The class called `tolerance`, or itself; ValueError lists the names."""
+    if isinstance(tolerance, Tolerance):
+        return tolerance
+    known = tolerance.replace("_", "-").replace(" ", "-") if isinstance(tolerance, str) else tolerance
+    if known not in CLASSES:
+        raise ValueError(f"tolerance must be one of {', '.join(CLASSES)}; got {tolerance!r}")
+    return CLASSES[known]

@@ -1,0 +1,36 @@
+"""Encoders for tests of the check itself: they know the golden vectors by heart, and err as told."""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from functools import cache
+
+import numpy as np
+
+from refimpl.oracle import golden
+from refimpl.oracle.subjects.python import PythonSubject
+
+Array = np.ndarray
+
+
+def encode(texts: Sequence[str]) -> Array:
+    """sentence-transformers' float32 vectors of the golden texts; for any other text one drawn from its hash."""
+    known = _known()
+    rows = [known[text] if text in known else _drawn(text) for text in texts]
+    return np.stack(rows) if rows else np.empty((0, 384), np.float32)
+
+
+@cache
+def _known() -> dict[str, Array]:
+    (vectors,) = (golden.array(v) for v in golden.vectors() if v.stage == "normalized_sentence_transformers")
+    return dict(zip(golden.texts().values(), vectors, strict=True))
+
+
+def _drawn(text: str) -> Array:
+    seed = int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "little")
+    vector = np.random.default_rng(seed).normal(size=384).astype(np.float32)
+    return vector / np.linalg.norm(vector)
+
+
+def subject(function: Callable[[Sequence[str]], object] = encode, **options: float) -> PythonSubject:
+    """`function` as a subject of a check."""
+    return PythonSubject(function, "imitation", **options)
