@@ -118,7 +118,7 @@ def diagnose_splade(
     Raises TypeError for what are no texts, ValueError where `given` has another shape.
     """
     checked = check_texts(texts, "texts")
-    folder = models.path("splade-tiny") if model_path is None else Path(model_path)
+    folder = models.path("splade-tiny" if model_path is None else str(model_path))
     rows = np.asarray(given.toarray() if issparse(given) else given, dtype=np.float64)  # type: ignore[union-attr]  # sparse
     reference = SpladeEmbeddingFunction(str(folder), dtype="float64")
     if rows.shape != (len(checked), reference.dim):
