@@ -168,7 +168,7 @@ FINDS = [
     ),
     Find(
         "pymilvus.model 0.3.4, SpladeEmbeddingFunction",
-        "splade-tiny, six texts of different lengths in one batch.",
+        "splade-tiny, six texts in one batch. Its tokenizer was given back a method that transformers 5 has dropped.",
         pymilvus_splade,
         ("maximum over padding, padded to the longest",),
     ),
