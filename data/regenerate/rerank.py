@@ -43,7 +43,11 @@ def make_tokenizer() -> None:
         special_tokens=[(name, tokenizer.token_to_id(name)) for name in ("[CLS]", "[SEP]")],
     )
     names = dict(zip(("pad_token", "unk_token", "cls_token", "sep_token", "mask_token"), SPECIAL, strict=True))
-    PreTrainedTokenizerFast(tokenizer_object=tokenizer, model_max_length=LONGEST, **names).save_pretrained(MODEL)
+    inputs = ["input_ids", "token_type_ids", "attention_mask"]  # without it transformers 5 leaves the segments out
+    fast = PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, model_max_length=LONGEST, model_input_names=inputs, **names
+    )
+    fast.save_pretrained(MODEL)
 
 
 def make_model(words: int) -> BertForSequenceClassification:
@@ -56,77 +60,77 @@ def make_model(words: int) -> BertForSequenceClassification:
         intermediate_size=64,
         max_position_embeddings=LONGEST,
         num_labels=1,
+        sentence_transformers={"activation_fn": "torch.nn.modules.linear.Identity"},  # scores are logits
     )
     model = BertForSequenceClassification(config)
     with torch.no_grad():
         for parameter in model.parameters():  # large enough that every part of the arithmetic shows in the logit
-            parameter.add_(torch.randn_like(parameter) * 0.4)
+            parameter.add_(torch.randn_like(parameter) * 0.3)
     model.save_pretrained(MODEL)
     (MODEL / "model.safetensors").chmod(0o644)
     return model.double().eval()
 
 
-def cases() -> list[tuple[str, str, str, str, list[str]]]:
-    long = " ".join(SENTENCES[1:6])
-    return [
-        (
-            "planets",
-            "four documents, each read with the query",
-            "converters that zero the segment ids or drop the pooler's dense layer",
-            QUERY,
-            PLANETS,
-        ),
-        (
-            "one-document",
-            "a single candidate",
-            "pymilvus.model's TEI reranker: always five results",
-            QUERY,
-            PLANETS[:1],
-        ),
-        (
-            "lengths",
-            "documents of very different length in one batch",
-            "padding attended to",
-            QUERY,
-            ["a", PLANETS[1], SENTENCES[6] + " " + SENTENCES[7], ""],
-        ),
-        (
-            "truncation",
-            "pairs over the 64 positions lose tokens from the longer text",
-            "documents cut from the left, queries cut first",
-            QUERY,
-            [long, long + " " + long, "Mars"],
-        ),
-        (
-            "long-query",
-            "a query longer than the document is the one that is cut",
-            "only the document cut",
-            " ".join(SENTENCES[2:7]),
-            ["Mars", PLANETS[0]],
-        ),
-        (
-            "unicode",
-            "letters that the vocabulary does not have, and accents that it strips",
-            "",
-            "Qué es Márs?",
-            ["火星", "márs is réd", "🚀 mars"],
-        ),
-        ("same-text", "the document is the query", "", QUERY, [QUERY, QUERY.upper(), PLANETS[1]]),
-        (
-            "ties",
-            "equal documents have equal scores",
-            "rankings that lose one of two equal documents",
-            QUERY,
-            [PLANETS[0], PLANETS[1], PLANETS[0], PLANETS[1]],
-        ),
-        (
-            "many",
-            "more documents than a TEI request holds (32)",
-            "batches not put together again",
-            QUERY,
-            [" ".join(SENTENCES[1 + i % 7].split()[: 2 + i % 9]) for i in range(40)],
-        ),
-    ]
+LONG = " ".join(SENTENCES[1:6])
+CASES = [
+    (
+        "planets",
+        "four documents, each read with the query",
+        "converters that zero the segment ids or drop the pooler's dense layer",
+        QUERY,
+        PLANETS,
+    ),
+    (
+        "one-document",
+        "a single candidate",
+        "pymilvus.model's TEI reranker: always five results",
+        QUERY,
+        PLANETS[:1],
+    ),
+    (
+        "lengths",
+        "documents of very different length in one batch",
+        "padding attended to",
+        QUERY,
+        ["a", PLANETS[1], SENTENCES[6] + " " + SENTENCES[7], ""],
+    ),
+    (
+        "truncation",
+        "pairs over the 64 positions lose tokens from the longer text",
+        "documents cut from the left, queries cut first",
+        QUERY,
+        [LONG, LONG + " " + LONG, "Mars"],
+    ),
+    (
+        "long-query",
+        "a query longer than the document is the one that is cut",
+        "only the document cut",
+        " ".join(SENTENCES[2:7]),
+        ["Mars", PLANETS[0]],
+    ),
+    (
+        "unicode",
+        "letters that the vocabulary does not have, and accents that it strips",
+        "",
+        "Qué es Márs?",
+        ["火星", "márs is réd", "🚀 mars"],
+    ),
+    ("same-text", "the document is the query", "", QUERY, [QUERY, QUERY.upper(), PLANETS[1]]),
+    (
+        "ties",
+        "equal documents have equal scores",
+        "rankings that lose one of two equal documents",
+        QUERY,
+        [PLANETS[0], PLANETS[1], PLANETS[0], PLANETS[1]],
+    ),
+    (
+        "many",
+        "more documents than a TEI request holds (32)",
+        "batches not put together again",
+        QUERY,
+        [" ".join(SENTENCES[1 + i % 7].split()[: 2 + i % 9]) for i in range(40)],
+    ),
+]
 
 
 def main() -> None:
@@ -135,10 +139,12 @@ def main() -> None:
     tokenizer = AutoTokenizer.from_pretrained(MODEL)
     model = make_model(len(tokenizer))
     written: list[dict[str, Any]] = []
-    for name, reason, who, query, documents in cases():
+    for name, reason, who, query, documents in CASES:
         logits = []
         for document in documents:  # one by one, so that no padding takes part
-            batch = tokenizer(query, document, truncation=True, max_length=LONGEST, return_tensors="pt")
+            # lists, as sentence-transformers' CrossEncoder gives them: a bare "" would be taken for no second text
+            batch = tokenizer([query], [document], truncation=True, max_length=LONGEST, return_tensors="pt")
+            assert batch["token_type_ids"].any()
             with torch.no_grad():
                 logits.append(float(model(**batch).logits[0, 0]))
         sigmoids = torch.sigmoid(torch.tensor(logits, dtype=torch.float64)).tolist()
