@@ -1,6 +1,6 @@
 """What every embedding function and reranker looks like from outside, and how each checks its texts."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
@@ -55,10 +55,26 @@ def check_texts(texts: object, name: str) -> list[str]:
     if isinstance(texts, bytes | bytearray) or not isinstance(texts, Iterable):
         raise TypeError(f"{name} must be a list of str, got {type(texts).__name__}: {_remedy(texts)}")
     checked = list(texts)
-    for i, text in enumerate(checked):
-        if not isinstance(text, str):
-            raise TypeError(f"{name}[{i}] must be a str, got {type(text).__name__}: {_remedy(text)}")
+    if wrong := [i for i, text in enumerate(checked) if not isinstance(text, str)]:
+        first = checked[wrong[0]]
+        raise TypeError(f"{name}[{wrong[0]}] must be a str, got {type(first).__name__}: {_remedy(first)}")
     return checked
+
+
+def check_encodable(texts: list[str], name_of: Callable[[int], str]) -> None:
+    """Raise ValueError for a lone surrogate, which UTF-8 cannot carry; which text holds it is asked only then."""
+    try:
+        "\n".join(texts).encode()
+    except UnicodeEncodeError:
+        index, place = next((i, p) for i, text in enumerate(texts) if (p := _surrogate(text)) is not None)
+        raise ValueError(
+            f"{name_of(index)} holds a lone surrogate at position {place}, which UTF-8 cannot carry: "
+            "mend it with .encode('utf-16', 'surrogatepass').decode('utf-16', 'replace')"
+        ) from None
+
+
+def _surrogate(text: str) -> int | None:
+    return next((i for i, letter in enumerate(text) if "\ud800" <= letter <= "\udfff"), None)
 
 
 def _shown(text: str) -> str:

@@ -46,7 +46,8 @@ def sts_pairs() -> list[tuple[float, str, str]]:
 @pytest.fixture(scope="session")
 def tiny_folder(tmp_path_factory) -> Path:
     """A BERT of 2 layers, 3 heads and 24 features with random weights, written by the safetensors library."""
-    from refimpl.bert.weights import BertConfig, encoder_shapes
+    from refimpl.bert.config import BertConfig
+    from refimpl.bert.weights import encoder_shapes
 
     folder = tmp_path_factory.mktemp("tiny-bert")
     published = {

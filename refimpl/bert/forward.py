@@ -15,8 +15,10 @@ from math import sqrt
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from refimpl.bert.architectures import project, relative_position_bias
+from refimpl.bert.config import BertConfig
 from refimpl.bert.ops import ACTIVATIONS, Array, attention_bias, layer_norm, linear, softmax
-from refimpl.bert.weights import BertConfig, BertWeights
+from refimpl.bert.weights import BertWeights
 
 Hidden = Float[Array, "batch seq hidden"]
 Heads = Float[Array, "batch heads seq head_dim"]
@@ -44,7 +46,8 @@ def embed(weights: BertWeights, input_ids: Ids, token_type_ids: Ids, note: Note)
     token_type = note("token_type_embeddings", weights["embeddings.token_type_embeddings.weight"][token_type_ids])
     summed = note("sum", word + token_type + position)
     norm = weights.affine("embeddings.LayerNorm")
-    return note("hidden_states", layer_norm(summed, *norm, eps=weights.config.layer_norm_eps))
+    embedded = layer_norm(summed, *norm, eps=weights.config.layer_norm_eps)
+    return note("hidden_states", project(weights, embedded))
 
 
 def split_heads(x: Hidden, heads: int) -> Heads:
@@ -107,6 +110,8 @@ def forward(
     kept: dict[str, Array] = {}
     hidden_states = embed(weights, input_ids, token_type_ids, _noting(kept, "embeddings.", trace))
     bias = attention_bias(attention_mask.astype(bool), hidden_states.dtype)
+    if (by_position := relative_position_bias(weights, input_ids.shape[1])) is not None:
+        bias = bias + by_position
     for i in range(weights.config.num_hidden_layers):
         hidden_states = block(weights.layer(i), hidden_states, bias, _noting(kept, f"layer.{i}.", trace))
     return Forward(hidden_states, kept)

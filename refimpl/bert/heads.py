@@ -72,13 +72,24 @@ def masked_lm_logits(weights: BertWeights, hidden_states: Float[Array, "*rows hi
 
     The result is as wide as the vocabulary: hand in tiles of rows, not whole batches.
     """
+    return linear(masked_lm_transform(weights, hidden_states), *masked_lm_decoder(weights))
+
+
+def masked_lm_transform(
+    weights: BertWeights, hidden_states: Float[Array, "*rows hidden"]
+) -> Float[Array, "*rows hidden"]:
+    """What the masked-LM decoder multiplies: a dense map, the activation, layer norm (`cls.predictions.transform`)."""
     config = weights.config
     transformed = ACTIVATIONS[config.hidden_act](
         linear(hidden_states, *weights.affine("cls.predictions.transform.dense"))
     )
-    norm = weights.affine("cls.predictions.transform.LayerNorm")
+    return layer_norm(transformed, *weights.affine("cls.predictions.transform.LayerNorm"), eps=config.layer_norm_eps)
+
+
+def masked_lm_decoder(weights: BertWeights) -> tuple[Float[Array, "vocab hidden"], Float[Array, "vocab"]]:
+    """The masked-LM head's last map: the word embeddings unless it has its own, and a bias; ValueError without one."""
     decoder = weights.get("cls.predictions.decoder.weight", weights["embeddings.word_embeddings.weight"])
     bias = weights.get("cls.predictions.bias", weights.get("cls.predictions.decoder.bias"))
     if bias is None:
         raise ValueError("these weights have no masked-LM head: cls.predictions.bias is missing")
-    return linear(layer_norm(transformed, *norm, eps=config.layer_norm_eps), decoder, bias)
+    return decoder, bias

@@ -21,7 +21,7 @@ def serve(
     max_documents: Annotated[int, typer.Option(min=1, help="Texts in one request.")] = 1000,
     max_waiting: Annotated[int, typer.Option(min=0, help="Requests that may wait; more get 429.")] = 32,
 ) -> None:
-    """Answer /v1/rerank, /v2/rerank, /rerank, /embed, /v1/embeddings and /health."""
+    """Answer /rerank, /v1/rerank, /v2/rerank, /embed, /v1/embed, /v2/embed, /v1/embeddings and /health."""
     try:
         from refimpl.serve.app import Limits
         from refimpl.serve.run import run

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -39,18 +39,23 @@ def json_lines(field: str) -> Reader:
     """A reader of JSON lines that takes each object's `field`; ValueError names the line that has none."""
 
     def read(stream: Iterable[bytes], name: str) -> Iterator[str]:
-        for number, line in enumerate(stream, start=1):
-            if not line.strip():
-                continue
-            try:
-                record = json.loads(_decoded(line, name, number))
-            except json.JSONDecodeError as error:
-                raise ValueError(f"{name}, line {number}: not JSON ({error})") from error
+        for number, record in json_records(stream, name):
             if not isinstance(record, dict) or not isinstance(record.get(field), str):
                 raise ValueError(f"{name}, line {number}: no str {field!r} in it; see --field")
             yield record[field]
 
     return read
+
+
+def json_records(stream: Iterable[bytes], name: str) -> Iterator[tuple[int, Any]]:
+    """Each line's number and JSON value, blank lines left out; ValueError names the line that is not JSON or UTF-8."""
+    for number, line in enumerate(stream, start=1):
+        if not line.strip():
+            continue
+        try:
+            yield number, json.loads(_decoded(line, name, number))
+        except (json.JSONDecodeError, RecursionError) as error:
+            raise ValueError(f"{name}, line {number}: not JSON ({error})") from error
 
 
 def embed_stream(function: EmbeddingFunction, texts: Iterator[str], out: Path) -> int:

@@ -11,6 +11,8 @@ from typing import Any
 from urllib3.exceptions import InvalidHeader
 from urllib3.util import Retry
 
+from refimpl.http.errors import ProtocolError
+
 MESSAGE_CHARS = 300
 PLACES = ("detail", "message", "error", "msg", "title")
 
@@ -69,6 +71,37 @@ def message_in(payload: Any, depth: int = 6) -> str | None:
             if message := message_in(payload.get(place), depth - 1):
                 return message
     return None
+
+
+def entries_in(answer: Any, keys: tuple[str, ...], what: str, server: str) -> list[Any]:
+    """The list of `what`, bare or under one of `keys`; ProtocolError when there is none, in the server's own words."""
+    entries = answer
+    if isinstance(answer, dict):
+        entries = next((answer[key] for key in keys if answer.get(key) is not None), None)
+        if entries is None and (said := message_in(answer)):
+            raise ProtocolError(f"{server} answered 200 with an error: {said}", status=200, server_message=said)
+    if not isinstance(entries, list):
+        places = " or ".join(repr(key) for key in keys)
+        raise ProtocolError(f"{server}: expected a list of {what}, bare or under {places}, got {shown(answer)}")
+    return entries
+
+
+def index_in(entry: Any, count: int, what: str, server: str) -> int:
+    """The `index` of an entry, within the `count` of `what` that were sent; ProtocolError otherwise."""
+    if not isinstance(entry, dict):
+        raise ProtocolError(f"{server}: each result must be an object, got {shown(entry)}")
+    index = entry.get("index")
+    if isinstance(index, bool) or not isinstance(index, int):
+        raise ProtocolError(f"{server}: a result's index must be a whole number, got {shown(entry)}")
+    if not 0 <= index < count:
+        raise ProtocolError(f"{server}: index {index} is out of range, {count} {what} were sent")
+    return index
+
+
+def shown(value: Any) -> str:
+    """At most 120 letters of a value, for a message."""
+    text = repr(value)
+    return text if len(text) <= 120 else text[:117] + "..."
 
 
 def asked_wait_s(headers: Mapping[str, str]) -> float | None:

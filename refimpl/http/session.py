@@ -139,17 +139,26 @@ class Session:
         if remaining_s <= 0:
             return self._too_late(deadline)
         connect_s, read_s = (min(limit, remaining_s) for limit in self._limits)
-        sent: dict[str, Any] = {"data": data, "headers": HEADERS, "auth": Bearer(key), "timeout": (connect_s, read_s)}
         reply: Reply | RemoteError
         with Cut(deadline) as cut:
             try:
-                with self._http.post(url, stream=True, allow_redirects=False, **sent) as response:
+                with self._send(url, data, key, (connect_s, read_s)) as response:
                     reply = self._read(response)
             except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
                 reply = self._lost(error)
         if cut.fired or deadline.remaining_s() <= 0:
             return self._too_late(deadline)
         return reply
+
+    def _send(self, url: str, data: bytes, key: Secret | None, timeout: tuple[float, float]) -> requests.Response:
+        """`requests.post` without merging a session's defaults of which there are none: a third of a call's cost."""
+        request = requests.PreparedRequest()
+        request.prepare("POST", url, headers=HEADERS, data=data, auth=Bearer(key))
+        environment: dict[str, Any] = {"proxies": {}}
+        if self._http.trust_env:  # proxies and certificates that the environment names
+            environment = dict(self._http.merge_environment_settings(url, {}, True, None, None))
+        environment["stream"] = True  # the body is read here, and bounded
+        return self._http.send(request, timeout=timeout, allow_redirects=False, **environment)
 
     def _read(self, response: requests.Response) -> Reply | RemoteError:
         """The whole answer, or a ProtocolError as soon as it is known to be too long."""

@@ -9,7 +9,7 @@ import math
 from typing import Any
 
 from refimpl.http import ProtocolError
-from refimpl.http.answers import message_in
+from refimpl.http.answers import entries_in, index_in, shown
 
 
 def read_scores(answer: Any, documents: int, at_least: int, server: str) -> dict[int, float]:
@@ -18,10 +18,8 @@ def read_scores(answer: Any, documents: int, at_least: int, server: str) -> dict
     Raises ProtocolError for an index out of range, doubled or missing, and for a score that is no finite number.
     """
     scores: dict[int, float] = {}
-    for entry in _entries(answer, server):
-        if not isinstance(entry, dict):
-            raise ProtocolError(f"{server}: each result must be an object, got {_shown(entry)}")
-        index = _index(entry, documents, server)
+    for entry in entries_in(answer, ("results", "data"), "results", server):
+        index = index_in(entry, documents, "documents", server)
         if index in scores:
             raise ProtocolError(f"{server}: document {index} stands twice in the results")
         scores[index] = _score(entry, index, server)
@@ -31,35 +29,8 @@ def read_scores(answer: Any, documents: int, at_least: int, server: str) -> dict
     return scores
 
 
-def _entries(answer: Any, server: str) -> list[Any]:
-    entries = answer
-    if isinstance(answer, dict):
-        entries = next((answer[key] for key in ("results", "data") if answer.get(key) is not None), None)
-        if entries is None and (said := message_in(answer)):
-            raise ProtocolError(f"{server} answered 200 with an error: {said}", status=200, server_message=said)
-    if not isinstance(entries, list):
-        raise ProtocolError(
-            f"{server}: expected a list of results, bare or under 'results' or 'data', got {_shown(answer)}"
-        )
-    return entries
-
-
-def _index(entry: dict[str, Any], documents: int, server: str) -> int:
-    index = entry.get("index")
-    if isinstance(index, bool) or not isinstance(index, int):
-        raise ProtocolError(f"{server}: a result's index must be a whole number, got {_shown(entry)}")
-    if not 0 <= index < documents:
-        raise ProtocolError(f"{server}: index {index} is out of range, {documents} documents were sent")
-    return index
-
-
 def _score(entry: dict[str, Any], index: int, server: str) -> float:
     score = entry["relevance_score"] if "relevance_score" in entry else entry.get("score")
     if isinstance(score, bool) or not isinstance(score, int | float) or not math.isfinite(score):
-        raise ProtocolError(f"{server}: the score of document {index} must be a finite number, got {_shown(entry)}")
+        raise ProtocolError(f"{server}: the score of document {index} must be a finite number, got {shown(entry)}")
     return float(score)
-
-
-def _shown(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 120 else text[:117] + "..."

@@ -16,7 +16,7 @@ class CohereRerankFunction(RemoteRerankFunction):
 
     HOME: ClassVar[str | None] = "https://api.cohere.com"
     KEY_VARIABLES: ClassVar[tuple[str, ...]] = ("CO_API_KEY", "COHERE_API_KEY")
-    MAX_DOCUMENTS: ClassVar[int] = 10_000
+    MAX_TEXTS: ClassVar[int] = 10_000
     RETRY_STATUSES: ClassVar[frozenset[int]] = RETRY_STATUSES | {409}
 
     def __init__(

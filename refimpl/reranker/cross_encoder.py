@@ -12,8 +12,9 @@ from scipy.special import expit
 from refimpl import models
 from refimpl.base import RerankResult
 from refimpl.bert.encoder import Encoder
+from refimpl.bert.files import read_json
 from refimpl.bert.heads import sequence_logits
-from refimpl.bert.weights import BertWeights, read_json
+from refimpl.bert.weights import BertWeights
 from refimpl.reranker.ranking import check_request, ranked
 from refimpl.tokens import Tokenizer, Tokens
 

@@ -15,7 +15,7 @@ class JinaRerankFunction(RemoteRerankFunction):
 
     HOME: ClassVar[str | None] = "https://api.jina.ai/v1"
     KEY_VARIABLES: ClassVar[tuple[str, ...]] = ("JINAAI_API_KEY",)
-    MAX_DOCUMENTS: ClassVar[int] = 1024
+    MAX_TEXTS: ClassVar[int] = 1024
 
     def __init__(
         self,

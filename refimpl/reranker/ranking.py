@@ -4,7 +4,7 @@ import operator
 from collections.abc import Sequence
 from typing import SupportsIndex
 
-from refimpl.base import RerankResult, check_texts
+from refimpl.base import RerankResult, check_encodable, check_texts
 
 
 def check_request(query: object, documents: object, top_k: object) -> tuple[str, list[str], int]:
@@ -20,7 +20,7 @@ def check_request(query: object, documents: object, top_k: object) -> tuple[str,
     texts = check_texts(documents, "documents")
     if not texts:
         raise ValueError("documents is empty: give at least one candidate, or do not rerank")
-    _check_encodable([query, *texts])
+    check_encodable([query, *texts], lambda index: f"documents[{index - 1}]" if index else "query")
     return query, texts, min(_checked_top_k(top_k, len(texts)), len(texts))
 
 
@@ -39,20 +39,3 @@ def _checked_top_k(top_k: object, everything: int) -> int:
     if wanted < 1:
         raise ValueError(f"top_k must be 1 or more, got {wanted}: None returns all documents")
     return wanted
-
-
-def _check_encodable(texts: list[str]) -> None:
-    """The query and then the documents, all in one look; which of them is at fault is asked only where one is."""
-    try:
-        "\n".join(texts).encode()
-    except UnicodeEncodeError:
-        index, place = next((i, p) for i, text in enumerate(texts) if (p := _surrogate(text)) is not None)
-        name = f"documents[{index - 1}]" if index else "query"
-        raise ValueError(
-            f"{name} holds a lone surrogate at position {place}, which UTF-8 cannot carry: "
-            "mend it with .encode('utf-16', 'surrogatepass').decode('utf-16', 'replace')"
-        ) from None
-
-
-def _surrogate(text: str) -> int | None:
-    return next((i for i, letter in enumerate(text) if "\ud800" <= letter <= "\udfff"), None)

@@ -13,7 +13,7 @@ class TEIRerankFunction(RemoteRerankFunction):
     place of sigmoids (llama.cpp sends logits always); `truncate=False` makes the server refuse what is too long.
     """
 
-    MAX_DOCUMENTS: ClassVar[int] = 32
+    MAX_TEXTS: ClassVar[int] = 32
     MAX_BYTES: ClassVar[int | None] = 1_900_000
 
     def __init__(

@@ -14,7 +14,7 @@ class VoyageRerankFunction(RemoteRerankFunction):
 
     HOME: ClassVar[str | None] = "https://api.voyageai.com/v1"
     KEY_VARIABLES: ClassVar[tuple[str, ...]] = ("VOYAGE_API_KEY",)
-    MAX_DOCUMENTS: ClassVar[int] = 1000
+    MAX_TEXTS: ClassVar[int] = 1000
 
     def __init__(
         self,

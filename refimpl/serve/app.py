@@ -20,7 +20,7 @@ from starlette.routing import Route
 from refimpl.base import RerankResult
 from refimpl.http import Secret
 from refimpl.http.answers import strict_json
-from refimpl.serve.bodies import Refused, RerankRequest, embed_request, finite, rerank_request
+from refimpl.serve.bodies import EmbedRequest, Refused, RerankRequest, embed_request, finite, rerank_request
 from refimpl.serve.engine import Engine
 
 log = logging.getLogger(__name__)
@@ -86,6 +86,8 @@ def build_app(engine: Engine, key: Secret | None = None, limits: Limits | None =
         if path == "/embed":
             return [_numbers(vector) for vector in vectors]
         encode = _base64 if asked.base64 else _numbers
+        if path.endswith("/embed"):
+            return _cohere_embeddings(path, asked, [encode(vector) for vector in vectors], tokens)
         data = [{"object": "embedding", "index": i, "embedding": encode(v)} for i, v in enumerate(vectors)]
         usage = {"prompt_tokens": tokens, "total_tokens": tokens}
         return {"object": "list", "data": data, "model": engine.embed_name, "usage": usage}
@@ -94,7 +96,7 @@ def build_app(engine: Engine, key: Secret | None = None, limits: Limits | None =
         return JSONResponse({"status": "ok", "embeddings": engine.embed_name, "rerank": engine.rerank_name})
 
     routes = [route(path, rerank) for path in ("/v1/rerank", "/v2/rerank", "/rerank")]
-    routes += [route(path, embed) for path in ("/embed", "/v1/embeddings")]
+    routes += [route(path, embed) for path in ("/embed", "/v1/embeddings", "/v1/embed", "/v2/embed")]
     return Starlette(routes=[*routes, Route("/health", health)], exception_handlers={HTTPException: _no_route})
 
 
@@ -123,6 +125,18 @@ def _rerank_answer(
     if path == "/v2/rerank":
         return {"id": str(uuid4()), "results": entries, "meta": {"api_version": {"version": "2"}}}
     return {"id": str(uuid4()), "object": "list", "model": engine.rerank_name, "usage": usage, "results": entries}
+
+
+def _cohere_embeddings(path: str, asked: EmbedRequest, vectors: list[Any], tokens: int) -> Any:
+    """By type in version 2 and where `embedding_types` was sent; version 1 has bare vectors."""
+    by_type = asked.by_type or path == "/v2/embed"
+    return {
+        "id": str(uuid4()),
+        "texts": asked.texts,
+        "embeddings": {"base64" if asked.base64 else "float": vectors} if by_type else vectors,
+        "response_type": "embeddings_by_type" if by_type else "embeddings_floats",
+        "meta": {"api_version": {"version": path[2]}, "billed_units": {"input_tokens": tokens}},
+    }
 
 
 async def _read(request: Request, limits: Limits) -> Any:
@@ -160,6 +174,8 @@ def _error(path: str, status: int, message: str, headers: dict[str, str] | None 
         "/embed": {"error": message, "error_type": kind},
         "/rerank": {"error": message, "error_type": kind},
         "/v2/rerank": {"message": message},
+        "/v1/embed": {"message": message},
+        "/v2/embed": {"message": message},
     }
     return JSONResponse(shapes.get(path, {"detail": message}), status, headers)
 

@@ -34,6 +34,7 @@ class EmbedRequest:
     normalize: bool
     truncate: bool
     base64: bool
+    by_type: bool = False
 
 
 def rerank_request(body: Any, *, most: int, echo: bool) -> RerankRequest:
@@ -63,23 +64,42 @@ def rerank_request(body: Any, *, most: int, echo: bool) -> RerankRequest:
 
 
 def embed_request(body: Any, *, most: int, dim: int) -> EmbedRequest:
-    """OpenAI's body (`input`) or TEI's (`inputs`); one str stands for a list of it."""
+    """OpenAI's body (`input`), TEI's (`inputs`) or Cohere's (`texts`); one str stands for a list of it."""
     fields = _object(body)
     tei = "inputs" in fields
-    name = "inputs" if tei else "input"
+    name = "inputs" if tei else "texts" if "texts" in fields else "input"
     given = fields.get(name)
     texts = _texts([given] if isinstance(given, str) else given, name, most)
     if any(not text for text in texts):
         raise Refused(400 if not tei else 422, f"{name} must not hold an empty string")
-    dimensions = fields.get("dimensions")
-    if dimensions is not None and dimensions != dim:
-        raise Refused(400, f"dimensions must be {dim}: this model's vectors do not shorten, got {dimensions!r}")
-    encoding = fields.get("encoding_format") or "float"
-    if encoding not in ("float", "base64"):
-        raise Refused(400, f"encoding_format must be 'float' or 'base64', got {encoding!r}")
+    for width in ("dimensions", "output_dimension"):
+        if fields.get(width) not in (None, dim):
+            raise Refused(400, f"{width} must be {dim}: this model's vectors do not shorten, got {fields[width]!r}")
     return EmbedRequest(
-        texts, _flag(fields, "normalize", True), _flag(fields, "truncate", not tei), base64=encoding == "base64"
+        texts,
+        _flag(fields, "normalize", True),
+        _cuts(fields, name),
+        base64=_encoding(fields) == "base64",
+        by_type=fields.get("embedding_types") is not None,
     )
+
+
+def _cuts(fields: dict[str, Any], name: str) -> bool:
+    """Whether too long texts may be cut: TEI's and Jina's `truncate`, Voyage's `truncation`, Cohere's end to cut at."""
+    if name == "texts":
+        return fields.get("truncate") != "NONE"
+    return _flag(fields, "truncation" if "truncation" in fields else "truncate", name == "input")
+
+
+def _encoding(fields: dict[str, Any]) -> str:
+    """Float or base64: under the name that OpenAI and Voyage have for it, Jina's, or Cohere's for a list of one."""
+    name = next((n for n in ("embedding_types", "embedding_type", "encoding_format") if fields.get(n)), None)
+    encoding = fields[name] if name else "float"
+    if isinstance(encoding, list) and len(encoding) == 1:
+        encoding = encoding[0]
+    if encoding not in ("float", "base64"):
+        raise Refused(400, f"{name} must be 'float' or 'base64', got {encoding!r}")
+    return str(encoding)
 
 
 def finite(value: Any) -> float:

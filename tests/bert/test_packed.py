@@ -63,10 +63,28 @@ def test_packed_equals_textbook_for_other_activations(tiny_folder, tmp_path, hid
 
 def test_erf_is_within_its_stated_bound():
     x = np.linspace(-12.0, 12.0, 400_001, dtype=np.float32)
-    assert np.abs(packed.erf_over_sqrt2(x) - erf(x.astype(np.float64) / np.sqrt(2.0))).max() <= 1.5e-7
+    found = np.empty_like(x)
+    packed.erf_over_sqrt2(x, np.empty_like(x), out=found)
+    assert np.abs(found - erf(x.astype(np.float64) / np.sqrt(2.0))).max() <= 1.5e-7
+    x = np.array([-3e38, -1e4, -50, 50, 1e4, 3e38], dtype=np.float32)
+    far = np.empty_like(x)
     with np.errstate(over="ignore"):
-        far = packed.erf_over_sqrt2(np.array([-3e38, -1e4, -50, 50, 1e4, 3e38], dtype=np.float32))
+        packed.erf_over_sqrt2(x, np.empty_like(x), out=far)
     np.testing.assert_array_equal(far, [-1, -1, -1, 1, 1, 1])
+
+
+@pytest.mark.parametrize("shift", [0.0, 60.0, 100.0, -100.0, 3e4])
+def test_softmax_holds_where_exp_leaves_float32(shift):
+    rng = np.random.default_rng(3)
+    query = np.concatenate([rng.standard_normal((2, 4, 5)), np.ones((2, 1, 5))], axis=1).astype(np.float32)
+    keys = np.concatenate([rng.standard_normal((2, 7, 4)), np.full((2, 7, 1), shift)], axis=2).astype(np.float32)
+    keys[0, :, -1] = 0.0  # one text is within range while the other is not
+    exponentials, sums = packed.exponentials_and_sums(keys, query, None)
+    scores = keys.astype(np.float64) @ query.astype(np.float64)
+    expected = np.exp(scores - scores.max(axis=1, keepdims=True))
+    expected /= expected.sum(axis=1, keepdims=True)
+    assert np.isfinite(exponentials).all()
+    assert np.abs(exponentials / sums - expected).max() <= max(1e-6, 1e-6 * abs(shift))  # float32 rounds the scores
 
 
 def test_tiles_hold_every_text_once_within_their_bounds():

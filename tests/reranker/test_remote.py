@@ -9,11 +9,11 @@ import socket
 import struct
 import threading
 import time
-import traceback
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from remote_faults import ERRORS_WITH_200, KEY, NO_JSON, STATUSES, everything, http
 from werkzeug import Request, Response
 
 from refimpl import CohereRerankFunction, JinaRerankFunction, TEIRerankFunction, VoyageRerankFunction
@@ -22,7 +22,6 @@ from refimpl.http import (
     BadRequestError,
     DeadlineError,
     ProtocolError,
-    QuotaError,
     RateLimitError,
     RemoteError,
     ServerError,
@@ -40,7 +39,6 @@ GOOD = {
     ]
 }
 RIGHT = [(1, 0.9, "Mars is red."), (0, 0.2, "Venus is hot."), (2, 0.1, "Jupiter is large.")]
-KEY = "sk-very-secret-0123456789"
 
 
 def plain(results: Any) -> list[tuple[int, float, str]]:
@@ -51,40 +49,14 @@ def jina(url: str, **options: Any) -> JinaRerankFunction:
     return JinaRerankFunction("m", base_url=url, **{"timeout_s": 10.0, **options})
 
 
-def http(status: int, body: bytes, *headers: str) -> bytes:
-    head = [f"HTTP/1.1 {status} Whatever", "Content-Type: application/json", "Connection: close", *headers]
-    if not any(header.lower().startswith(("content-length", "transfer-encoding")) for header in headers):
-        head.append(f"Content-Length: {len(body)}")
-    return "\r\n".join(head).encode() + b"\r\n\r\n" + body
-
-
 GOOD_BYTES = http(200, json.dumps(GOOD).encode())
 
 
 class TestStatuses:
     @pytest.mark.parametrize(
         ("status", "body", "kind", "said"),
-        [
-            (401, b'{"detail": "Invalid API key"}', AuthenticationError, "Invalid API key"),
-            (401, b"", AuthenticationError, "without a message"),
-            (401, b'{"error": {"message": "Invalid API Key", "code": 401}}', AuthenticationError, "Invalid API Key"),
-            (403, b'{"message": "not yours"}', AuthenticationError, "not yours"),
-            (498, b'{"message": "invalid token"}', AuthenticationError, "invalid token"),
-            (402, b'{"detail": "Insufficient balance"}', QuotaError, "Insufficient balance"),
-            (400, b'{"error": "`inputs` cannot be empty", "error_type": "Empty"}', BadRequestError, "cannot be empty"),
-            (404, b'{"message": "model not found"}', BadRequestError, "model not found"),
-            (413, b"Payload Too Large", BadRequestError, "Payload Too Large"),
-            (422, b'{"detail": [{"loc": ["body"], "msg": "must be positive"}]}', BadRequestError, "must be positive"),
-            (422, b'"top_n - should be greater than or equal to 1"', BadRequestError, "greater than or equal to 1"),
-            (422, b'{"error": {"message": "too many documents"}}', BadRequestError, "too many documents"),
-            (424, b'{"error": "backend", "error_type": "Backend"}', BadRequestError, "backend"),
-            (429, b'{"detail": "slow down"}', RateLimitError, "slow down"),
-            (500, b'{"error": {"code": 500, "message": "too large", "type": "x"}}', ServerError, "too large"),
-            (501, b'{"error": {"code": 501, "message": "start it with --rerank"}}', ServerError, "--rerank"),
-            (502, b"<html><head><title>502 Bad Gateway</title></head></html>", ServerError, "502 Bad Gateway"),
-            (503, b"upstream\n  unavailable", ServerError, "upstream unavailable"),
-        ],
-    )  # fmt: skip
+        STATUSES,
+    )
     def test_each_status_has_its_error_with_the_servers_words(
         self, httpserver: Any, status: int, body: bytes, kind: type[RemoteError], said: str
     ) -> None:
@@ -303,24 +275,17 @@ class TestBodies:
     @pytest.mark.parametrize(
         ("body", "said"),
         [
-            (b"", "an empty body"),
+            *NO_JSON,
+            *ERRORS_WITH_200,
             (json.dumps(GOOD).encode()[:-20], "no strict JSON"),
-            (b"<!doctype html><title>Log in</title>", "an HTML page \\('Log in'\\)"),
-            (b"OK", "no strict JSON"),
             (b'{"results": [{"index": 0, "relevance_score": NaN}]}', "NaN is no JSON number"),
             (b'{"results": [{"index": 0, "relevance_score": -Infinity}]}', "-Infinity is no JSON number"),
-            (b"[" * 200_000, "nested too deeply"),
-            (b'{"results": "\xff\xfe"}', "no strict JSON"),
-            (b'{"results": []} {"results": []}', "no strict JSON"),
             (b"null", "expected a list of results"),
             (b'"fine"', "expected a list of results"),
             (b"7", "expected a list of results"),
             (b"{}", "expected a list of results"),
             (b'{"results": {"0": 0.5}}', "expected a list of results"),
             (b'{"results": null}', "expected a list of results"),
-            (b'{"error": "model is loading"}', "200 with an error: model is loading"),
-            (b'{"error": {"message": "quota exceeded", "code": 402}}', "200 with an error: quota exceeded"),
-            (b'{"detail": "no such model"}', "200 with an error: no such model"),
         ],
     )  # fmt: skip
     def test_a_200_that_is_no_answer(self, httpserver: Any, body: bytes, said: str) -> None:
@@ -510,11 +475,6 @@ class TestSplitting:
 
 
 class TestKeys:
-    @staticmethod
-    def everything(error: BaseException) -> str:
-        """The traceback with every frame's locals, as pytest and rich show them, and the same of what led to it."""
-        return "".join(traceback.TracebackException.from_exception(error, capture_locals=True).format())
-
     @pytest.mark.parametrize("status", [401, 500, 200])
     def test_a_key_shows_nowhere(self, httpserver: Any, caplog: pytest.LogCaptureFixture, status: int) -> None:
         httpserver.expect_request("/v1/rerank").respond_with_data(f'{{"detail": "bad key {KEY}"}}', status)
@@ -527,7 +487,7 @@ class TestKeys:
             repr(rf),
             str(vars(rf)),
             repr(rf._session),
-            self.everything(caught.value),
+            everything(caught.value),
             repr(caught.value.server_message),
             caplog.text,
         ):
@@ -539,7 +499,7 @@ class TestKeys:
             url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         with pytest.raises(UnreachableError) as caught:
             jina(url, api_key=KEY, max_retries=1)(QUERY, DOCUMENTS)
-        assert KEY not in self.everything(caught.value) + caplog.text
+        assert KEY not in everything(caught.value) + caplog.text
 
     @pytest.mark.parametrize("key", ["two words", "line\nbreak", "schlüssel", "", "   "])
     def test_a_key_that_no_header_may_hold_is_refused_unseen(self, key: str) -> None:

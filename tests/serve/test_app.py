@@ -15,8 +15,18 @@ import numpy as np
 import pytest
 import requests
 
-from refimpl import CohereRerankFunction, JinaRerankFunction, TEIRerankFunction, VoyageRerankFunction
-from refimpl.http import AuthenticationError
+from refimpl import (
+    CohereEmbeddingFunction,
+    CohereRerankFunction,
+    JinaEmbeddingFunction,
+    JinaRerankFunction,
+    OpenAIEmbeddingFunction,
+    TEIEmbeddingFunction,
+    TEIRerankFunction,
+    VoyageEmbeddingFunction,
+    VoyageRerankFunction,
+)
+from refimpl.http import AuthenticationError, BadRequestError
 from refimpl.serve.app import Limits
 from refimpl.serve.engine import Engine
 from refimpl.tokens import Tokens
@@ -50,6 +60,45 @@ class TestOurOwnClients:
         remote = make(url)(QUERY, DOCUMENTS, top_k=2)
         assert [result.index for result in remote] == [result.index for result in local] == [1, 2]
         np.testing.assert_allclose([r.score for r in remote], [r.score for r in local], rtol=0, atol=1e-6)
+
+    @pytest.mark.parametrize(
+        "make",
+        [
+            lambda url: OpenAIEmbeddingFunction("any", base_url=url),
+            lambda url: OpenAIEmbeddingFunction("any", base_url=f"{url}/v1", encoding_format="float", dimensions=384),
+            lambda url: JinaEmbeddingFunction("any", base_url=url),
+            lambda url: JinaEmbeddingFunction("any", base_url=url, embedding_type="base64"),
+            lambda url: VoyageEmbeddingFunction("any", base_url=url, truncate=True, dimension=384),
+            lambda url: VoyageEmbeddingFunction("any", base_url=url, encoding_format="base64"),
+            lambda url: CohereEmbeddingFunction("any", base_url=url),
+            lambda url: CohereEmbeddingFunction("any", base_url=url, embedding_types=["base64"], truncate="END"),
+            lambda url: CohereEmbeddingFunction("any", base_url=url, api_version="v1"),
+            lambda url: TEIEmbeddingFunction(url),
+            lambda url: TEIEmbeddingFunction(f"{url}/embed", truncate=True),
+            lambda url: TEIEmbeddingFunction(url, batch_size=1),
+        ],
+    )
+    def test_get_the_local_embedders_vectors(self, url: str, engine: Engine, make: Any) -> None:
+        local = engine.embedder(DOCUMENTS)
+        remote = make(url)
+        np.testing.assert_allclose(remote(DOCUMENTS), local, rtol=0, atol=1e-6)
+        assert remote.dim == 384
+        tokens = int(engine.embedder.tokenizer(DOCUMENTS).lengths.sum())
+        assert remote.usage.tokens == (0 if remote.usage.unstated else tokens)
+
+    @pytest.mark.parametrize(
+        ("make", "said"),
+        [
+            (lambda url: OpenAIEmbeddingFunction("any", base_url=url, dimensions=7), "dimensions must be 384"),
+            (lambda url: VoyageEmbeddingFunction("any", base_url=url, dimension=7), "output_dimension must be 384"),
+            (lambda url: VoyageEmbeddingFunction("any", base_url=url, truncate=False), "longer than the model reads"),
+            (lambda url: CohereEmbeddingFunction("any", base_url=url, truncate="NONE"), "longer than the model reads"),
+            (lambda url: TEIEmbeddingFunction(f"{url}/embed"), "longer than the model reads"),
+        ],
+    )
+    def test_learn_why_they_are_refused(self, url: str, make: Any, said: str) -> None:
+        with pytest.raises(BadRequestError, match=said):
+            make(url)([LONG])
 
     def test_the_key_is_asked_for(self, locked_url: str) -> None:
         with pytest.raises(AuthenticationError, match="missing or wrong"):

@@ -115,3 +115,46 @@ def test_sentence_transformers_numbers_through_openai(url: str) -> None:
     client = openai.OpenAI(api_key="none", base_url=f"{url}/v1")
     ours = np.array([item.embedding for item in client.embeddings.create(model="any", input=DOCUMENTS).data])
     np.testing.assert_allclose(ours, theirs, rtol=0, atol=2e-6)
+
+
+def test_cohere_embeddings(locked_url: str, engine: Engine) -> None:
+    import cohere
+
+    asked = {"texts": DOCUMENTS, "model": "any", "input_type": "search_document"}
+    plain = cohere.Client(KEY, base_url=locked_url).embed(**asked)
+    typed = cohere.ClientV2(KEY, base_url=locked_url).embed(embedding_types=["float"], **asked)
+    for found in (plain.embeddings, typed.embeddings.float_):
+        np.testing.assert_allclose(np.array(found), engine.embedder(DOCUMENTS), rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("provider", ["OpenAI", "Jina", "TEI", "Voyage", "Cohere"])
+def test_our_embedders_give_what_pymilvus_models_give(
+    url: str, locked_url: str, provider: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same server asked by pymilvus.model's function and by ours of the same name: the same numbers."""
+    import cohere
+    import voyageai
+    from pymilvus.model import dense
+    from pymilvus.model.dense import jinaai
+
+    import refimpl
+
+    options: dict[str, Any] = {"api_key": KEY, "base_url": locked_url}
+    if provider == "OpenAI":
+        theirs = dense.OpenAIEmbeddingFunction("any", KEY, f"{locked_url}/v1")
+    elif provider == "Jina":
+        monkeypatch.setattr(jinaai, "API_URL", f"{locked_url}/v1/embeddings")
+        theirs = dense.JinaEmbeddingFunction("any", KEY)
+    elif provider == "TEI":
+        theirs, options = dense.TEIEmbeddingFunction(url), {}
+    elif provider == "Voyage":
+        theirs = dense.VoyageEmbeddingFunction("any", KEY, dimension=None)
+        theirs._voyageai_model_meta_info["any"]["dim"] = [384]
+        theirs.client = voyageai.Client(api_key=KEY, base_url=f"{locked_url}/v1", max_retries=1)
+    else:
+        theirs = dense.CohereEmbeddingFunction("any", KEY)
+        theirs.client = cohere.Client(KEY, base_url=locked_url)
+    ours = getattr(refimpl, f"{provider}EmbeddingFunction")(url if provider == "TEI" else "any", **options)
+    for method in ("encode_documents", "encode_queries", "__call__"):
+        expected = np.array(getattr(theirs, method)(DOCUMENTS))
+        np.testing.assert_allclose(getattr(ours, method)(DOCUMENTS), expected, rtol=0, atol=1e-7)

@@ -71,9 +71,10 @@ def test_empty_list_and_wrong_types(splade, unchecked):
 
 def test_pruning_keeps_the_largest_and_breaks_ties_by_column():
     dense = np.array([[0.5, 2.0, 0.5, 0.0, 3.0], [0.0, 0.0, 1.0, 0.0, 0.0]])
-    np.testing.assert_array_equal(pruned(dense.copy(), 3).toarray(), [[0.5, 2, 0, 0, 3], [0, 0, 1, 0, 0]])
-    np.testing.assert_array_equal(pruned(dense.copy(), None).toarray(), dense)
-    assert pruned(dense.copy(), 3).nnz == 4
+    np.testing.assert_array_equal(pruned(csr_array(dense), 3).toarray(), [[0.5, 2, 0, 0, 3], [0, 0, 1, 0, 0]])
+    np.testing.assert_array_equal(pruned(csr_array(dense), None).toarray(), dense)
+    assert pruned(csr_array(dense), 3).nnz == 4
+    assert pruned(csr_array(dense), 3).has_canonical_format
 
 
 def test_pruning_differs_for_queries_and_documents(splade):

@@ -22,10 +22,16 @@ class Chosen:
 
     few: Array
     all: Array
+    lengths: Array
+    """Of every given text, in tokens."""
 
-    def rows(self, *, few: bool) -> Array:
-        """The one or the other."""
-        return self.few if few else self.all
+    def batches(self, *, few: bool) -> list[Array]:
+        """The few in one batch, or all in batches of texts of like length, which need little padding."""
+        if few:
+            return [self.few]
+        order = self.all[np.argsort(self.lengths[self.all], kind="stable")]
+        lengths = self.lengths[order]
+        return np.split(order, np.flatnonzero(lengths[1:] > 1.5 * lengths[:-1]) + 1)
 
 
 def choose(departures: Array, tokens: Tokens, varied: Iterable[Tokens], tolerance: float) -> Chosen:
@@ -42,7 +48,7 @@ def choose(departures: Array, tokens: Tokens, varied: Iterable[Tokens], toleranc
     longest = _by_length(departed, tokens)[::-1][:1]
     more = [*worst[:2], *longest, *calm[: len(calm) // 2 + 1][-2:], *_by_length(departed, tokens)]
     everything = list(dict.fromkeys([*few, *more]))[:ALL]
-    return Chosen(np.array(few, dtype=np.int64), np.array(everything, dtype=np.int64))
+    return Chosen(np.array(few, dtype=np.int64), np.array(everything, dtype=np.int64), tokens.lengths)
 
 
 def varied_tokens(encoder: VariedEncoder) -> list[Tokens]:

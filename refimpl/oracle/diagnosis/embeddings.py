@@ -32,13 +32,17 @@ class EmbeddingProblem:
 
     def errors(self, turned_knobs: Turned, *, few: bool) -> Array:
         """Given less computed vectors, flat; infinite where the model cannot be run like this."""
-        rows = self.chosen.rows(few=few)
         variant = turned(EmbeddingVariant(), turned_knobs)
         try:
-            vectors = pooled(variant, self.encoder.weights(variant), self.encoder.states(variant, rows))
+            return np.concatenate([self._errors(variant, rows) for rows in self.chosen.batches(few=few)])
         except (ValueError, KeyError, AttributeError):  # too long for the positions, no such tensor, no such setting
             return np.array([np.inf])
-        return np.asarray(self.given[rows] - vectors).ravel()
+
+    def _errors(self, variant: EmbeddingVariant, rows: Array) -> Array:
+        states = self.encoder.states(variant, rows)
+        vectors = pooled(variant, self.encoder.weights(variant), states)
+        defined = states.mask.any(axis=1)  # without special tokens an empty text has no vector, and is no evidence
+        return np.asarray(self.given[rows] - vectors)[defined].ravel()
 
     def names(self, turned_knobs: Turned) -> tuple[str, ...]:
         """What the knobs are called."""

@@ -111,12 +111,11 @@ class RerankProblem:
     def errors(self, turned_knobs: Turned, *, few: bool) -> Array:
         """Given less computed scores."""
         variant = turned(self.start, turned_knobs)
-        rows = np.arange(len(self.given)) if _needs_all(variant) else self.chosen.rows(few=few)
+        batches = [np.arange(len(self.given))] if _needs_all(variant) else self.chosen.batches(few=few)
         try:
-            scores = self.scores(variant, rows)
+            return np.concatenate([self.given[rows] - self.scores(variant, rows) for rows in batches])
         except (ValueError, KeyError, AttributeError):
             return np.array([np.inf])
-        return self.given[rows] - scores
 
     def scores(self, variant: RerankVariant, rows: Array) -> Array:
         """The documents' scores."""

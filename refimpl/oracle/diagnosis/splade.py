@@ -84,13 +84,15 @@ class SpladeProblem:
 
     def errors(self, turned_knobs: Turned, *, few: bool) -> Array:
         """Given less computed rows, flat."""
-        rows = self.chosen.rows(few=few)
         variant = turned(SpladeVariant(), turned_knobs)
         try:
-            states = self.encoder.states(variant, rows)
-            computed = [self._row(variant, states, i) for i in range(len(rows))]
+            return np.concatenate([self._errors(variant, rows) for rows in self.chosen.batches(few=few)])
         except (ValueError, KeyError, AttributeError):
             return np.array([np.inf])
+
+    def _errors(self, variant: SpladeVariant, rows: Array) -> Array:
+        states = self.encoder.states(variant, rows)
+        computed = [self._row(variant, states, i) for i in range(len(rows))]
         return np.asarray(self.given[rows] - np.array(computed)).ravel()
 
     def names(self, turned_knobs: Turned) -> tuple[str, ...]:

@@ -24,7 +24,7 @@ class Settings:
 
 @dataclass
 class Asking:
-    """One subject asked for one suite; `golden` holds its answers by case name, a `Failure` where there is none."""
+    """One subject asked for one suite; `golden` holds the answers to its inputs, a `Failure` where there is none."""
 
     suite: "Suite"
     subject: Subject

@@ -1,0 +1,85 @@
+"""The tour's chapters as pages: each is executed as a notebook while the site is built, and shown with its outputs."""
+
+import base64
+import html
+import os
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import jupytext
+from nbclient import NotebookClient
+from nbformat import NotebookNode
+
+ROOT = Path(__file__).parents[2]
+TOUR = ROOT / "docs" / "tour"
+CHAPTERS = sorted(TOUR.glob("[0-9][0-9]-*.md"))
+TIMEOUT_S = 120
+KERNELS = len(os.sched_getaffinity(0))  # at a time, with one BLAS thread each
+
+
+def executed(chapter: Path) -> NotebookNode:
+    """The chapter as a notebook with its outputs, run in a kernel of its own; a cell that raises stops it."""
+    notebook = jupytext.read(chapter)
+    paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "OPENBLAS_NUM_THREADS": "1"}
+    client = NotebookClient(
+        notebook, timeout=TIMEOUT_S, kernel_name="python3", extra_arguments=["--Application.log_level=ERROR"]
+    )
+    client.execute(cwd=str(chapter.parent), env=environment)
+    return notebook
+
+
+def rendered(notebook: NotebookNode) -> str:
+    """Markdown of an executed notebook: code, then what it printed and drew; solutions and drawing code folded."""
+    shown = [cell for cell in notebook.cells if cell.cell_type != "raw"]  # raw: the header of the file
+    return "\n\n".join(_code_cell(cell) if cell.cell_type == "code" else cell.source for cell in shown)
+
+
+def _code_cell(cell: NotebookNode) -> str:
+    tags = cell.metadata.get("tags", [])
+    code = f"```python\n{cell.source}\n```"
+    outputs = "\n\n".join(_output(output, cell.metadata.get("alt", "")) for output in cell.outputs)
+    if "solution" in tags:
+        return _folded("success", "A solution, and what it prints", f"{code}\n\n{outputs}")
+    if "picture" in tags:
+        return f"{outputs}\n\n" + _folded("note", "The code that drew this", code)
+    return f"{code}\n\n{outputs}"
+
+
+def _folded(kind: str, title: str, body: str) -> str:
+    indented = "\n".join(f"    {line}" if line else "" for line in body.split("\n"))
+    return f'??? {kind} "{title}"\n\n{indented}'
+
+
+def _output(output: NotebookNode, alt: str) -> str:
+    if output.output_type == "stream":
+        return _printed(output.text)
+    data: dict[str, Any] = output.data
+    if "image/svg+xml" in data:
+        if not alt:
+            raise ValueError('a picture has no words for who cannot see it: give its cell alt="..."')
+        encoded = base64.b64encode(data["image/svg+xml"].encode()).decode()
+        return f'<img class="picture" alt="{html.escape(alt)}" src="data:image/svg+xml;base64,{encoded}">'
+    return _printed(data["text/plain"])
+
+
+def _printed(text: str) -> str:
+    return f"``` {{ .text .printed }}\n{text.rstrip()}\n```"
+
+
+def started(pool: ThreadPoolExecutor) -> dict[Path, Future[NotebookNode]]:
+    """Every chapter, being executed."""
+    return {chapter: pool.submit(executed, chapter) for chapter in CHAPTERS}
+
+
+@cache
+def _all() -> dict[Path, Future[NotebookNode]]:
+    return started(ThreadPoolExecutor(KERNELS))
+
+
+def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
+    """Put a chapter's execution in its place; leave every other page as it is."""
+    chapter = ROOT / "docs" / page.file.src_uri
+    return rendered(_all()[chapter].result()) if chapter in CHAPTERS else markdown

@@ -1,0 +1,1 @@
+"""One file a panel: each gathers the numbers of one step of the walk."""

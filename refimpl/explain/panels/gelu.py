@@ -1,0 +1,53 @@
+"""The one non-linearity of the feed-forward block, and the numbers that it meets."""
+
+from typing import Any
+
+import numpy as np
+
+from refimpl.bert.forward import encoder_layer
+from refimpl.bert.ops import ACTIVATIONS
+from refimpl.explain.panel import Panel
+from refimpl.explain.scene import Array, Scene
+
+EDGES = np.round(np.arange(-5.0, 5.01, 0.2), 1)
+CURVE = np.round(np.arange(-5.0, 5.01, 0.1), 1)
+
+
+def panel(scene: Scene) -> Panel:
+    """For each layer a histogram of what enters the activation, over all of the question's tokens and features."""
+    config = scene.weights.config
+    activation = ACTIVATIONS[config.hidden_act]
+    return Panel(
+        "gelu",
+        "Feed-forward and GELU",
+        (
+            f"Between two matrix products of the feed-forward block, {config.intermediate_size:,} numbers a token pass "
+            "through GELU: x times the share of a normal distribution that lies below x.",
+            "Large positive numbers pass unchanged and large negative ones become almost 0; the bars count the numbers "
+            "that your question really sends there.",
+        ),
+        (activation, encoder_layer),
+        {
+            "edges": EDGES.tolist(),
+            "curve": [CURVE.tolist(), activation(CURVE).tolist()],
+            "layers": [
+                _layer(scene.trace[f"layer.{i}.intermediate_dense"], scene.trace[f"layer.{i}.intermediate"])
+                for i in range(config.num_hidden_layers)
+            ],
+        },
+    )
+
+
+def _layer(before: Array, after: Array) -> dict[str, Any]:
+    counts, _ = np.histogram(before, EDGES)
+    return {
+        "counts": counts.tolist(),
+        "below": int((before < EDGES[0]).sum()),
+        "above": int((before > EDGES[-1]).sum()),
+        "total": int(before.size),
+        "negative": float((before < 0).mean()),
+        "mean_before": float(before.mean()),
+        "mean_after": float(after.mean()),
+        "least_after": float(after.min()),
+        "most_after": float(after.max()),
+    }

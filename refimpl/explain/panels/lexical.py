@@ -1,0 +1,62 @@
+"""BM25, term by term: whole numbers only, from which the page computes every variant for any k1 and b."""
+
+from collections import Counter
+from typing import Any
+
+import numpy as np
+
+from refimpl.explain.panel import Panel
+from refimpl.explain.scene import Scene
+from refimpl.sparse.bm25.formulas import VARIANTS, idf_lucene, idf_robertson, tf_okapi, tf_robertson
+
+DEFAULTS = {"k1": 1.5, "b": 0.75, "epsilon": 0.25, "variant": "pymilvus"}
+
+
+def panel(scene: Scene) -> Panel:
+    """The question's terms with their df, each document's tf and length, and the collection's counts."""
+    statistics = scene.statistics
+    asked = Counter(scene.analyzer(scene.question.text))
+    rows = {term: statistics.vocabulary.get(term) for term in asked}
+    terms = [
+        {"term": term, "count": count, "df": 0 if rows[term] is None else int(statistics.df[rows[term]])}
+        for term, count in asked.items()
+    ]
+    return Panel(
+        "lexical",
+        "BM25",
+        (
+            "BM25 looks for the question's very words: a term counts for more the fewer documents hold it (idf) and "
+            "the more often this document does (tf), but each further occurrence adds less (k1) and long documents are "
+            "held back (b).",
+            "Move k1 and b or choose another published variant: the page computes the scores anew, from counts over "
+            f"all {statistics.n_docs:,} documents of {scene.collection.name}.",
+        ),
+        (idf_robertson, idf_lucene, tf_okapi, tf_robertson),
+        {
+            **DEFAULTS,
+            "variants": [
+                {
+                    "name": variant.name,
+                    "idf": variant.idf.__name__,
+                    "tf": variant.tf.__name__,
+                    "delta": variant.delta,
+                    "counts_empty": variant.counts_empty,
+                }
+                for variant in VARIANTS.values()
+            ],
+            "n_docs": statistics.n_docs,
+            "n_empty": statistics.n_empty,
+            "total_len": statistics.total_len,
+            "df_counts": [
+                list(map(int, pair)) for pair in zip(*np.unique(statistics.df, return_counts=True), strict=True)
+            ],
+            "terms": terms,
+            "documents": [_document(scene, text.text, list(asked)) for text in scene.documents],
+        },
+    )
+
+
+def _document(scene: Scene, text: str, terms: list[str]) -> dict[str, Any]:
+    tokens = scene.analyzer(text)
+    held = Counter(tokens)
+    return {"length": len(tokens), "tf": [held[term] for term in terms]}

@@ -1,0 +1,67 @@
+"""The last look: MaxSim between the tokens of the question and of each document, or a cross-encoder."""
+
+from typing import Any
+
+import numpy as np
+
+from refimpl.bert.heads import l2_normalize
+from refimpl.explain.panel import SHOWN_TOKENS, Panel, float32
+from refimpl.explain.scene import Scene, Text
+from refimpl.reranker.cross_encoder import CrossEncoderRerankFunction
+from refimpl.reranker.maxsim import MaxSimRerankFunction, max_sim
+
+COSINE_WEIGHT = 0.25  # MaxSimRerankFunction's own
+
+
+def panel(scene: Scene, cross_encoder: str | None) -> Panel:
+    """Token by token cosines and MaxSim scores; with `cross_encoder`, its scores beside them."""
+    data: dict[str, Any] = {
+        "question": scene.question.tokens[1:-1][:SHOWN_TOKENS],
+        "rest": max(0, len(scene.question.tokens) - 2 - SHOWN_TOKENS),
+        "cosine_weight": COSINE_WEIGHT,
+        "documents": [_late(scene.question, document) for document in scene.documents],
+    }
+    prose = (
+        "MaxSim keeps a vector for every token: each of the question's tokens seeks the document's token with the "
+        "greatest cosine, and the mean of these best ones is the document's score.",
+        f"The score here mixes it with the cosine of the two whole texts, {COSINE_WEIGHT} cosine + {1 - COSINE_WEIGHT} "
+        "MaxSim, and the map shows the cosines with the best of each row framed.",
+    )
+    sources: tuple[Any, ...] = (max_sim, MaxSimRerankFunction.similarity)
+    if cross_encoder is not None:
+        data["cross_encoder"] = _crossed(scene, cross_encoder)
+        sources += (CrossEncoderRerankFunction.raw_scores,)
+    return Panel("reranking", "Reranking", prose, sources, data)
+
+
+def _late(question: Text, document: Text) -> dict[str, Any]:
+    ours, theirs = l2_normalize(question.hidden_states[1:-1]), l2_normalize(document.hidden_states[1:-1])
+    late, cosine = max_sim(ours, theirs), float(question.vector @ document.vector)
+    cosines = ours @ theirs.T
+    best = cosines.argmax(axis=1) if cosines.size else np.zeros(0, np.int64)
+    tokens = document.tokens[1:-1]
+    return {
+        "tokens": tokens[:SHOWN_TOKENS],
+        "rest": max(0, len(tokens) - SHOWN_TOKENS),
+        "map": float32(cosines[:SHOWN_TOKENS, :SHOWN_TOKENS]),
+        "best": [
+            {"at": int(at), "token": tokens[at], "cosine": float(row[at])}
+            for row, at in zip(cosines[:SHOWN_TOKENS], best, strict=False)
+        ],
+        "late": late,
+        "cosine": cosine,
+        "score": COSINE_WEIGHT * cosine + (1 - COSINE_WEIGHT) * late,
+    }
+
+
+def _crossed(scene: Scene, model: str) -> dict[str, Any]:
+    function = CrossEncoderRerankFunction(model, dtype="float64")
+    texts = [document.text for document in scene.documents]
+    tokens = function.tokens(scene.question.text, texts)
+    return {
+        "model": model.rstrip("/").rpartition("/")[2],
+        "activation": function.activation,
+        "logits": function.raw_scores(tokens).tolist(),
+        "scores": function.scores(scene.question.text, texts).tolist(),
+        "lengths": tokens.lengths.tolist(),
+    }

@@ -1,0 +1,60 @@
+"""SPLADE's expansion: the words that the model adds to a text, and how they meet in the inner product."""
+
+from typing import Any
+
+from scipy.sparse import csr_array
+
+from refimpl.explain.panel import Panel
+from refimpl.explain.scene import Scene
+from refimpl.sparse.splade import SpladeEmbeddingFunction, largest_logits
+
+SHOWN_TERMS = 24
+
+
+def panel(scene: Scene, model: str) -> Panel:
+    """The heaviest terms of every text and each document's score as a sum over the terms that it shares."""
+    function = SpladeEmbeddingFunction(model, dtype="float64")
+    texts = [text.text for text in scene.texts]
+    rows = function(texts)
+    pieces = [set(function.tokenizer.tokens_of(text)) for text in texts]
+    return Panel(
+        "splade",
+        "SPLADE",
+        (
+            "SPLADE also answers with words and weights, but a masked-language model chooses them: besides the words "
+            "that stand in the text it adds words that could have stood there, so that texts meet that share no word.",
+            "A word's weight is log(1 + x) of the largest positive score x that any token of the text gives it, and "
+            "two texts' score is the sum, over the words in both, of the products of their weights.",
+        ),
+        (largest_logits,),
+        {
+            "model": model.rpartition("/")[2],
+            "texts": [
+                {
+                    "name": text.name,
+                    "terms": [
+                        {"term": term, "weight": weight, "written": term in written}
+                        for term, weight in function.decode(rows[[i]])[:SHOWN_TERMS]
+                    ],
+                    "count": int(rows.indptr[i + 1] - rows.indptr[i]),
+                    "added": sum(term not in written for term, _ in function.decode(rows[[i]])),
+                }
+                for i, (text, written) in enumerate(zip(scene.texts, pieces, strict=True))
+            ],
+            "documents": [_shared(function, rows[[0]], rows[[i]]) for i in range(1, len(texts))],
+        },
+    )
+
+
+def _shared(function: SpladeEmbeddingFunction, question: csr_array, document: csr_array) -> dict[str, Any]:
+    products = csr_array(question.multiply(document))
+    in_question, in_document = dict(function.decode(question)), dict(function.decode(document))
+    heaviest = function.decode(products)
+    return {
+        "score": float(products.sum()),
+        "count": len(heaviest),
+        "terms": [
+            {"term": term, "question": in_question[term], "document": in_document[term], "product": product}
+            for term, product in heaviest[:SHOWN_TERMS]
+        ],
+    }

@@ -1,0 +1,118 @@
+"""What the panels share: the chosen documents, and every text as the encoder saw it, in float64."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from refimpl import models
+from refimpl.bert.forward import forward
+from refimpl.bert.heads import l2_normalize, mean_pool
+from refimpl.bert.weights import BertWeights
+from refimpl.dense.minilm import MiniLMEmbeddingFunction
+from refimpl.explain.choose import MODEL, choose
+from refimpl.explain.collection import Collection
+from refimpl.sparse.analyzers import build_default_analyzer
+from refimpl.sparse.bm25.statistics import CorpusStatistics
+from refimpl.sparse.corpus import Analyze, tokenize
+from refimpl.tokens import Tokenizer
+
+Array = np.ndarray
+
+NO_CUT = (1 << 31) - 1  # tokens: a window that cuts nothing, to see what the real one lost
+
+
+@dataclass(frozen=True)
+class Text:
+    """A text, its tokens within the window and beyond it, and its hidden states from the textbook forward."""
+
+    name: str
+    id: str
+    text: str
+    tokens: list[str]
+    input_ids: Int[Array, " tokens"]
+    token_type_ids: Int[Array, " tokens"]
+    lost: list[str]
+    hidden_states: Float[Array, "tokens hidden"]
+    pooled: Float[Array, " hidden"]
+    vector: Float[Array, " hidden"]
+
+
+@dataclass(frozen=True)
+class Scene:
+    """The question, the documents on the page, and the whole collection's term statistics.
+
+    `trace` holds every intermediate of the question's forward pass by its published name, leading axis 1.
+    """
+
+    question: Text
+    documents: list[Text]
+    collection: Collection
+    trace: dict[str, Array]
+    weights: BertWeights
+    max_length: int
+    analyzer: Analyze
+    statistics: CorpusStatistics
+
+    @property
+    def texts(self) -> list[Text]:
+        """The question, then the documents."""
+        return [self.question, *self.documents]
+
+    @property
+    def cosines(self) -> Float[Array, " documents"]:
+        """The question's cosine with each document."""
+        return np.array([document.vector @ self.question.vector for document in self.documents])
+
+
+def build(question: str, collection: Collection, most: int, *, show_progress: bool = False) -> Scene:
+    """Choose the documents and compute what the panels share.
+
+    Up to `most` documents are all taken; of more, `choose` takes the best. Raises ValueError for a question without
+    text and for `most` below 1.
+    """
+    if not question.strip():
+        raise ValueError(f"the question is empty ({question!r}): give at least one word")
+    if most < 1:
+        raise ValueError(f"a page shows at least 1 document, got {most}")
+    analyzer: Analyze = build_default_analyzer("en")
+    statistics = CorpusStatistics()
+    statistics.add(tokenize(collection.texts, analyzer))
+    rows = list(range(len(collection.texts)))
+    if len(rows) > most:
+        rows = choose(question, collection.texts, analyzer, most, show_progress=show_progress)
+    folder = models.path(MODEL)
+    function, whole = MiniLMEmbeddingFunction(folder, dtype="float64"), Tokenizer(folder, NO_CUT)
+    documents = [
+        _seen(function, whole, f"Document {number}", collection.ids[row], collection.texts[row])
+        for number, row in enumerate(rows, start=1)
+    ]
+    return Scene(
+        question=_seen(function, whole, "Question", "", question),
+        documents=documents,
+        collection=collection,
+        trace=function.trace(question),
+        weights=function.weights,
+        max_length=function.tokenizer.max_length,
+        analyzer=analyzer,
+        statistics=statistics,
+    )
+
+
+def _seen(function: MiniLMEmbeddingFunction, whole: Tokenizer, name: str, doc_id: str, text: str) -> Text:
+    batch = function.tokenizer([text]).padded()
+    walk = forward(function.weights, batch.input_ids, batch.attention_mask, batch.token_type_ids)
+    pooled = mean_pool(walk.last_hidden_state, batch.attention_mask)
+    tokens = function.tokenizer.tokens_of(text)
+    return Text(
+        name=name,
+        id=doc_id,
+        text=text,
+        tokens=tokens,
+        input_ids=batch.input_ids[0],
+        token_type_ids=batch.token_type_ids[0],
+        lost=whole.tokens_of(text)[len(tokens) - 1 : -1],  # the window keeps room for [SEP], which both end in
+        hidden_states=walk.last_hidden_state[0],
+        pooled=pooled[0],
+        vector=l2_normalize(pooled)[0],
+    )

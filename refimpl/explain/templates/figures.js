@@ -1,0 +1,138 @@
+// How anything gets onto the page: elements whose texts are set as text, controls, tables, and charts by Vega-Lite.
+
+function element(kind, attributes = {}, ...children) {
+  const made = document.createElement(kind);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (name === "class") made.className = value;
+    else made.setAttribute(name, value);
+  }
+  made.append(...children); // strings become text nodes, never markup
+  return made;
+}
+
+// Little-endian numbers in base64 to nested arrays of the stated shape.
+function unpacked({ dtype, shape, base64 }) {
+  const bytes = Uint8Array.from(atob(base64), letter => letter.charCodeAt(0));
+  const flat = dtype === "uint16"
+    ? Array.from(new Uint16Array(bytes.buffer), value => value / 65535)
+    : Array.from(new Float32Array(bytes.buffer));
+  return nested(flat, shape);
+}
+
+function nested(flat, shape) {
+  if (shape.length === 1) return flat;
+  const [first, ...rest] = shape, size = rest.reduce((a, b) => a * b, 1);
+  return Array.from({ length: first }, (_, i) => nested(flat.slice(i * size, (i + 1) * size), rest));
+}
+
+const short = value => (value === null || value === undefined ? "–" : Number(value.toPrecision(4)).toString());
+
+// A panel's parts: controls above, then what is said (and read aloud), then figures and tables in the order of asking.
+function workspace(host) {
+  const controls = element("div", { class: "controls" });
+  const said = element("p", { class: "said", role: "status" });
+  host.append(controls, said);
+  const key = host.dataset.panel;
+  let made = 0;
+  return {
+    key,
+    say(...parts) { said.replaceChildren(...parts); },
+    choice(label, name, options, change) {
+      const id = `${key}-${name}`, select = element("select", { id, name });
+      options.forEach(([value, text]) => select.append(element("option", { value: String(value) }, text)));
+      select.addEventListener("input", () => change(select.value));
+      controls.append(element("div", { class: "control" }, element("label", { for: id }, label), select));
+      return select;
+    },
+    slider(label, name, { min, max, step, value }, change) {
+      const id = `${key}-${name}`;
+      const input = element("input", { id, name, type: "range", min, max, step, value });
+      const shown = element("output", { for: id }, String(value));
+      input.addEventListener("input", () => { shown.textContent = input.value; change(Number(input.value)); });
+      controls.append(element("div", { class: "control" }, element("label", { for: id }, label, " ", shown), input));
+      return input;
+    },
+    figure(title) {
+      const inner = element("div", { "aria-hidden": "true" }); // Vega names its own marks; one image says it better
+      const chart = element("div", { class: "chart", role: "img", "data-chart": `${key}-${++made}` }, inner);
+      const caption = element("figcaption", {}, title);
+      const scroller = element("div", { class: "scroller", tabindex: "0", role: "region", "aria-label": title }, chart);
+      host.append(element("figure", {}, caption, scroller));
+      return chart;
+    },
+    table(title) {
+      const table = element("table", { "data-table": `${key}-${++made}` });
+      const scroller = element("div", { class: "scroller", tabindex: "0", role: "region", "aria-label": title }, table);
+      host.append(element("h3", {}, title), scroller);
+      return table;
+    },
+    block(kind, attributes = {}) {
+      const made = element(kind, attributes);
+      host.append(made);
+      return made;
+    },
+  };
+}
+
+// Rows of cells under named columns; a cell is a string, a number (kept whole in data-value) or an element.
+function fill(table, columns, rows) {
+  const head = element("tr", {}, ...columns.map(column => element("th", { scope: "col" }, column)));
+  const body = rows.map(cells => element("tr", {}, ...cells.map((cell, i) => {
+    const kind = i === 0 ? "th" : "td", attributes = i === 0 ? { scope: "row" } : { "data-label": columns[i] };
+    if (typeof cell === "number") attributes["data-value"] = String(cell);
+    return element(kind, attributes, typeof cell === "number" ? short(cell) : cell ?? "–");
+  })));
+  table.replaceChildren(element("thead", {}, head), element("tbody", {}, ...body));
+}
+
+const drawing = new WeakMap();
+const drawn = new Map(); // host: its current view, for redrawing and for closing
+
+// Draw `spec(width)` in `host`; while a drawing runs only the newest of the later ones is kept.
+function draw(host, spec, label, listen) {
+  const wanted = { spec, label, listen };
+  const state = drawing.get(host) ?? { running: null, next: null };
+  drawing.set(host, state);
+  state.next = wanted;
+  state.running ??= (async () => {
+    while (state.next) {
+      const { spec: make, label: said, listen: on } = state.next;
+      state.next = null;
+      host.setAttribute("aria-label", said);
+      drawn.get(host)?.finalize();
+      const width = host.parentElement.clientWidth;
+      const result = await window.vegaEmbed(host.firstChild, { ...make(width), ...frame() }, EMBED);
+      drawn.set(host, result);
+      if (on) on(result.view);
+    }
+    state.running = null;
+  })();
+  return state.running;
+}
+
+// `ast` interprets expressions, so that the page needs no eval and its policy can forbid it.
+const EMBED = { ast: true, renderer: "svg", actions: false, mode: "vega-lite" };
+
+const colour = name => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
+
+function frame() {
+  const [ink, soft, line] = ["ink", "soft", "line"].map(colour);
+  const text = { labelColor: ink, titleColor: soft, labelFontSize: 12, titleFontSize: 12, titleFontWeight: 400 };
+  return {
+    $schema: "https://vega.github.io/schema/vega-lite/v6.json", // a name; nothing is fetched
+    background: null,
+    config: {
+      font: "system-ui, -apple-system, 'Segoe UI', Roboto, 'Liberation Sans', Arial, sans-serif",
+      view: { stroke: null },
+      aria: false,
+      axis: { ...text, gridColor: line, domainColor: line, tickColor: line, labelLimit: 160 },
+      legend: { ...text, labelLimit: 220, orient: "bottom", columns: 3 },
+      header: { labelColor: ink, titleColor: soft },
+      text: { color: ink },
+      rule: { color: soft },
+      bar: { color: colour("side-1") },
+      line: { color: colour("side-1") },
+      range: { category: [0, 1, 2, 3, 4, 5, 6, 7].map(i => colour(`side-${i}`)) },
+    },
+  };
+}

@@ -1,0 +1,29 @@
+// Start: set every panel up, draw them in order, and again when the colour scheme or the width changes.
+
+const numbers = JSON.parse(document.getElementById("data").textContent);
+const shows = [...document.querySelectorAll("[data-panel]")].map(host => {
+  const show = panels[host.dataset.panel](numbers[host.dataset.panel], workspace(host));
+  return show;
+});
+
+async function drawAll() {
+  for (const show of shows) await show();
+}
+
+function openSource() {
+  document.getElementById(location.hash.slice(1))?.closest("details")?.setAttribute("open", "");
+}
+
+let width = document.documentElement.clientWidth, pending = 0;
+window.addEventListener("resize", () => {
+  clearTimeout(pending);
+  pending = setTimeout(() => {
+    if (document.documentElement.clientWidth === width) return;
+    width = document.documentElement.clientWidth;
+    drawAll();
+  }, 150);
+});
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", drawAll);
+window.addEventListener("hashchange", openSource);
+openSource();
+drawAll().then(() => { document.documentElement.dataset.ready = "true"; });

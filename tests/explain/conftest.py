@@ -1,0 +1,80 @@
+"""One page, made once, and a browser to open it in: Debian's Chromium, driven by Playwright, offline."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from refimpl.explain import page, panels
+from refimpl.explain.collection import Collection
+from refimpl.explain.scene import Scene, build
+
+QUESTION = "Where was Alan Turing born, and when did Turing test machines?"
+DOCUMENTS = [
+    "Artificial intelligence was founded as an academic discipline in 1956.",
+    "Alan Turing was the first person to conduct substantial research in AI.",
+    "Born in Maida Vale, London, Turing was raised in southern England.",
+    "The Turing test asks whether a machine can imitate a human; Turing proposed it in 1950; Turing called it a game. "
+    + " ".join(
+        f"Person number {i} asked machine number {i} about weather, music, arithmetic and chess." for i in range(9)
+    ),
+    "Of the and to, which they were.",  # stop words alone: without a term, though not without text
+]
+
+
+@pytest.fixture(scope="session")
+def scene() -> Scene:
+    """Five documents: one longer than Lucene's exact lengths, one without any term, a term in more than half."""
+    return build(QUESTION, Collection("five.txt", [f"line {i}" for i in range(1, 6)], DOCUMENTS), most=5)
+
+
+@pytest.fixture(scope="session")
+def made(scene: Scene) -> dict[str, Any]:
+    """Each panel's numbers by its key, as Python holds them."""
+    return {panel.key: panel.data for panel in panels(scene, "splade-tiny", None)}
+
+
+@pytest.fixture(scope="session")
+def page_file(scene: Scene, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    file = tmp_path_factory.mktemp("page") / "page.html"
+    file.write_text(page.html(scene, panels(scene, "splade-tiny", None)), encoding="utf-8")
+    return file
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Any]:
+    """A running browser; skips where Chromium is not installed."""
+    path = shutil.which("chromium") or shutil.which("chromium-browser")
+    if path is None:
+        pytest.skip("Chromium is not installed (apt-get install chromium)")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def opened(chromium: Any) -> Iterator[Callable[..., Any]]:
+    """Opens a file and waits until it is drawn; at the end fails on any console message, error or request."""
+    contexts, said, asked = [], [], []
+
+    def show(file: Path, width: int = 1280, scheme: str = "light", height: int = 900) -> Any:
+        context = chromium.new_context(viewport={"width": width, "height": height}, color_scheme=scheme, offline=True)
+        contexts.append(context)
+        tab = context.new_page()
+        tab.on("console", lambda message: said.append(f"{message.type}: {message.text}"))
+        tab.on("pageerror", lambda error: said.append(f"error: {error}"))
+        tab.on("request", lambda request: asked.append(request.url))
+        tab.goto(file.as_uri())
+        tab.locator("html[data-ready=true]").wait_for(state="attached", timeout=60_000)
+        return tab
+
+    yield show
+    for context in contexts:
+        context.close()
+    assert said == []
+    assert [url for url in asked if not url.startswith(("file:", "data:"))] == []
