@@ -107,7 +107,9 @@ def _pairs(problem: Problem, singles: list[Trial], tolerance: float, until: floa
     promising = list(combinations(ranked[:PROMISING], 2))
     rest = [pair for pair in combinations(ranked, 2) if pair[1] not in ranked[:PROMISING]]
     slow = [pair for pair in rest if pair[0] in ranked[:PROMISING] and (pair[0].slow or pair[1].slow)]
-    for stage in (promising, *_rows(pair for pair in rest if not (pair[0].slow or pair[1].slow)), slow):
+    quick = _rows(pair for pair in rest if not (pair[0].slow or pair[1].slow))
+    stages: list[Sequence[Turned]] = [promising, *quick, slow]
+    for stage in stages:
         found = False
         for pair in stage:
             if time.monotonic() < until and compatible(*pair):
