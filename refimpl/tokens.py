@@ -117,6 +117,16 @@ class Tokenizer:
         """The word pieces of one text, special tokens added, as the vocabulary spells them."""
         return list(self._tokenizer.encode(text).tokens)
 
+    def beyond(self, text: str) -> list[str]:
+        """The word pieces of one text that the window cuts off, in order, without special tokens."""
+        lost = self._tokenizer.encode(text).overflowing
+        return [
+            token
+            for part in lost
+            for token, special in zip(part.tokens, part.special_tokens_mask, strict=True)
+            if not special
+        ]
+
     def _pack(self, encodings: list[tokenizers.Encoding]) -> Tokens:
         lengths = np.fromiter((len(e.ids) for e in encodings), dtype=np.int64, count=len(encodings))
         total = int(lengths.sum())
