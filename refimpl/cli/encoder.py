@@ -107,9 +107,8 @@ def _stage_table(stages: list[Any], prefix: str) -> Table:
             c = stage.comparison
             numbers = (f"{c.max_abs:.1e}", f"{c.tolerance:.1e}") if c else ("", "")
             out = f"{c.out} of {c.total}" if c and c.out else ""
-            table.add_row(
-                escape(stage.name), *numbers, escape(": ".join(filter(None, (stage.verdict, out, stage.note))))
-            )
+            said = [stage.verdict if c or stage.departs else "", out, stage.note]
+            table.add_row(escape(stage.name), *numbers, escape(", ".join(filter(None, said))))
     return table
 
 
