@@ -162,6 +162,16 @@ class Tokenizer:
         encoding = self._tokenizer.encode(prompt)
         return len(encoding.ids) - (encoding.special_tokens_mask[-1] if encoding.ids else 0)
 
+    def beyond(self, text: str) -> list[str]:
+        """The word pieces of one text that the window cuts off, in order, without special tokens."""
+        lost = self._tokenizer.encode(text).overflowing
+        return [
+            token
+            for part in lost
+            for token, special in zip(part.tokens, part.special_tokens_mask, strict=True)
+            if not special
+        ]
+
     def _pack(self, encodings: list[tokenizers.Encoding]) -> Tokens:
         lengths = np.fromiter((len(e.ids) for e in encodings), dtype=np.int64, count=len(encodings))
         total = int(lengths.sum())
