@@ -99,6 +99,14 @@ class VariedEncoder:
         return self._weights.get(_of_weights(variant), lambda: self._vary(variant))
 
     def _tokenize(self, variant: EncoderVariant, max_length: int) -> Tokens:
+        try:
+            return self._encode(variant, max_length)
+        except (TypeError, ValueError, AttributeError):
+            raise
+        except Exception as error:  # the library raises nothing more specific: a text too short to be cut so far
+            raise ValueError(str(error)) from error
+
+    def _encode(self, variant: EncoderVariant, max_length: int) -> Tokens:
         tokenizer = varied_tokenizer(self.folder, max_length, variant.tokenizing, variant.truncation)
         firsts = [variant.prefix + text for text in self.firsts]
         if self.seconds is None:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import expit, log_softmax, softmax
 
+from refimpl import models
 from refimpl.bert.heads import classifier_logits, sequence_logits
 from refimpl.bert.ops import linear
 from refimpl.bert.weights import BertWeights
@@ -152,7 +153,8 @@ def diagnose_rerank(
     if scores.shape != (len(texts),):
         raise ValueError(f"given must be {(len(texts),)}, a score a document in their order, got {scores.shape}")
     reference = CrossEncoderRerankFunction(model_path, dtype="float64")
-    encoder = VariedEncoder(Path(model_path), [query] * len(texts), texts, reference.tokenizer.max_length)
+    folder = models.path(str(model_path))
+    encoder = VariedEncoder(folder, [query] * len(texts), texts, reference.tokenizer.max_length)
     departures = np.abs(scores - reference.scores(query, texts))
     difference = float(departures.max())
     if difference <= tolerance:

@@ -106,18 +106,21 @@ def _pairs(problem: Problem, singles: list[Trial], tolerance: float, until: floa
     ranked = [trial.turned[0] for trial in singles]
     promising = list(combinations(ranked[:PROMISING], 2))
     rest = [pair for pair in combinations(ranked, 2) if pair[1] not in ranked[:PROMISING]]
-    slow = [pair for pair in rest if pair[0] in ranked[:PROMISING] and (pair[0].slow or pair[1].slow)]
-    quick = _rows(pair for pair in rest if not (pair[0].slow or pair[1].slow))
-    stages: list[Sequence[Turned]] = [promising, *quick, slow]
+    slow = [pair for pair in rest if pair[0] in ranked[:PROMISING] and _any_slow(pair)]
+    stages: list[Sequence[Turned]] = [promising, *_rows(pair for pair in rest if not _any_slow(pair)), slow]
     for stage in stages:
         found = False
         for pair in stage:
-            if time.monotonic() < until and compatible(*pair):
+            if time.monotonic() < until and compatible(pair[0], pair[1]):
                 trial = _trial(problem, pair, few=True)
                 found |= trial.largest <= tolerance
                 yield trial
         if found:
             return
+
+
+def _any_slow(turned: Turned) -> bool:
+    return any(knob.slow for knob in turned)
 
 
 def _rows(pairs: Iterable[Turned]) -> list[list[Turned]]:

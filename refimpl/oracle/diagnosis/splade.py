@@ -41,7 +41,6 @@ SATURATIONS: dict[str, Callable[[Array], Array]] = {
     "none": lambda x: x,
 }
 REDUCTIONS: dict[str, Callable[[Array], Array]] = {
-    "max": lambda weights: weights.max(axis=0),
     "sum": lambda weights: weights.sum(axis=0),
     "mean": lambda weights: weights.mean(axis=0),
 }
@@ -102,8 +101,11 @@ class SpladeProblem:
     def _row(self, variant: SpladeVariant, states: States, text: int) -> Array:
         used = _used(variant.reduced, states.mask[text])
         logits = masked_lm_logits(self.encoder.weights(variant), states.hidden_states[text, used])
-        weights = SATURATIONS[variant.saturation](logits)
-        row = REDUCTIONS[variant.reduce](weights)
+        saturate = SATURATIONS[variant.saturation]
+        if variant.reduce == "max":  # saturation rises with the logit, so it may come after
+            row = saturate(logits.max(axis=0))
+        else:
+            row = REDUCTIONS[variant.reduce](saturate(logits))
         if variant.kept:
             row = np.where(row >= np.partition(row, -variant.kept)[-variant.kept], row, 0.0)
         return np.asarray(row)
@@ -118,7 +120,7 @@ def diagnose_splade(
     Raises TypeError for what are no texts, ValueError where `given` has another shape.
     """
     checked = check_texts(texts, "texts")
-    folder = models.path("splade-tiny") if model_path is None else Path(model_path)
+    folder = models.path("splade-tiny" if model_path is None else str(model_path))
     rows = np.asarray(given.toarray() if issparse(given) else given, dtype=np.float64)  # type: ignore[union-attr]  # sparse
     reference = SpladeEmbeddingFunction(str(folder), dtype="float64")
     if rows.shape != (len(checked), reference.dim):

@@ -29,7 +29,7 @@ def lucene(docs=DOCS, queries=QUERIES, **faults):
     df = Counter(term for doc in docs for term in set(doc))
     inner = {
         "lucene": lambda d: 1 + (size - d + 0.5) / (d + 0.5),
-        "clamped": lambda d: max((size - d + 0.5) / (d + 0.5), 1),
+        "clamped": lambda d: 1 + (size - d + 0.5) / (d + 0.5) if 2 * d <= size else 1,
         "robertson": lambda d: (size - d + 0.5) / (d + 0.5),
         "atire": lambda d: size / d,
     }[f["idf"]]
@@ -87,7 +87,7 @@ PAIRS = [
     ("k1 = 0.9 and b = 0.4", "lengths in one byte"),
     ("statistics per segment, 3 segments", "times k1 + 1"),
     ("query terms as a set", "log base 10"),
-    ("idf of robertson", "empty documents counted"),
+    ("idf of atire", "empty documents counted"),
     ("lengths of distinct terms", "negated scores"),
     ("negative idf set to 0", "scores over the best"),
 ]

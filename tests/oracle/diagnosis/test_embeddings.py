@@ -1,10 +1,13 @@
 """Faults put into an independent BERT, alone and in pairs, are named; without one the verdict is that it matches."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 from faulty_bert import FaultyBert
 
-from refimpl.oracle.diagnosis import diagnose_embeddings
+from refimpl.oracle.diagnosis import diagnose_embeddings, embeddings
+from refimpl.oracle.diagnosis.search import explain
 
 TOLERANCE = 1e-10  # both compute in float64
 
@@ -129,8 +132,14 @@ def test_right_vectors_match(small_folder, texts):
     assert str(diagnosis).startswith("matches")
 
 
+@pytest.fixture
+def hurried(monkeypatch):
+    """All pairs would be tried in vain."""
+    monkeypatch.setattr(embeddings, "explain", partial(explain, budget_s=1.0))
+
+
 @pytest.mark.usefixtures("quick")
-def test_noise_is_no_known_cause(small_folder, texts):
+def test_noise_is_no_known_cause(small_folder, texts, hurried):
     given = FaultyBert(small_folder)(texts)
     given += np.random.default_rng(0).normal(0, 0.01, given.shape)
     diagnosis = diagnose_embeddings(given, texts, model_path=small_folder, tolerance=TOLERANCE)
@@ -140,7 +149,8 @@ def test_noise_is_no_known_cause(small_folder, texts):
     assert "100%" not in str(diagnosis)
 
 
-def test_part_of_it_is_never_called_all(small_folder, texts):
+@pytest.mark.usefixtures("quick")
+def test_part_of_it_is_never_called_all(small_folder, texts, hurried):
     given = FaultyBert(small_folder, norm="none")(texts)
     given[0, 0] += 1e-6
     diagnosis = diagnose_embeddings(given, texts, model_path=small_folder, tolerance=TOLERANCE)

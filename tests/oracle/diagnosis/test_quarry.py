@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import quarry
 from gguf_files import write_gguf
-from llama_server import llama_server
+from llama_server import KEY, llama_server
 
 from refimpl import models
 from refimpl.oracle import golden
@@ -66,11 +66,11 @@ def test_llama_cpp_matches_within_its_tanh_gelu(minilm_folder, tmp_path):
     """Observed 1 - cos of 7e-7 is 5e-4 an entry; below that the diagnosis knows what it is."""
     import requests
 
-    server = llama_server(write_gguf(minilm_folder, tmp_path / "m.gguf", rank=False), pooling="MEAN", key=quarry.KEY)
+    server = llama_server(write_gguf(minilm_folder, tmp_path / "m.gguf", rank=False), pooling="MEAN")
     answer = requests.post(
         f"{server.listening_address}/v1/embeddings",
         json={"input": quarry.TEXTS, "model": "x"},
-        headers={"Authorization": f"Bearer {quarry.KEY}"},
+        headers={"Authorization": f"Bearer {KEY}"},
         timeout=60,
     ).json()
     vectors = np.array([entry["embedding"] for entry in sorted(answer["data"], key=lambda entry: entry["index"])])
@@ -102,7 +102,7 @@ def test_rank_bm25_and_milvus_lite_in_one_flush_match():
 
 def test_pymilvus_model_matches_in_bm25_and_splade_text_by_text():
     import nltk
-    from pymilvus.model.sparse import BM25EmbeddingFunction, SpladeEmbeddingFunction
+    from pymilvus.model.sparse import BM25EmbeddingFunction
     from pymilvus.model.sparse.bm25 import build_default_analyzer
 
     os.environ["NLTK_DATA"] = folder = str(models.path("nltk-data"))
@@ -111,8 +111,7 @@ def test_pymilvus_model_matches_in_bm25_and_splade_text_by_text():
     asked = ["apple doctors", "learning by example"]
     given = (bm25.encode_queries(asked) @ bm25.encode_documents(quarry.TEXTS).T).toarray()
     assert diagnose_bm25(given, quarry.TEXTS, asked, tolerance=1e-5).matches
-    splade = SpladeEmbeddingFunction(str(models.path("splade-tiny")), device="cpu")
-    rows = np.vstack([splade.encode_documents([text]).toarray() for text in quarry.TEXTS])
+    rows = np.vstack([quarry.pymilvus_splade_rows([text]) for text in quarry.TEXTS])
     assert diagnose_splade(rows, quarry.TEXTS, tolerance=2e-5).matches
 
 
