@@ -58,11 +58,14 @@ def explain(problem: Problem, tolerance: float, budget_s: float = BUDGET_S) -> t
     """The knobs and pairs of knobs that explain something of the difference, best first."""
     until = time.monotonic() + budget_s
     start = _trial(problem, (), few=False)
-    singles = _tried(problem, [knob for knob in problem.knobs if not knob.slow])
-    checked = _checked(problem, singles, tolerance)
-    if not any(trial.largest <= tolerance for trial in checked):
-        singles = sorted(singles + _tried(problem, [knob for knob in problem.knobs if knob.slow]), key=_order)
+    singles: list[Trial] = []
+    checked: list[Trial] = []
+    for effort in range(3):
+        singles += _tried(problem, [knob for knob in problem.knobs if knob.effort == effort])
+        singles.sort(key=_order)
         checked = _checked(problem, singles, tolerance)
+        if any(trial.largest <= tolerance for trial in checked):
+            break
     if not any(trial.largest <= tolerance for trial in checked):
         pairs = _completed(problem, singles, tolerance, until)
         if not any(trial.largest <= tolerance for trial in pairs):
@@ -79,8 +82,8 @@ def _order(trial: Trial) -> tuple[float, int]:
 
 
 def _tried(problem: Problem, knobs: Sequence[Knob]) -> list[Trial]:
-    """Each knob alone on few texts, best first."""
-    return sorted((_trial(problem, (knob,), few=True) for knob in knobs), key=_order)
+    """Each knob alone on few texts."""
+    return [_trial(problem, (knob,), few=True) for knob in knobs]
 
 
 def _checked(problem: Problem, trials: list[Trial], tolerance: float) -> list[Trial]:
@@ -120,7 +123,7 @@ def _pairs(problem: Problem, singles: list[Trial], tolerance: float, until: floa
 
 
 def _any_slow(turned: Turned) -> bool:
-    return any(knob.slow for knob in turned)
+    return any(knob.effort for knob in turned)
 
 
 def _rows(pairs: Iterable[Turned]) -> list[list[Turned]]:
