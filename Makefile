@@ -14,7 +14,7 @@ demo: $(VENV)/.installed
 	$(BIN)/refimpl demo
 
 test: $(VENV)/.installed
-	$(BIN)/python -m pytest -m "not peer and not nfcorpus and not huge"
+	$(TESTS) -m "not peer and not nfcorpus and not huge"
 
 bench: $(VENV)/.installed
 	$(BIN)/python -m pytest --benchmark
@@ -32,7 +32,7 @@ docs: $(VENV)/.installed
 peers: $(VENV)/.peers
 
 peer-test: $(VENV)/.peers
-	$(BIN)/python -m pytest -m "peer and not huge"
+	$(TESTS) -m "peer and not huge"
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "refimpl needs Python 3.11 or newer; name one with: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
