@@ -37,9 +37,12 @@ def test_make_targets_exist(command):
 
 @pytest.fixture(scope="module")
 def scratch(tmp_path_factory) -> Path:
-    """A folder for the commands' files, with the texts that the README embeds."""
+    """A folder for the commands' files, with the texts that the README embeds and the function that it checks."""
     folder = tmp_path_factory.mktemp("readme")
     (folder / "texts.txt").write_text("one\ntwo\n")
+    (folder / "mine.py").write_text(
+        "from refimpl import MiniLMEmbeddingFunction\nencode = MiniLMEmbeddingFunction().encode_documents\n"
+    )
     return folder
 
 
