@@ -63,10 +63,10 @@ class BM25Corpus:
         counted = len(rows) if variant.n_counts_empty else int(np.count_nonzero(lengths))
         averaged = lengths if variant.avgdl_counts_empty else lengths[lengths > 0]
         avgdl = max(float(averaged.mean()) if len(averaged) else 0.0, 1e-300)
-        measured = LENGTHS[variant.lengths](self, rows, avgdl)
+        measured = np.broadcast_to(LENGTHS[variant.lengths](self, rows, avgdl)[:, None], counts.shape)
         weigh = VARIANTS[variant.tf].tf
         with np.errstate(invalid="ignore", divide="ignore"):  # 0 / 0 where k1 is 0 and a term absent
-            tf = weigh(counts, measured[:, None], avgdl, variant.k1, variant.b, variant.delta)
+            tf = weigh(counts, measured, avgdl, variant.k1, variant.b, variant.delta)
         if variant.tf_again:
             tf = tf * counts
         if not variant.absent_terms:

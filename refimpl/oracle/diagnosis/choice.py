@@ -13,6 +13,7 @@ from refimpl.tokens import Tokens
 Array = np.ndarray
 
 FEW, ALL = 3, 8
+LOOKED_AT = 500  # texts that the few are chosen from
 AFFORDABLE = 64  # tokens a text that every hypothesis can be tried on
 
 
@@ -22,10 +23,16 @@ class Chosen:
 
     few: Array
     all: Array
+    lengths: Array
+    """Of every given text, in tokens."""
 
-    def rows(self, *, few: bool) -> Array:
-        """The one or the other."""
-        return self.few if few else self.all
+    def batches(self, *, few: bool) -> list[Array]:
+        """The few in one batch, or all in batches of texts of like length, which need little padding."""
+        if few:
+            return [self.few]
+        order = self.all[np.argsort(self.lengths[self.all], kind="stable")]
+        lengths = self.lengths[order]
+        return np.split(order, np.flatnonzero(lengths[1:] > 1.5 * lengths[:-1]) + 1)
 
 
 def choose(departures: Array, tokens: Tokens, varied: Iterable[Tokens], tolerance: float) -> Chosen:
@@ -36,13 +43,14 @@ def choose(departures: Array, tokens: Tokens, varied: Iterable[Tokens], toleranc
     """
     departed = np.flatnonzero(departures > tolerance)
     short = [int(i) for i in departed if tokens.lengths[i] <= AFFORDABLE]
+    varied = list(varied)
     few = _covering(short or _by_length(departed, tokens)[:1], tokens, varied)
     worst = [i for i in departed[np.argsort(-departures[departed], kind="stable")] if i not in few]
-    calm = _by_length(np.flatnonzero(departures <= tolerance), tokens)
+    calm = _covering([int(i) for i in np.flatnonzero(departures <= tolerance)], tokens, varied)
     longest = _by_length(departed, tokens)[::-1][:1]
-    more = [*worst[:2], *longest, *calm[: len(calm) // 2 + 1][-2:], *_by_length(departed, tokens)]
+    more = [*worst[:2], *longest, *calm[:2], *_by_length(departed, tokens)]
     everything = list(dict.fromkeys([*few, *more]))[:ALL]
-    return Chosen(np.array(few, dtype=np.int64), np.array(everything, dtype=np.int64))
+    return Chosen(np.array(few, dtype=np.int64), np.array(everything, dtype=np.int64), tokens.lengths)
 
 
 def varied_tokens(encoder: VariedEncoder) -> list[Tokens]:
@@ -58,12 +66,12 @@ def varied_tokens(encoder: VariedEncoder) -> list[Tokens]:
 
 def _covering(candidates: list[int], tokens: Tokens, varied: Iterable[Tokens]) -> list[int]:
     """Few candidates that show as many of the variations as can be, shorter ones first."""
-    ordered = _by_length(np.array(candidates, dtype=np.int64), tokens)
-    plain = {i: _ids(tokens, i) for i in ordered}
+    ordered = _by_length(np.array(candidates, dtype=np.int64), tokens)[:LOOKED_AT]
+    plain = _ids(tokens, ordered)
     shows = {i: set[int]() for i in ordered}
     for number, other in enumerate(varied):
-        for i in ordered:
-            if _ids(other, i) != plain[i]:
+        for i, ids in _ids(other, ordered).items():
+            if ids != plain[i]:
                 shows[i].add(number)
     chosen: list[int] = []
     seen: set[int] = set()
@@ -75,9 +83,9 @@ def _covering(candidates: list[int], tokens: Tokens, varied: Iterable[Tokens]) -
     return chosen
 
 
-def _ids(tokens: Tokens, text: int) -> bytes:
-    start = int(tokens.starts[text])
-    return tokens.input_ids[start : start + int(tokens.lengths[text])].tobytes()
+def _ids(tokens: Tokens, texts: list[int]) -> dict[int, bytes]:
+    starts = tokens.starts
+    return {i: tokens.input_ids[starts[i] : starts[i] + tokens.lengths[i]].tobytes() for i in texts}
 
 
 def _by_length(rows: Array, tokens: Tokens) -> list[int]:

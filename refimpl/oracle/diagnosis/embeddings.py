@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 
 from refimpl import models
 from refimpl.base import check_texts
-from refimpl.dense.minilm import MiniLMEmbeddingFunction, TruncationWarning
+from refimpl.dense.minilm import MiniLMEmbeddingFunction
 from refimpl.oracle.diagnosis.choice import Chosen, choose, varied_tokens
 from refimpl.oracle.diagnosis.encoder import EncoderVariant, VariedEncoder
 from refimpl.oracle.diagnosis.encoder_causes import ENCODER
@@ -17,8 +17,10 @@ from refimpl.oracle.diagnosis.knobs import Knob, turned
 from refimpl.oracle.diagnosis.pooling import HEAD, EmbeddingVariant, pooled
 from refimpl.oracle.diagnosis.search import Turned, explain
 from refimpl.oracle.diagnosis.verdict import Cause, Diagnosis
+from refimpl.tokens import TruncationWarning
 
 Array = np.ndarray
+AT_A_TIME = 256
 MOST_TOKENS = 4096  # in float64 for all texts; with more, float32 says which texts depart
 
 
@@ -32,13 +34,17 @@ class EmbeddingProblem:
 
     def errors(self, turned_knobs: Turned, *, few: bool) -> Array:
         """Given less computed vectors, flat; infinite where the model cannot be run like this."""
-        rows = self.chosen.rows(few=few)
         variant = turned(EmbeddingVariant(), turned_knobs)
         try:
-            vectors = pooled(variant, self.encoder.weights(variant), self.encoder.states(variant, rows))
+            return np.concatenate([self._errors(variant, rows) for rows in self.chosen.batches(few=few)])
         except (ValueError, KeyError, AttributeError):  # too long for the positions, no such tensor, no such setting
             return np.array([np.inf])
-        return np.asarray(self.given[rows] - vectors).ravel()
+
+    def _errors(self, variant: EmbeddingVariant, rows: Array) -> Array:
+        states = self.encoder.states(variant, rows)
+        vectors = pooled(variant, self.encoder.weights(variant), states)
+        defined = states.mask.any(axis=1)  # without special tokens an empty text has no vector, and is no evidence
+        return np.asarray(self.given[rows] - vectors)[defined].ravel()
 
     def names(self, turned_knobs: Turned) -> tuple[str, ...]:
         """What the knobs are called."""
@@ -54,7 +60,7 @@ def diagnose_embeddings(
     Raises TypeError for what are no texts, ValueError where `given` has another shape.
     """
     checked = check_texts(texts, "texts")
-    folder = models.path("all-MiniLM-L6-v2") if model_path is None else Path(model_path)
+    folder = models.path("all-MiniLM-L6-v2" if model_path is None else str(model_path))
     vectors = np.asarray(given, dtype=np.float64)
     encoder = VariedEncoder(folder, checked)
     width = encoder.published.config.hidden_size
@@ -86,9 +92,14 @@ def _another_order(given: Array, expected: Array, tolerance: float) -> Cause | N
     """The right vectors at other texts: batches sorted by length and not put back, or concurrent answers mixed up."""
     if len(given) < 2:
         return None
-    nearest = np.argmax(given @ expected.T, axis=1)  # of unit vectors
-    residual = float(np.abs(given - expected[nearest]).max())
-    if residual > tolerance or len(np.unique(nearest)) < 2:
+    residual, found = 0.0, set[int]()
+    for rows in np.array_split(given, -(-len(given) // AT_A_TIME)):
+        nearest = np.argmax(rows @ expected.T, axis=1)  # of unit vectors
+        residual = max(residual, float(np.abs(rows - expected[nearest]).max()))
+        found.update(nearest.tolist())
+        if residual > tolerance:
+            return None
+    if len(found) < 2:
         return None
     explanation = "the vectors are right and stand at other texts: sorted by length, or answers mixed up"
     return Cause(("rows in another order",), explanation, residual, 1.0, True)

@@ -12,7 +12,7 @@ from refimpl.bert.forward import Forward, forward
 from refimpl.bert.weights import BertWeights
 from refimpl.oracle.diagnosis.blocks import BLOCKS
 from refimpl.oracle.diagnosis.tensors import PRECISIONS, REWIRINGS
-from refimpl.oracle.diagnosis.tokenizing import VariedTokenizer
+from refimpl.oracle.diagnosis.tokenizing import varied_tokenizer
 from refimpl.tokens import Tokenizer, Tokens
 
 Array = np.ndarray
@@ -99,7 +99,15 @@ class VariedEncoder:
         return self._weights.get(_of_weights(variant), lambda: self._vary(variant))
 
     def _tokenize(self, variant: EncoderVariant, max_length: int) -> Tokens:
-        tokenizer = VariedTokenizer(self.folder, max_length, variant.tokenizing, variant.truncation)
+        try:
+            return self._encode(variant, max_length)
+        except (TypeError, ValueError, AttributeError):
+            raise
+        except Exception as error:  # the library raises nothing more specific: a text too short to be cut so far
+            raise ValueError(str(error)) from error
+
+    def _encode(self, variant: EncoderVariant, max_length: int) -> Tokens:
+        tokenizer = varied_tokenizer(self.folder, max_length, variant.tokenizing, variant.truncation)
         firsts = [variant.prefix + text for text in self.firsts]
         if self.seconds is None:
             return tokenizer(firsts)

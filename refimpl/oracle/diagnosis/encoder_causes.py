@@ -133,14 +133,14 @@ WIRING = tuple(
 )
 
 PRECISION = tuple(
-    Knob(f"{name} weights", explanation, {"precision": precision})
+    Knob(name, explanation, {"precision": precision})
     for name, precision, explanation in (
-        ("float16", "float16", "the weights are rounded to float16"),
-        ("bfloat16", "bfloat16", "the weights are rounded to bfloat16"),
-        ("int8", "int8", "matrices are rounded to int8, one symmetric scale a tensor"),
-        ("int8 by row", "int8 by row", "matrices are rounded to int8, one symmetric scale a row (per channel)"),
-        ("uint8", "uint8", "matrices are rounded to uint8, one scale and zero point a tensor"),
-        ("Q8_0", "q8_0", "matrices are rounded to int8 in blocks of 32, as ggml's Q8_0"),
+        ("float16 weights", "float16", "the weights are rounded to float16"),
+        ("bfloat16 weights", "bfloat16", "the weights are rounded to bfloat16"),
+        ("int8 weights", "int8", "matrices are rounded to int8, one symmetric scale a tensor"),
+        ("int8 weights by row", "int8 by row", "matrices are rounded to int8, one symmetric scale a row (per channel)"),
+        ("uint8 weights", "uint8", "matrices are rounded to uint8, one scale and zero point a tensor"),
+        ("Q8_0 weights", "q8_0", "matrices are rounded to int8 in blocks of 32, as ggml's Q8_0"),
     )
 )
 

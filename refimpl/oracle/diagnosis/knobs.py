@@ -19,9 +19,10 @@ class Knob:
     settings: Mapping[str, Any] = field(default_factory=dict)
 
     @property
-    def slow(self) -> bool:
-        """Whether it makes the texts long, so that it is tried last."""
-        return bool(self.settings.get("padded_to"))
+    def effort(self) -> int:
+        """0; 1 where it pads the texts to the longest, 2 to a fixed number of tokens, so that it is tried later."""
+        padded_to = self.settings.get("padded_to", 0)
+        return 0 if not padded_to else 1 if padded_to < 0 else 2
 
 
 def compatible(first: Knob, second: Knob) -> bool:

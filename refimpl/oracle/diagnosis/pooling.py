@@ -28,6 +28,7 @@ class EmbeddingVariant(EncoderVariant):
 def pooled(variant: EmbeddingVariant, weights: BertWeights, states: States) -> Array:
     """The vectors `(texts, hidden)` that `variant` makes of hidden states; KeyError without the weights for it."""
     mask = states.mask if variant.pooling_masked else np.ones_like(states.mask)
+    mask = mask | (~mask.any(axis=1, keepdims=True) & (np.arange(mask.shape[1]) == 0))
     if variant.pooling == "pooler":
         vectors = pooler(weights, states.hidden_states)
     else:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import expit, log_softmax, softmax
 
+from refimpl import models
 from refimpl.bert.heads import classifier_logits, sequence_logits
 from refimpl.bert.ops import linear
 from refimpl.bert.weights import BertWeights
@@ -111,12 +112,11 @@ class RerankProblem:
     def errors(self, turned_knobs: Turned, *, few: bool) -> Array:
         """Given less computed scores."""
         variant = turned(self.start, turned_knobs)
-        rows = np.arange(len(self.given)) if _needs_all(variant) else self.chosen.rows(few=few)
+        batches = [np.arange(len(self.given))] if _needs_all(variant) else self.chosen.batches(few=few)
         try:
-            scores = self.scores(variant, rows)
+            return np.concatenate([self.given[rows] - self.scores(variant, rows) for rows in batches])
         except (ValueError, KeyError, AttributeError):
             return np.array([np.inf])
-        return self.given[rows] - scores
 
     def scores(self, variant: RerankVariant, rows: Array) -> Array:
         """The documents' scores."""
@@ -153,7 +153,8 @@ def diagnose_rerank(
     if scores.shape != (len(texts),):
         raise ValueError(f"given must be {(len(texts),)}, a score a document in their order, got {scores.shape}")
     reference = CrossEncoderRerankFunction(model_path, dtype="float64")
-    encoder = VariedEncoder(Path(model_path), [query] * len(texts), texts, reference.tokenizer.max_length)
+    folder = models.path(str(model_path))
+    encoder = VariedEncoder(folder, [query] * len(texts), texts, reference.tokenizer.max_length)
     departures = np.abs(scores - reference.scores(query, texts))
     difference = float(departures.max())
     if difference <= tolerance:

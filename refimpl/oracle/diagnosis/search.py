@@ -4,23 +4,25 @@ Every hypothesis is tried on few texts, the best on all that were chosen; pairs 
 """
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from itertools import combinations, groupby
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
 from refimpl.oracle.diagnosis.knobs import Knob, compatible
-from refimpl.oracle.diagnosis.verdict import TELLING, Cause
+from refimpl.oracle.diagnosis.verdict import NEAREST, TELLING, Cause
 
 Array = np.ndarray
 Turned = tuple[Knob, ...]
 
-VERIFIED = 8  # hypotheses that are tried on all chosen texts
+MOST_VERIFIED = 24  # hypotheses, perfect on few texts, that are tried on all chosen ones
 PROMISING = 12  # singles that slow knobs are paired with
 BUDGET_S = 75.0  # for pairs; with the rest a diagnosis stays under two minutes
 
 
+@runtime_checkable
 class Problem(Protocol):
     """What was given, and a reference that can be varied."""
 
@@ -56,11 +58,14 @@ def explain(problem: Problem, tolerance: float, budget_s: float = BUDGET_S) -> t
     """The knobs and pairs of knobs that explain something of the difference, best first."""
     until = time.monotonic() + budget_s
     start = _trial(problem, (), few=False)
-    singles = _tried(problem, [knob for knob in problem.knobs if not knob.slow])
-    checked = _checked(problem, singles, tolerance)
-    if not any(trial.largest <= tolerance for trial in checked):
-        singles = sorted(singles + _tried(problem, [knob for knob in problem.knobs if knob.slow]), key=_order)
+    singles: list[Trial] = []
+    checked: list[Trial] = []
+    for effort in range(3):
+        singles += _tried(problem, [knob for knob in problem.knobs if knob.effort == effort])
+        singles.sort(key=_order)
         checked = _checked(problem, singles, tolerance)
+        if any(trial.largest <= tolerance for trial in checked):
+            break
     if not any(trial.largest <= tolerance for trial in checked):
         pairs = _completed(problem, singles, tolerance, until)
         if not any(trial.largest <= tolerance for trial in pairs):
@@ -77,15 +82,15 @@ def _order(trial: Trial) -> tuple[float, int]:
 
 
 def _tried(problem: Problem, knobs: Sequence[Knob]) -> list[Trial]:
-    """Each knob alone on few texts, best first."""
-    return sorted((_trial(problem, (knob,), few=True) for knob in knobs), key=_order)
+    """Each knob alone on few texts."""
+    return [_trial(problem, (knob,), few=True) for knob in knobs]
 
 
 def _checked(problem: Problem, trials: list[Trial], tolerance: float) -> list[Trial]:
-    """The best trials, on all chosen texts; many can be perfect on few texts, and all those are tried."""
-    perfect = sum(trial.largest <= tolerance for trial in trials)
-    chosen = trials[: max(VERIFIED, min(perfect, 3 * VERIFIED))]
-    return [_trial(problem, trial.turned, few=False) for trial in chosen if np.isfinite(trial.squares)]
+    """On all chosen texts: the trials that are perfect on few, else the best, which are to be told as the nearest."""
+    perfect = [trial for trial in trials if trial.largest <= tolerance]
+    chosen = perfect[:MOST_VERIFIED] or [trial for trial in trials[:NEAREST] if np.isfinite(trial.squares)]
+    return [_trial(problem, trial.turned, few=False) for trial in chosen]
 
 
 def _completed(problem: Problem, singles: list[Trial], tolerance: float, until: float) -> list[Trial]:
@@ -93,25 +98,37 @@ def _completed(problem: Problem, singles: list[Trial], tolerance: float, until: 
     halves = [trial.turned[0] for trial in singles if trial.largest <= tolerance][:3]
     pairs = [(half, trial.turned[0]) for half in halves for trial in singles if compatible(half, trial.turned[0])]
     tried = [_trial(problem, pair, few=False) for pair in pairs if time.monotonic() < until]
-    return sorted(tried, key=_order)[:VERIFIED]
+    return sorted(tried, key=_order)[:NEAREST]
 
 
 def _pairs(problem: Problem, singles: list[Trial], tolerance: float, until: float) -> Iterator[Trial]:
-    """Pairs on few texts, those of good singles first, until the time is over or one is found that is perfect.
+    """Pairs on few texts, until the time is over or one is found that is perfect.
 
-    Slow knobs are only paired with good ones.
+    First those of the best singles, then each with all others; slow knobs are paired with the best only.
     """
     ranked = [trial.turned[0] for trial in singles]
-    found = False
-    for slow in (False, True):
-        for i, first in enumerate(ranked):
-            for second in ranked[i + 1 :] if not slow or i < PROMISING else ():
-                if time.monotonic() < until and compatible(first, second) and slow == (first.slow or second.slow):
-                    trial = _trial(problem, (first, second), few=True)
-                    found |= trial.largest <= tolerance
-                    yield trial
-            if found:
-                return
+    promising = list(combinations(ranked[:PROMISING], 2))
+    rest = [pair for pair in combinations(ranked, 2) if pair[1] not in ranked[:PROMISING]]
+    slow = [pair for pair in rest if pair[0] in ranked[:PROMISING] and _any_slow(pair)]
+    stages: list[Sequence[Turned]] = [promising, *_rows(pair for pair in rest if not _any_slow(pair)), slow]
+    for stage in stages:
+        found = False
+        for pair in stage:
+            if time.monotonic() < until and compatible(pair[0], pair[1]):
+                trial = _trial(problem, pair, few=True)
+                found |= trial.largest <= tolerance
+                yield trial
+        if found:
+            return
+
+
+def _any_slow(turned: Turned) -> bool:
+    return any(knob.effort for knob in turned)
+
+
+def _rows(pairs: Iterable[Turned]) -> list[list[Turned]]:
+    """The pairs of each first knob."""
+    return [list(row) for _, row in groupby(pairs, key=lambda pair: pair[0])]
 
 
 def _telling(pairs: list[Trial], singles: list[Trial], tolerance: float) -> list[Trial]:

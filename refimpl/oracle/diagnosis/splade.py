@@ -41,7 +41,6 @@ SATURATIONS: dict[str, Callable[[Array], Array]] = {
     "none": lambda x: x,
 }
 REDUCTIONS: dict[str, Callable[[Array], Array]] = {
-    "max": lambda weights: weights.max(axis=0),
     "sum": lambda weights: weights.sum(axis=0),
     "mean": lambda weights: weights.mean(axis=0),
 }
@@ -84,13 +83,15 @@ class SpladeProblem:
 
     def errors(self, turned_knobs: Turned, *, few: bool) -> Array:
         """Given less computed rows, flat."""
-        rows = self.chosen.rows(few=few)
         variant = turned(SpladeVariant(), turned_knobs)
         try:
-            states = self.encoder.states(variant, rows)
-            computed = [self._row(variant, states, i) for i in range(len(rows))]
+            return np.concatenate([self._errors(variant, rows) for rows in self.chosen.batches(few=few)])
         except (ValueError, KeyError, AttributeError):
             return np.array([np.inf])
+
+    def _errors(self, variant: SpladeVariant, rows: Array) -> Array:
+        states = self.encoder.states(variant, rows)
+        computed = [self._row(variant, states, i) for i in range(len(rows))]
         return np.asarray(self.given[rows] - np.array(computed)).ravel()
 
     def names(self, turned_knobs: Turned) -> tuple[str, ...]:
@@ -100,8 +101,11 @@ class SpladeProblem:
     def _row(self, variant: SpladeVariant, states: States, text: int) -> Array:
         used = _used(variant.reduced, states.mask[text])
         logits = masked_lm_logits(self.encoder.weights(variant), states.hidden_states[text, used])
-        weights = SATURATIONS[variant.saturation](logits)
-        row = REDUCTIONS[variant.reduce](weights)
+        saturate = SATURATIONS[variant.saturation]
+        if variant.reduce == "max":  # saturation rises with the logit, so it may come after
+            row = saturate(logits.max(axis=0))
+        else:
+            row = REDUCTIONS[variant.reduce](saturate(logits))
         if variant.kept:
             row = np.where(row >= np.partition(row, -variant.kept)[-variant.kept], row, 0.0)
         return np.asarray(row)
@@ -116,7 +120,7 @@ def diagnose_splade(
     Raises TypeError for what are no texts, ValueError where `given` has another shape.
     """
     checked = check_texts(texts, "texts")
-    folder = models.path("splade-tiny") if model_path is None else Path(model_path)
+    folder = models.path("splade-tiny" if model_path is None else str(model_path))
     rows = np.asarray(given.toarray() if issparse(given) else given, dtype=np.float64)  # type: ignore[union-attr]  # sparse
     reference = SpladeEmbeddingFunction(str(folder), dtype="float64")
     if rows.shape != (len(checked), reference.dim):

@@ -12,6 +12,13 @@ Tensors = dict[str, Array]
 """By published name; a change replaces what it changes."""
 
 
+FEWEST_ROWS = 8  # smaller matrices, such as the token types' two rows, are not worth a quantiser's while
+
+
+def _kept(tensor: Array) -> bool:
+    return tensor.ndim < 2 or len(tensor) < FEWEST_ROWS
+
+
 def _float16(tensor: Array) -> Array:
     with np.errstate(over="ignore"):
         return tensor.astype(np.float16).astype(tensor.dtype)
@@ -31,16 +38,16 @@ def _symmetric(tensor: Array, largest: Array) -> Array:
 
 def _int8(tensor: Array) -> Array:
     """Symmetric, 255 steps over the tensor's largest magnitude."""
-    return tensor if tensor.ndim < 2 else _symmetric(tensor, np.abs(tensor).max())
+    return tensor if _kept(tensor) else _symmetric(tensor, np.abs(tensor).max(keepdims=True))
 
 
 def _int8_by_row(tensor: Array) -> Array:
-    return tensor if tensor.ndim < 2 else _symmetric(tensor, np.abs(tensor).max(axis=1, keepdims=True))
+    return tensor if _kept(tensor) else _symmetric(tensor, np.abs(tensor).max(axis=1, keepdims=True))
 
 
 def _uint8(tensor: Array) -> Array:
     """Asymmetric, 256 steps from the least to the greatest, zero among them."""
-    if tensor.ndim < 2:
+    if _kept(tensor):
         return tensor
     least, greatest = min(float(tensor.min()), 0.0), max(float(tensor.max()), 0.0)
     scale = (greatest - least) / 255.0 or 1.0
@@ -50,7 +57,7 @@ def _uint8(tensor: Array) -> Array:
 
 def _q8_0(tensor: Array) -> Array:
     """Blocks of 32 along a row, each with a float16 scale, as ggml's Q8_0."""
-    if tensor.ndim < 2 or tensor.shape[1] % 32:
+    if _kept(tensor) or tensor.shape[1] % 32:
         return tensor
     blocks = tensor.reshape(-1, 32)
     scale = np.abs(blocks).max(axis=1, keepdims=True) / 127.0

@@ -60,7 +60,7 @@ def diagnose_tokens(
     checked = check_texts(texts, "texts")
     if len(given) != len(checked):
         raise ValueError(f"given must hold a list of ids for each of {len(checked)} texts, got {len(given)}")
-    folder = models.path("all-MiniLM-L6-v2") if model_path is None else Path(model_path)
+    folder = models.path("all-MiniLM-L6-v2" if model_path is None else str(model_path))
     problem = TokenProblem([[int(i) for i in ids] for ids in given], VariedEncoder(folder, checked))
     errors = problem.errors((), few=False)
     difference = float(errors.max(initial=0.0))

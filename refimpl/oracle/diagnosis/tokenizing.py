@@ -1,6 +1,7 @@
 """Tokenizers as faulty code has them: the model's own with one setting changed."""
 
 from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
 
 import tokenizers
@@ -81,3 +82,13 @@ class VariedTokenizer(Tokenizer):
             TOKENIZINGS[change](self._tokenizer)
         # anew, for the room that special tokens take may have changed
         self._tokenizer.enable_truncation(max_length, **TRUNCATIONS[truncation])
+
+
+def varied_tokenizer(folder: Path, max_length: int, changes: tuple[str, ...], truncation: str) -> VariedTokenizer:
+    """The tokenizer, kept from one diagnosis to the next while its file stays what it is."""
+    return _kept(folder, (folder / "tokenizer.json").stat().st_mtime_ns, max_length, changes, truncation)
+
+
+@lru_cache(maxsize=64)
+def _kept(folder: Path, written: int, max_length: int, changes: tuple[str, ...], truncation: str) -> VariedTokenizer:
+    return VariedTokenizer(folder, max_length, changes, truncation)

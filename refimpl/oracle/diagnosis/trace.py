@@ -59,7 +59,7 @@ def diagnose_trace(
     Raises ValueError for a name that there is not, and for no intermediates at all.
     """
     check_texts([text], "texts")
-    folder = models.path("all-MiniLM-L6-v2") if model_path is None else Path(model_path)
+    folder = models.path("all-MiniLM-L6-v2" if model_path is None else str(model_path))
     problem = TraceProblem(
         {name: np.asarray(value, dtype=np.float64) for name, value in given.items()}, VariedEncoder(folder, [text])
     )

@@ -1,0 +1,242 @@
+"""BERT written once more, one text at a time, with the faults that a diagnosis has to find; none of refimpl in it."""
+
+import json
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import ml_dtypes
+import numpy as np
+import tokenizers
+from safetensors.numpy import load_file, save_file
+
+SIZES = {"hidden_size": 32, "num_hidden_layers": 3, "num_attention_heads": 4, "intermediate_size": 64}
+
+
+def write_small_model(folder: Path, tokenizer_json: Path) -> Path:
+    """A model folder with MiniLM's vocabulary and every head, its weights noise."""
+    config = {
+        "model_type": "bert",
+        "vocab_size": 30522,
+        "max_position_embeddings": 512,
+        "type_vocab_size": 2,
+        "layer_norm_eps": 1e-12,
+        "hidden_act": "gelu",
+        "pad_token_id": 0,
+        "sentence_transformers": {"activation_fn": "torch.nn.modules.linear.Identity"},
+        **SIZES,
+    }
+    (folder / "config.json").write_text(json.dumps(config))
+    (folder / "sentence_bert_config.json").write_text('{"max_seq_length": 256}')
+    (folder / "tokenizer_config.json").write_text('{"model_max_length": 24}')  # of pairs
+    (folder / "tokenizer.json").write_text(tokenizer_json.read_text("utf-8"), "utf-8")
+    save_file(_noise(config), folder / "model.safetensors")
+    return folder
+
+
+def _noise(config: dict[str, Any]) -> dict[str, np.ndarray]:
+    random = np.random.default_rng(11)
+    hidden, wide, vocab = config["hidden_size"], config["intermediate_size"], config["vocab_size"]
+    shapes: dict[str, tuple[int, ...]] = {
+        "embeddings.word_embeddings.weight": (vocab, hidden),
+        "embeddings.position_embeddings.weight": (config["max_position_embeddings"], hidden),
+        "embeddings.token_type_embeddings.weight": (2, hidden),
+        "cls.predictions.bias": (vocab,),
+    }
+    dense = {"pooler.dense": (hidden, hidden), "classifier": (1, hidden)}
+    dense["cls.predictions.transform.dense"] = (hidden, hidden)
+    norms = ["embeddings.LayerNorm", "cls.predictions.transform.LayerNorm"]
+    for i in range(config["num_hidden_layers"]):
+        layer = f"encoder.layer.{i}."
+        dense |= {f"{layer}attention.self.{name}": (hidden, hidden) for name in ("query", "key", "value")}
+        dense[f"{layer}attention.output.dense"] = (hidden, hidden)
+        dense[f"{layer}intermediate.dense"], dense[f"{layer}output.dense"] = (wide, hidden), (hidden, wide)
+        norms += [f"{layer}attention.output.LayerNorm", f"{layer}output.LayerNorm"]
+    for name, shape in dense.items():
+        shapes |= {f"{name}.weight": shape, f"{name}.bias": shape[:1]}
+    tensors = {name: random.normal(0, 0.3, shape).astype(np.float32) for name, shape in shapes.items()}
+    for name in norms:
+        tensors[f"{name}.weight"] = random.normal(1, 0.2, hidden).astype(np.float32)
+        tensors[f"{name}.bias"] = random.normal(0, 0.2, hidden).astype(np.float32)
+    return tensors
+
+
+@dataclass
+class Faults:
+    """What is done; the defaults are right."""
+
+    act: str = "erf"
+    eps: float = 1e-12
+    special: str = "[CLS] [SEP]"
+    lower: bool = True
+    accents: bool | None = None
+    han: bool = True
+    max_length: int = 256
+    cut: str = "right"
+    prefix: str = ""
+    segment: int = 0
+    first_position: int = 0
+    pad_to: int = 0
+    mask_attention: bool = True
+    mask_pooling: bool = True
+    block: str = "post"
+    swap: tuple[str, str] | None = None
+    transpose: tuple[str, ...] = ()
+    zero: tuple[str, ...] = ()
+    plain_norms: bool = False
+    divisor: str = "sqrt(head_dim)"
+    interleave: bool = False
+    ddof: int = 0
+    rounding: str = ""
+    layers: int = 3
+    pooling: str = "mean"
+    norm: str = "L2"
+    stored: str = ""
+
+
+class FaultyBert:
+    """Vectors of texts, float64, with `faults`."""
+
+    def __init__(self, folder: Path, **faults: Any) -> None:
+        self.f = Faults(**faults)
+        config = json.loads((folder / "config.json").read_text())
+        self.heads = config["num_attention_heads"]
+        self.w = {name: self._held(name, t) for name, t in load_file(folder / "model.safetensors").items()}
+        if self.f.swap:
+            a, b = self.f.swap
+            for name in [name for name in self.w if f"self.{a}" in name]:
+                other = name.replace(a, b)
+                self.w[name], self.w[other] = self.w[other], self.w[name]
+        self.tokenizer = tokenizers.Tokenizer.from_file(str(folder / "tokenizer.json"))
+        self.tokenizer.no_padding()
+        self.tokenizer.no_truncation()
+        self.tokenizer.normalizer = tokenizers.normalizers.BertNormalizer(
+            lowercase=self.f.lower, strip_accents=self.f.accents, handle_chinese_chars=self.f.han
+        )
+
+    def __call__(self, texts: list[str]) -> np.ndarray:
+        return np.array([self.vector(ids) for ids in self.ids(texts)])
+
+    def ids(self, texts: list[str]) -> list[list[int]]:
+        first, last = ("[CLS]" in self.f.special), ("[SEP]" in self.f.special)
+        found = []
+        for text in texts:
+            words = self.tokenizer.encode(self.f.prefix + text, add_special_tokens=False).ids
+            room = self.f.max_length - first - last
+            words = words[:room] if self.f.cut == "right" else words[max(len(words) - room, 0) :]
+            found.append([101] * first + words + [102] * last)
+        self.longest = max(map(len, found))
+        return found
+
+    def hidden(self, ids: list[int], segments: list[int] | None = None) -> tuple[np.ndarray, np.ndarray]:
+        """Hidden states `(seq, hidden)` and which of them are tokens."""
+        f, n = self.f, len(ids)
+        size = max(n, self.longest if f.pad_to == -1 else f.pad_to)
+        real = np.arange(size) < n
+        segments = (segments or [f.segment] * n) + [0] * (size - n)
+        x = self.w["embeddings.word_embeddings.weight"][ids + [0] * (size - n)]
+        x = x + self.w["embeddings.position_embeddings.weight"][f.first_position : f.first_position + size]
+        x = x + self.w["embeddings.token_type_embeddings.weight"][segments]
+        x = self._norm(x, "embeddings.LayerNorm")
+        visible = np.tile(real if f.mask_attention else np.ones(size, bool), (size, 1))
+        if f.block == "causal":
+            visible &= np.tri(size, dtype=bool)
+        for i in range(f.layers):
+            x = self._layer(x, f"encoder.layer.{i}.", visible)
+        return x, real
+
+    def vector(self, ids: list[int]) -> np.ndarray:
+        if not ids:
+            return np.zeros(SIZES["hidden_size"])
+        x, real = self.hidden(ids)
+        used = x[real] if self.f.mask_pooling else x
+        words = used[1:-1] if len(used) > 2 else used
+        v = {
+            "mean": lambda: used.sum(0) / len(used),
+            "CLS": lambda: x[0],
+            "max": lambda: used.max(0),
+            "last": lambda: used[-1],
+            "words": lambda: words.sum(0) / len(words),
+            "pooler": lambda: np.tanh(self._affine(x[0], "pooler.dense")),
+            "sum": lambda: used.sum(0),
+            "root": lambda: used.sum(0) / math.sqrt(len(used)),
+            "unit": lambda: np.mean([t / math.sqrt(t @ t) for t in used], axis=0),
+        }[self.f.pooling]()
+        by = {"L2": math.sqrt(v @ v), "none": 1.0, "L1": abs(v).sum(), "max": abs(v).max(), "squared": v @ v}
+        return self._stored(v / by[self.f.norm])
+
+    def _layer(self, x: np.ndarray, at: str, visible: np.ndarray) -> np.ndarray:
+        norm1, norm2 = f"{at}attention.output.LayerNorm", f"{at}output.LayerNorm"
+        if self.f.block == "pre":
+            x = x + self._attention(self._norm(x, norm1), at, visible)
+            return x + self._feed_forward(self._norm(x, norm2), at)
+        keep = 0.0 if self.f.block == "no residual" else 1.0
+        x = self._norm(keep * x + self._attention(x, at, visible), norm1)
+        return self._norm(keep * x + self._feed_forward(x, at), norm2)
+
+    def _attention(self, x: np.ndarray, at: str, visible: np.ndarray) -> np.ndarray:
+        hidden = x.shape[1]
+        dim = hidden // self.heads
+        divisor = {"sqrt(head_dim)": math.sqrt(dim), "1": 1.0, "sqrt(hidden)": math.sqrt(hidden), "head_dim": dim}
+        q, k, v = (self._affine(x, f"{at}attention.self.{name}") for name in ("query", "key", "value"))
+        context = np.zeros_like(x)
+        for head in range(self.heads):
+            columns = slice(head * dim, (head + 1) * dim)
+            read = slice(head, hidden, self.heads) if self.f.interleave else columns
+            scores = np.einsum("id,jd->ij", q[:, read], k[:, read]) / divisor[self.f.divisor]
+            weights = np.where(visible, np.exp(scores - np.where(visible, scores, -np.inf).max(1)[:, None]), 0.0)
+            context[:, columns] = np.einsum("ij,jd->id", weights / weights.sum(1)[:, None], v[:, read])
+        return self._affine(context, f"{at}attention.output.dense")
+
+    def _feed_forward(self, x: np.ndarray, at: str) -> np.ndarray:
+        x = self._affine(x, f"{at}intermediate.dense")
+        return self._affine(ACTS[self.f.act](x), f"{at}output.dense")
+
+    def _affine(self, x: np.ndarray, name: str) -> np.ndarray:
+        weight, bias = self.w[f"{name}.weight"], self.w[f"{name}.bias"]
+        if any(name.endswith(part) for part in self.f.transpose):
+            weight = np.swapaxes(weight, 0, 1)
+        return np.einsum("...i,oi->...o", x, weight) + bias
+
+    def _norm(self, x: np.ndarray, name: str) -> np.ndarray:
+        scaled = (x - x.mean(-1, keepdims=True)) / np.sqrt(x.var(-1, keepdims=True, ddof=self.f.ddof) + self.f.eps)
+        if self.f.plain_norms:
+            return scaled
+        return scaled * self.w[f"{name}.weight"] + self.w[f"{name}.bias"]
+
+    def _held(self, name: str, tensor: np.ndarray) -> np.ndarray:
+        if any(part in name for part in self.f.zero):
+            tensor = tensor * 0
+        return ROUNDINGS[self.f.rounding](tensor).astype(np.float64)
+
+    def _stored(self, v: np.ndarray) -> np.ndarray:
+        kind = self.f.stored
+        if kind.isdigit():
+            return np.array([float(f"{x:.{kind}f}") for x in v])
+        return v.astype({"": np.float64, "float16": np.float16, "bfloat16": ml_dtypes.bfloat16}[kind]).astype(float)
+
+
+ACTS = {
+    "erf": lambda x: x * np.vectorize(lambda t: 0.5 * math.erfc(-t / math.sqrt(2)))(x),
+    "tanh": lambda x: x / 2 * (1 + np.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3))),
+    "quick": lambda x: x / (1 + np.exp(-1.702 * x)),
+    "relu": lambda x: np.where(x > 0, x, 0),
+    "silu": lambda x: x / (1 + np.exp(-x)),
+}
+
+
+def _int8(tensor: np.ndarray, axis: int | None) -> np.ndarray:
+    if tensor.ndim == 1 or len(tensor) == 2:  # the token types stay as they are, as exporters leave them
+        return tensor
+    scale = np.max(np.abs(tensor), axis=axis, keepdims=True).astype(np.float32) / np.float32(127)
+    return np.rint(tensor / scale).astype(np.int8).astype(np.float32) * scale
+
+
+ROUNDINGS = {
+    "": lambda t: t,
+    "float16": lambda t: t.astype(np.float16),
+    "bfloat16": lambda t: t.astype(ml_dtypes.bfloat16).astype(np.float32),
+    "int8": lambda t: _int8(t, None),
+    "int8 by row": lambda t: _int8(t, 1),
+}
