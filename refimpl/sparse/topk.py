@@ -19,7 +19,7 @@ from refimpl.sparse.bm25.formulas import Idf
 from refimpl.sparse.outright import Joined, by_document
 from refimpl.sparse.postings import RANKS, Postings
 
-FEW_POSTINGS = 10_000  # a query with fewer is scored outright: cheaper than any bookkeeping
+FEW_POSTINGS = 12_000  # a query with fewer is scored outright: cheaper than any bookkeeping
 MOST_TOGETHER = 1 << 17  # postings scored outright at a time, some 40 bytes each
 LOOKUP_COST = 8  # finding one document in a list by bisection, in postings read
 SLACK = 1e-9  # relative: bounds are sums in another order than scores
