@@ -11,6 +11,7 @@ from scipy.sparse import csr_array, issparse
 from refimpl.base import check_texts
 from refimpl.sparse.analyzers import build_analyzer
 from refimpl.sparse.analyzers.build import READY_MADE
+from refimpl.sparse.asked import Asked
 from refimpl.sparse.bm25.checks import check_count, check_number, check_variant
 from refimpl.sparse.bm25.formulas import Idf, Variant
 from refimpl.sparse.corpus import Analyze, TermIds, count_matrix, term_ids, tokenize
@@ -108,8 +109,7 @@ class BM25Index:
         `queries` are texts, lists of tokens, or counts as in `from_counts`. Where a query has fewer hits, ids are -1
         and scores -inf. Raises TypeError and ValueError for queries that do not suit the index and for k < 1.
         """
-        counts = self._query_counts(queries)
-        return self._searcher.search(counts, check_count(k, "k"))
+        return self._searcher.search(self._asked(queries), check_count(k, "k"))
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the index as one file; killed at any instant, an old file at `path` is whole."""
@@ -186,23 +186,22 @@ class BM25Index:
         postings = build_postings(counts, doc_len, avgdl, variant, *tf)
         return cls(vocabulary, postings, idf, {**settings, "n_docs": len(doc_len), "avgdl": avgdl}, analyzer)
 
-    def _query_counts(self, queries: Any) -> csr_array:
+    def _asked(self, queries: Any) -> Asked:
         if issparse(queries):
             counts = _whole_counts(queries, "queries")
             if counts.shape[1] != self.n_terms:
                 raise ValueError(f"queries have {counts.shape[1]} columns, the index has {self.n_terms} terms")
-            return counts
+            return Asked.of_counts(counts)
         if self._vocabulary is None:
             raise TypeError("this index was built from counts: give queries as a sparse matrix of counts")
         if isinstance(queries, Sequence) and queries and all(isinstance(query, list | tuple) for query in queries):
-            asked = term_ids(queries)
+            tokens = term_ids(queries)
         else:
             texts = check_texts(queries, "queries")
             if self._analyzer is None and texts:
                 raise TypeError("this index has no analyzer: give queries as lists of tokens, or load it with one")
-            asked = term_ids([]) if self._analyzer is None else tokenize(texts, self._analyzer)
-        numbers = self._vocabulary.numbers(asked.terms).astype(np.int32)
-        return count_matrix(numbers[asked.ids], asked.lengths, self.n_terms)
+            tokens = term_ids([]) if self._analyzer is None else tokenize(texts, self._analyzer)
+        return Asked.of_tokens(tokens, self._vocabulary.numbers(tokens.terms), self.n_terms)
 
 
 def _settings(variant: str, k1: float, b: float, epsilon: float, delta: float | None) -> dict[str, Any]:

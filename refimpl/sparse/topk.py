@@ -5,19 +5,22 @@ than its greatest impact to any score, so once k documents are known to reach a 
 terms whose bounds sum to less need not be looked at. Terms are taken by descending bound; from each list only postings
 that can still reach the threshold are read, as a whole array. What is left is scored anew in one fixed order, so the
 scores are, to the last bit, those of adding up every document.
+
+Few postings are not worth the bookkeeping: `outright.py` scores all documents of such queries, many at once.
 """
 
 from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float64, Int64
-from scipy.sparse import csr_array
 
+from refimpl.sparse.asked import Asked
 from refimpl.sparse.bm25.formulas import Idf
+from refimpl.sparse.outright import Joined, by_document
 from refimpl.sparse.postings import RANKS, Postings
 
-FEW_POSTINGS = 20_000  # a query with fewer is scored outright: cheaper than any bookkeeping
-LEAST_TOGETHER, MOST_TOGETHER = 3, 1 << 21  # queries, postings: what one sparse product is worth and may need
+FEW_POSTINGS = 12_000  # a query with fewer is scored outright: cheaper than any bookkeeping
+MOST_TOGETHER = 1 << 17  # postings scored outright at a time, some 40 bytes each
 LOOKUP_COST = 8  # finding one document in a list by bisection, in postings read
 SLACK = 1e-9  # relative: bounds are sums in another order than scores
 
@@ -42,112 +45,54 @@ class Searcher:
         self._postings = postings
         self._rising = -postings.impacts  # ascending, as searchsorted wants them
         self._impacts_or_0 = np.append(postings.impacts, 0.0)  # the code behind the last stands for "none"
+        self._least = float(postings.impacts[-1]) if len(postings.impacts) else 0.0
         self._scratch: list[Float64[np.ndarray, " docs"]] = []  # arrays of zeros, one for each search at a time
         self._lengths = np.diff(postings.start)
         self._idf = idf
         self._n_docs = n_docs
 
-    def search(self, queries: csr_array, k: int) -> tuple[Ids, Scores]:
-        """The best `k` documents of each row of `queries`, canonical `(queries, terms)` counts of known terms."""
-        ids = np.full((queries.shape[0], k), -1, np.int64)
-        scores = np.full((queries.shape[0], k), -np.inf)
-        outright = self._cheap(queries) if queries.shape[0] >= LEAST_TOGETHER else np.zeros(0, np.int64)
-        for rows in self._portions(queries, outright):
-            self._together(queries[rows], rows, k, ids, scores)
-        alone = np.ones(queries.shape[0], bool)
-        alone[outright] = False
-        if alone.any():
-            self._one_by_one(queries, np.flatnonzero(alone).tolist(), k, ids, scores)
+    def search(self, asked: Asked, k: int) -> tuple[Ids, Scores]:
+        """The best `k` documents of each query."""
+        n_queries = len(asked.start) - 1
+        ids = np.full((n_queries, k), -1, np.int64)
+        scores = np.full((n_queries, k), -np.inf)
+        weights = self._idf[asked.terms] * asked.counts
+        postings = asked.totals(self._lengths[asked.terms])
+        rising = asked.totals(weights * self._least <= 0) == 0  # otherwise no bound of a sum holds
+        prune = rising & (postings > FEW_POSTINGS) & (k <= RANKS[-1])
+        full = rising & by_document(postings, self._n_docs)
+        sums = self._scratch.pop() if self._scratch else np.zeros(self._n_docs)
+        for way in (full, ~full):
+            for rows in _portions((way & ~prune & (postings > 0)).nonzero()[0], postings):
+                joined = Joined(self._postings, asked.rows(rows), weights[asked.places(rows)], self._n_docs)
+                hits = joined.best_by_document(k) if way is full else joined.best_by_posting(k, sums)
+                query, rank, docs, values = hits
+                ids[rows[query], rank], scores[rows[query], rank] = docs, values
+        if prune.any():
+            self._pruning(asked, prune.nonzero()[0], k, sums, ids, scores)
+        self._scratch.append(sums)
         return ids, scores
 
-    def _one_by_one(self, queries: csr_array, rows: list[int], k: int, ids: Ids, scores: Scores) -> None:
-        terms = self._terms(queries.indices, queries.data, k)
-        sums = self._scratch.pop() if self._scratch else np.zeros(self._n_docs)
-        ends = queries.indptr.tolist()
-        for row in rows:
-            if asked := [term for term in terms[ends[row] : ends[row + 1]] if term.first < term.last]:
-                found, values = self._best(asked, k, sums)
-                ids[row, : len(found)] = found
-                scores[row, : len(found)] = values
-        self._scratch.append(sums)
-
-    def _cheap(self, queries: csr_array) -> Any:
-        """The rows of `queries` whose lists are so short that scoring all they hold is cheaper than to prune."""
-        lengths = self._lengths[queries.indices]
-        positive = self._idf[queries.indices] > 0
-        ends = np.concatenate([[0], np.cumsum(lengths)])[queries.indptr]
-        barred = np.concatenate([[0], np.cumsum(~positive)])[queries.indptr]
-        total = np.diff(ends)
-        return np.flatnonzero((total > 0) & (total <= FEW_POSTINGS) & (np.diff(barred) == 0))
-
-    def _portions(self, queries: csr_array, rows: Any) -> list[Any]:
-        """`rows` in portions of at most MOST_TOGETHER postings or one row."""
-        lengths = self._lengths[queries.indices]
-        total = np.diff(np.concatenate([[0], np.cumsum(lengths)])[queries.indptr])[rows]
-        cuts = np.flatnonzero(np.diff(np.cumsum(total) // MOST_TOGETHER)) + 1
-        return [part for part in np.split(rows, cuts) if len(part)]
-
-    def _together(self, queries: csr_array, rows: Any, k: int, ids: Ids, scores: Scores) -> None:
-        """Score all documents of several queries as one sparse product, which adds up by ascending term number too."""
-        terms, column = np.unique(queries.indices, return_inverse=True)
-        first = self._postings.start[terms].tolist()
-        spans = [slice(*span) for span in zip(first, self._postings.start[terms + 1].tolist(), strict=True)]
-        docs = np.concatenate([self._postings.docs[span] for span in spans])
-        impacts = self._postings.impacts[np.concatenate([self._postings.codes[span] for span in spans])]
-        start = np.concatenate([[0], np.cumsum(self._lengths[terms])])
-        lists = csr_array((impacts, docs, start), shape=(len(terms), self._n_docs))
-        weights = self._idf[queries.indices] * queries.data
-        product = csr_array((weights, column, queries.indptr), shape=(len(rows), len(terms))) @ lists
-        hits = np.diff(product.indptr)
-        least = np.full(len(rows), -np.inf)
-        for row in np.flatnonzero(hits > k).tolist():
-            values = product.data[product.indptr[row] : product.indptr[row + 1]]
-            least[row] = np.partition(values, len(values) - k)[len(values) - k]
-        kept = np.flatnonzero(product.data >= np.repeat(least, hits))
-        query = np.repeat(np.arange(len(rows)), hits)[kept]
-        docs, values = product.indices[kept], product.data[kept]
-        order = np.lexsort((docs, -values, query))
-        query, docs, values = query[order], docs[order], values[order]
-        rank = np.arange(len(query)) - np.searchsorted(query, np.arange(len(rows)))[query]
-        best = rank < k
-        ids[rows[query[best]], rank[best]] = docs[best]
-        scores[rows[query[best]], rank[best]] = values[best]
+    def _pruning(self, asked: Asked, rows: Any, k: int, sums: Any, ids: Ids, scores: Scores) -> None:
+        """Search `rows` one by one, reading of their lists what can reach the best `k`."""
+        part = asked.rows(rows)
+        terms, ends = self._terms(part.terms, part.counts, k), part.start.tolist()
+        for i, row in enumerate(rows.tolist()):
+            held = [term for term in terms[ends[i] : ends[i + 1]] if term.first < term.last]
+            found = self._candidates(held, k, sums)
+            found, values = _top(found, self._scores(found, held), k)
+            ids[row, : len(found)] = found
+            scores[row, : len(found)] = values
 
     def _terms(self, numbers: Any, counts: Any, k: int) -> list[_Term]:
         postings = self._postings
-        rank = next((row for row, rank in enumerate(RANKS) if k <= rank), None)
+        rank = next(row for row, rank in enumerate(RANKS) if k <= rank)
         weights = self._idf[numbers] * counts
         bounds = weights * self._impacts_or_0[postings.best[numbers]]
-        if rank is None:
-            floors = np.zeros(len(numbers))
-        else:
-            floors = weights * self._impacts_or_0[postings.code_at_rank[rank, numbers]]
+        floors = weights * self._impacts_or_0[postings.code_at_rank[rank, numbers]]
         first, last = postings.start[numbers], postings.start[numbers + 1]
         rows = zip(first.tolist(), last.tolist(), weights.tolist(), bounds.tolist(), floors.tolist(), strict=True)
         return [_Term(*row) for row in rows]
-
-    def _best(self, terms: list[_Term], k: int, sums: Float64[np.ndarray, " docs"]) -> tuple[Any, Any]:
-        """The best `k` documents for one query, and their scores; `sums` is all zero before and after."""
-        total = sum([term.last - term.first for term in terms])
-        if total <= FEW_POSTINGS or k > RANKS[-1] or min([term.weight for term in terms]) <= 0:
-            return _top(*self._outright(terms, sums), k)
-        found = self._candidates(terms, k, sums)
-        return _top(found, self._scores(found, terms), k)
-
-    def _outright(self, terms: list[_Term], sums: Float64[np.ndarray, " docs"]) -> tuple[Any, Any]:
-        """All documents that hold one of the terms, and their scores."""
-        docs, codes, impacts = self._postings.docs, self._postings.codes, self._postings.impacts
-        lists = [docs[term.first : term.last] for term in terms]
-        for term, listed in zip(terms, lists, strict=True):
-            sums[listed] += term.weight * impacts[codes[term.first : term.last]]
-        found = lists[0]
-        if len(lists) > 1:
-            found = np.concatenate(lists)
-            found.sort()
-            found = found[np.append(True, found[1:] != found[:-1])]
-        scores = sums[found]
-        sums[found] = 0.0
-        return found, scores
 
     def _candidates(self, terms: list[_Term], k: int, sums: Float64[np.ndarray, " docs"]) -> Any:
         """Documents, each once, among which the best k surely are."""
@@ -217,6 +162,14 @@ class Searcher:
         for term in terms[1:]:
             scores += self._weights(term, docs)
         return scores
+
+
+def _portions(rows: Any, postings: Any) -> list[Any]:
+    """`rows` in portions of at most MOST_TOGETHER postings or one row."""
+    upto = np.cumsum(postings[rows])
+    if len(rows) == 0 or upto[-1] <= MOST_TOGETHER:
+        return [rows] if len(rows) else []
+    return [part for part in np.split(rows, np.flatnonzero(np.diff(upto // MOST_TOGETHER)) + 1) if len(part)]
 
 
 def _top(docs: Any, scores: Any, k: int) -> tuple[Any, Any]:

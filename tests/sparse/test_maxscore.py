@@ -16,7 +16,7 @@ import pytest
 from scipy.sparse import csr_array
 
 from refimpl import BM25Index, build_analyzer
-from refimpl.sparse import topk
+from refimpl.sparse import outright, topk
 from refimpl.sparse.bm25 import VARIANTS
 from refimpl.sparse.index_file import IndexFileError
 
@@ -132,6 +132,42 @@ def test_many_queries_at_once_in_portions(monkeypatch):
     together, alone = index.search(queries, 6), [index.search([query], 6) for query in queries]
     np.testing.assert_array_equal(together[0], np.concatenate([ids for ids, _ in alone]))
     np.testing.assert_array_equal(together[1], np.concatenate([scores for _, scores in alone]))
+
+
+@pytest.mark.parametrize("calls", [-1, 1 << 40])  # all by posting, all by document
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_both_ways_of_adding_up_are_exactly_brute_force(variant, calls, monkeypatch, unchecked):
+    taken = set()
+    for name in ("best_by_document", "best_by_posting"):
+        original = getattr(outright.Joined, name)
+        monkeypatch.setattr(outright.Joined, name, lambda *a, f=original, n=name: (taken.add(n), f(*a))[1])
+    monkeypatch.setattr(outright, "FULL", 0)
+    monkeypatch.setattr(outright, "CALLS", calls)
+    monkeypatch.setattr(outright, "SCRATCH", 2000)  # three queries at once
+    docs = zipf_texts(700, seed=10, words=400)
+    index, brute = BM25Index.from_tokens(docs, variant=variant), BruteForce(docs, variant, 1.5, 0.75)
+    queries = [*queries_for(docs, 100, seed=11), [], ["unknown", "w0"]]
+    for k in (1, 10, 300):  # 300: more than there are blocks
+        for query, row, values in zip(queries, *index.search(queries, k), strict=True):
+            expected = brute.top(query, k)
+            assert row.tolist() == [doc for doc, _ in expected] + [-1] * (k - len(expected))
+            assert values[: len(expected)].tolist() == [score for _, score in expected]
+    assert ("best_by_document" if calls > 0 else "best_by_posting") in taken
+    if calls < 0:
+        assert "best_by_document" not in taken
+
+
+def test_a_small_collection_is_added_up_by_document_and_short_lists_by_posting():
+    postings = np.array([1, 30_000, 60_000])
+    assert outright.by_document(postings, 2_000).all()
+    assert outright.by_document(postings, 200_000).tolist() == [False, True, True]
+
+
+def test_hits_that_weigh_nothing_are_hits():
+    index = BM25Index.from_tokens([["a"], ["b"]], variant="robertson")  # ln((2 - 1 + 0.5) / (1 + 0.5)) = 0
+    ids, scores = index.search([["b"], ["b", "a"]], 3)
+    assert ids.tolist() == [[1, -1, -1], [0, 1, -1]]
+    assert scores[:, 0].tolist() == [0.0, 0.0]
 
 
 def test_ties_go_by_ascending_id():
