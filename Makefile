@@ -4,6 +4,9 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 EXTRAS := milvus,datasets,serve,check,explain,bench,dev,docs
 
+# a test process a core, so one BLAS thread each
+TESTS  := OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile
+
 .PHONY: demo test bench check docs peers peer-test clean
 .DELETE_ON_ERROR:
 
@@ -11,7 +14,7 @@ demo: $(VENV)/.installed
 	$(BIN)/refimpl demo
 
 test: $(VENV)/.installed
-	$(BIN)/python -m pytest -m "not peer and not nfcorpus"
+	$(BIN)/python -m pytest -m "not peer and not nfcorpus and not huge"
 
 bench: $(VENV)/.installed
 	$(BIN)/python -m pytest --benchmark
@@ -29,7 +32,7 @@ docs: $(VENV)/.installed
 peers: $(VENV)/.peers
 
 peer-test: $(VENV)/.peers
-	$(BIN)/python -m pytest -m peer
+	$(BIN)/python -m pytest -m "peer and not huge"
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "refimpl needs Python 3.11 or newer; name one with: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }

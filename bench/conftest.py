@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_limits
 
+from bench import encode_table
 from bench.peers import DISTRIBUTIONS, peers
 from bench.race import SEED, Race
 from refimpl import stamp
@@ -50,6 +51,8 @@ def pytest_benchmark_update_json(config: pytest.Config, benchmarks: list[Any], o
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     option = terminalreporter.config.option
+    for line in encode_table.lines(terminalreporter.config._benchmarksession.benchmarks):
+        terminalreporter.write_line(line)
     if terminalreporter.config._benchmarksession.benchmarks and not option.benchmark_disable:
         where = option.benchmark_json or "the file named above"
         terminalreporter.write_line(f"draw it: refimpl report {where} -o report.html")

@@ -1,7 +1,9 @@
 """all-MiniLM-L6-v2 in the other libraries: the same published weights, 256 tokens, float32, unit vectors."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 
 import numpy as np
@@ -29,39 +31,84 @@ def sentence_transformers_encoder(threads: int) -> Encode | None:
 
 
 def onnxruntime_encoder(threads: int) -> Encode | None:
-    """The exported graph with every optimisation of onnxruntime's; batches sorted by length, as the others do."""
-    runtime, tokenizers = peers.get("onnxruntime"), peers.get("tokenizers")
-    if runtime is None or tokenizers is None or (graph := _exported()) is None:
+    """One session on all threads; batches sorted by length, as sentence-transformers does."""
+    if (graph := _exported()) is None:
         return None
+    run, tokenizer = _session(graph, threads), _tokenizer()
+    return lambda texts: _encoded(tokenizer.encode_batch(texts), lambda batches: map(run, batches))
+
+
+def onnxruntime_encoder_a_core(threads: int) -> Encode | None:
+    """A session with one thread for each core, which take the same batches in turn."""
+    if (graph := _exported()) is None:
+        return None
+    sessions, tokenizer, pool = [_session(graph, 1) for _ in range(threads)], _tokenizer(), ThreadPoolExecutor(threads)
+    free: SimpleQueue[Any] = SimpleQueue()
+    for session in sessions:
+        free.put(session)
+
+    def run(batch: Batch) -> np.ndarray:
+        session = free.get()
+        try:
+            return session(batch)
+        finally:
+            free.put(session)
+
+    return lambda texts: _encoded(tokenizer.encode_batch(texts), lambda batches: pool.map(run, batches))
+
+
+def onnxruntime_encoder_padded(threads: int) -> Encode | None:
+    """As Chroma and pymilvus.model call it: every text padded to the full window, in the order given."""
+    if (graph := _exported()) is None:
+        return None
+    run, tokenizer = _session(graph, threads), _tokenizer()
+    tokenizer.enable_padding(length=MAX_LENGTH)
+    return lambda texts: _encoded(tokenizer.encode_batch(texts), lambda batches: map(run, batches))
+
+
+Batch = dict[str, np.ndarray]
+
+
+def _session(graph: Path, threads: int) -> Callable[[Batch], np.ndarray]:
+    """The exported graph with every optimisation of onnxruntime's."""
+    runtime = peers.get("onnxruntime")
     options = runtime.SessionOptions()
     options.intra_op_num_threads = threads
     options.graph_optimization_level = runtime.GraphOptimizationLevel.ORT_ENABLE_ALL
     session = runtime.InferenceSession(str(graph), options, providers=["CPUExecutionProvider"])
-    tokenizer = tokenizers.Tokenizer.from_file(str(models.path(MODEL) / "tokenizer.json"))
+    return lambda batch: session.run(None, batch)[0]
+
+
+def _tokenizer() -> Any:
+    tokenizer = peers.get("tokenizers").Tokenizer.from_file(str(models.path(MODEL) / "tokenizer.json"))
     tokenizer.enable_truncation(MAX_LENGTH)
     tokenizer.no_padding()
-    return lambda texts: _in_batches(session, tokenizer.encode_batch(texts))
+    return tokenizer
 
 
-def _in_batches(session: Any, encodings: list[Any]) -> np.ndarray:
+def _encoded(encodings: list[Any], run: Callable[[list[Batch]], Iterable[np.ndarray]]) -> np.ndarray:
+    """Batches of 32, the longest texts first, through `run`; vectors in the order of the texts."""
     order = sorted(range(len(encodings)), key=lambda i: -len(encodings[i].ids))
+    groups = [order[start : start + BATCH_SIZE] for start in range(0, len(order), BATCH_SIZE)]
     vectors = np.empty((len(encodings), 384), dtype=np.float32)
-    for start in range(0, len(order), BATCH_SIZE):
-        rows = order[start : start + BATCH_SIZE]
-        ids = np.zeros((len(rows), len(encodings[rows[0]].ids)), dtype=np.int64)
-        mask = np.zeros_like(ids)
-        for i, row in enumerate(rows):
-            ids[i, : len(encodings[row].ids)] = encodings[row].ids
-            mask[i, : len(encodings[row].ids)] = 1
-        inputs = {"input_ids": ids, "attention_mask": mask, "token_type_ids": np.zeros_like(ids)}
-        vectors[rows] = session.run(None, inputs)[0]
+    for rows, found in zip(groups, run([_batch([encodings[row] for row in rows]) for rows in groups]), strict=True):
+        vectors[rows] = found
     return vectors
+
+
+def _batch(encodings: list[Any]) -> Batch:
+    ids = np.zeros((len(encodings), max(len(encoding.ids) for encoding in encodings)), dtype=np.int64)
+    mask = np.zeros_like(ids)
+    for i, encoding in enumerate(encodings):
+        ids[i, : len(encoding.ids)] = encoding.ids
+        mask[i, : len(encoding.ids)] = encoding.attention_mask
+    return {"input_ids": ids, "attention_mask": mask, "token_type_ids": np.zeros_like(ids)}
 
 
 def _exported() -> Path | None:
     """The ONNX file, exported by torch once and kept in the cache under torch's and transformers' versions."""
     torch, transformers = peers.get("torch"), peers.get("transformers")
-    if torch is None or transformers is None or peers.get("onnxscript") is None:
+    if None in (torch, transformers, peers.get("onnxscript"), peers.get("onnxruntime"), peers.get("tokenizers")):
         return None
     versions = f"torch-{stamp.library_version('torch')}-transformers-{stamp.library_version('transformers')}"
     file = cache_dir() / "bench" / f"{MODEL}-{versions}.onnx"

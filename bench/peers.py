@@ -14,6 +14,7 @@ DISTRIBUTIONS = {
     "onnx": "onnx",
     "onnxruntime": "onnxruntime",
     "onnxscript": "onnxscript",
+    "openai": "openai",
     "pymilvus": "pymilvus",
     "pymilvus.model": "pymilvus.model",
     "rank_bm25": "rank-bm25",

@@ -1,6 +1,13 @@
-"""Encode: texts to unit vectors by all-MiniLM-L6-v2, against sentence-transformers (torch) and onnxruntime."""
+"""Encode: texts to unit vectors by all-MiniLM-L6-v2, against sentence-transformers (torch) and onnxruntime.
 
+The session ends with a table of what was aimed at and what this machine gave (bench/encode_table.py).
+"""
+
+import subprocess
+import sys
 from collections.abc import Callable
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,12 +16,17 @@ from threadpoolctl import threadpool_limits
 
 from bench import minilm_peers
 from bench.checks import close
-from bench.race import Competitor, Race
+from bench.encode_table import A_CORE, ONNX, OURS, PADDED, PRODUCTS, TORCH
+from bench.minilm_limit import FLOP_A_TOKEN, products_alone
+from bench.race import Competitor, Race, Verdict
 from bench.texts import LENGTHS, fingerprint, texts
 from refimpl.dense.minilm import MiniLMEmbeddingFunction
 
-COUNTS = {"short": 64, "long": 6, "mixed": 16}
+COUNTS = {"short": 96, "long": 10, "mixed": 24}
+PADDED_COUNT = 8
+ONE_QUERY = "where was Alan Turing born?"  # 8 tokens
 ATOL = 1e-6  # DESIGN.md: unit vectors in float32
+START = Path(__file__).with_name("encode_start.py")
 
 Encoders = dict[str, minilm_peers.Encode]
 Oracle = Callable[[list[str]], np.ndarray]
@@ -36,33 +48,97 @@ def oracle() -> Oracle:
 
 
 @pytest.fixture(scope="module")
-def encoders(request: pytest.FixtureRequest) -> Encoders:
+def ours(request: pytest.FixtureRequest) -> MiniLMEmbeddingFunction:
+    threads = request.config.getoption("--benchmark-threads")
+    return MiniLMEmbeddingFunction(max_length=minilm_peers.MAX_LENGTH, num_workers=threads)
+
+
+@pytest.fixture(scope="module")
+def encoders(request: pytest.FixtureRequest, ours: MiniLMEmbeddingFunction) -> Encoders:
     """Every encoder that is installed, its weights loaded, by its competitor's name."""
     threads = request.config.getoption("--benchmark-threads")
-    ours = MiniLMEmbeddingFunction(max_length=minilm_peers.MAX_LENGTH, num_workers=threads)
     found = {
-        "refimpl": ours.encode_documents,
-        "sentence-transformers": minilm_peers.sentence_transformers_encoder(threads),
-        "onnxruntime": minilm_peers.onnxruntime_encoder(threads),
+        OURS: ours.encode_documents,
+        TORCH: minilm_peers.sentence_transformers_encoder(threads),
+        ONNX: minilm_peers.onnxruntime_encoder(threads),
+        A_CORE: minilm_peers.onnxruntime_encoder_a_core(threads),
+        PADDED: minilm_peers.onnxruntime_encoder_padded(threads),
     }
     return {name: encode for name, encode in found.items() if encode is not None}
 
 
 @pytest.mark.parametrize("kind", LENGTHS)
-def test_encode(race: Race, encoders: Encoders, oracle: Oracle, kind: str) -> None:
-    _race(race, encoders, oracle, texts(kind, COUNTS[kind]), case=kind)
+def test_encode(
+    race: Race,
+    encoders: Encoders,
+    oracle: Oracle,
+    ours: MiniLMEmbeddingFunction,
+    kind: str,
+    request: pytest.FixtureRequest,
+) -> None:
+    documents = texts(kind, COUNTS[kind])
+    tokens = int(ours.tokenizer(documents).lengths.sum())
+    bound = products_alone(tokens, request.config.getoption("--benchmark-threads"))
+    raced = {name: encode for name, encode in encoders.items() if name != PADDED}
+    _race(race, raced, oracle, documents, tokens=tokens, bound=bound, case=kind)
 
 
-@pytest.mark.parametrize("size", [1, 8, 32])
+def test_encode_padded_to_the_window(race: Race, encoders: Encoders, oracle: Oracle) -> None:
+    raced = {name: encode for name, encode in encoders.items() if name in (OURS, PADDED)}
+    _race(race, raced, oracle, texts("mixed", PADDED_COUNT), case="mixed, as commonly used")
+
+
+def test_encode_one_query(race: Race, encoders: Encoders, oracle: Oracle) -> None:
+    raced = {name: encode for name, encode in encoders.items() if name in (OURS, TORCH, ONNX)}
+    _race(race, raced, oracle, [ONE_QUERY], case="one query")
+
+
+@pytest.mark.parametrize("size", [8, 32])
 def test_encode_cost_by_batch(race: Race, encoders: Encoders, oracle: Oracle, size: int) -> None:
-    _race(race, encoders, oracle, texts("short", size), case=f"batch of {size}", series="batch", size=size)
+    raced = {name: encode for name, encode in encoders.items() if name in (OURS, TORCH, ONNX)}
+    _race(race, raced, oracle, texts("short", size), case=f"batch of {size}", series="batch", size=size)
 
 
-def _race(race: Race, encoders: Encoders, oracle: Oracle, documents: list[str], **facts: Any) -> None:
+def test_start_to_first_vector(race: Race, encoders: Encoders, oracle: Oracle) -> None:
+    """A fresh process imports, loads the weights and embeds one query."""
+    expected = oracle([ONE_QUERY])[0, :4]
+
+    def start(name: str) -> np.ndarray:
+        done = subprocess.run([sys.executable, START, name, ONE_QUERY], capture_output=True, text=True, check=True)
+        return np.array(done.stdout.split()[-4:], dtype=np.float64)
+
+    race(
+        {name: partial(start, name) for name in encoders if name in (OURS, TORCH)},
+        stage="encode start",
+        case="start to first vector",
+        work=1,
+        unit="starts",
+        check=lambda _, answer: close(answer, expected, ATOL),
+        data=fingerprint([ONE_QUERY]),
+    )
+
+
+def _race(
+    race: Race,
+    encoders: Encoders,
+    oracle: Oracle,
+    documents: list[str],
+    bound: Callable[[], int] | None = None,
+    **facts: Any,
+) -> None:
     sides = {
         name: Competitor(lambda encode=encode: np.asarray(encode(documents)), settings={"dtype": "float32"})
         for name, encode in encoders.items()
     }
+    if bound is not None:
+        sides[PRODUCTS] = Competitor(bound, settings={"dtype": "float32"})
     expected = oracle(documents)
+
+    def check(name: str, answer: Any) -> Verdict:
+        if name == PRODUCTS:
+            assert answer == FLOP_A_TOKEN * facts["tokens"], f"{answer} FLOP"
+            return Verdict("no vectors, the matrix products alone")
+        return close(answer, expected, ATOL)
+
     facts |= {"stage": "encode", "work": len(documents), "unit": "texts", "data": fingerprint(documents)}
-    race(sides, check=lambda _, answer: close(answer, expected, ATOL), **facts)
+    race(sides, check=check, **facts)

@@ -39,11 +39,11 @@ def _ours(store: MilvusStore, data: Collection) -> None:
 
 
 def _bare(client: Any, data: Collection) -> None:
-    """What a user of pymilvus writes: rows of plain values, upserted in the same batches, then a flush."""
+    """What a user of pymilvus writes: a row of the array, a dict of the sparse one, the same batches, then a flush."""
     for start in range(0, len(data.ids), BATCH_SIZE):
         rows = range(start, min(start + BATCH_SIZE, len(data.ids)))
         batch = [
-            {"id": data.ids[i], "text": data.texts[i], "dense": data.dense[i].tolist(), "sparse": _entries(data, i)}
+            {"id": data.ids[i], "text": data.texts[i], "dense": data.dense[i], "sparse": _entries(data, i)}
             for i in rows
         ]
         client.upsert("bare", batch)

@@ -7,8 +7,6 @@ that answers at once. The whole road, `refimpl serve` and our client on it, is r
 import http.client
 import json
 import socket
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +16,7 @@ import requests
 
 from bench.checks import close, same
 from bench.race import Race
+from bench.servers import started
 from bench.texts import fingerprint, texts
 from refimpl.reranker.jina import JinaRerankFunction
 from refimpl.reranker.maxsim import MaxSimRerankFunction
@@ -25,13 +24,6 @@ from refimpl.reranker.maxsim import MaxSimRerankFunction
 SIZES = [10, 100, 1000]
 TOP_K = 5
 ATOL = 1e-6
-
-
-def started(*command: str) -> tuple[subprocess.Popen[str], str]:
-    """A server in a process of its own, and the first word that it prints."""
-    process = subprocess.Popen([sys.executable, *command], stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    return process, process.stdout.readline().split()[0]
 
 
 @pytest.fixture(scope="module")

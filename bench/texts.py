@@ -18,7 +18,7 @@ photosynthesis mitochondria thermodynamics electromagnetism crystallography immu
 """
 WORDS = VOCABULARY.split()
 
-LENGTHS = {"short": (4, 12), "long": (100, 120), "mixed": (1, 120)}  # words a text
+LENGTHS = {"short": (3, 15), "long": (55, 125), "mixed": (1, 120)}  # words a text, of about two tokens each
 
 
 def texts(kind: str, count: int) -> list[str]:

@@ -4,6 +4,7 @@ from importlib import import_module
 from typing import Any
 
 _ROOMS = {
+    "BGEM3EmbeddingFunction": "refimpl.hybrid.bge_m3",
     "BM25EmbeddingFunction": "refimpl.sparse.bm25",
     "BM25Index": "refimpl.sparse.maxscore",
     "build_analyzer": "refimpl.sparse.analyzers",
@@ -17,8 +18,10 @@ _ROOMS = {
     "JinaRerankFunction": "refimpl.reranker",
     "MaxSimRerankFunction": "refimpl.reranker",
     "MiniLMEmbeddingFunction": "refimpl.dense.minilm",
+    "Model2VecEmbeddingFunction": "refimpl.dense.model2vec",
     "OpenAIEmbeddingFunction": "refimpl.dense.openai",
     "RerankResult": "refimpl.base",
+    "SentenceTransformerEmbeddingFunction": "refimpl.dense.sentence_transformer",
     "SpladeEmbeddingFunction": "refimpl.sparse.splade",
     "TEIEmbeddingFunction": "refimpl.dense.tei",
     "TEIRerankFunction": "refimpl.reranker",

@@ -7,18 +7,24 @@ import hashlib
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from refimpl import __version__, models
 from refimpl.base import RerankFunction
 from refimpl.datasets import Dataset
-from refimpl.dense.minilm import MiniLMEmbeddingFunction, TruncationWarning
+from refimpl.dense.minilm import MiniLMEmbeddingFunction
+from refimpl.fetching import sha256
 from refimpl.search import index, pipeline
 from refimpl.search.milvus import connection
 from refimpl.search.plan import Encoder, System
 from refimpl.search.records import Field, Ranker
+from refimpl.services import GRAMMAR, Service
+from refimpl.tokens import TruncationWarning
+
+if TYPE_CHECKING:
+    from refimpl.hybrid.bge_m3 import BGEM3Kind
 
 DEFAULT = ("dense", "bm25", "hybrid-rrf", "hybrid-weighted", "milvus-bm25")
 WEIGHTS = (0.5, 0.5)  # of dense and sparse in hybrid-weighted
@@ -31,6 +37,11 @@ ABOUT = {
     "hybrid-rrf": "dense and bm25, fused by Milvus with reciprocal ranks (k 60)",
     "hybrid-weighted": "dense and bm25, fused by Milvus with weights 0.5 and 0.5 of normalised scores",
     "hybrid-splade": "dense and splade, fused by Milvus with reciprocal ranks (k 60)",
+}
+OF_ANY_MODEL = {  # as KIND:NAME, a folder or a hub repository
+    "dense": "a sentence-transformers model, texts cut where it says, inner product of unit vectors",
+    "bge-m3-dense": "BGE-M3's first state, inner product of unit vectors",
+    "bge-m3-sparse": "BGE-M3's lexical weights, sparse inner product",
 }
 FUSED = {
     "hybrid-rrf": (("dense", "bm25"), Ranker("rrf")),
@@ -118,25 +129,45 @@ def build(names: Sequence[str], settings: Settings) -> tuple[list[Encoder], list
     Raises ValueError for an unknown or doubled name and for none at all.
     """
     wanted = [name.strip() for name in names if name.strip()]
-    unknown = [name for name in wanted if name not in ABOUT]
+    services = {service.field: service for name in wanted if (service := Service.parse(name))}
+    unknown = [name for name in wanted if not (name in ABOUT or _any_model(name) or Service.parse(name))]
     if unknown or not wanted or len(set(wanted)) < len(wanted):
         wrong = f"unknown {', '.join(unknown)}" if unknown else "none, or one twice"
-        raise ValueError(f"systems must be some of {', '.join(ABOUT)}; got {wrong}")
+        any_model = ", ".join(f"{kind}:NAME" for kind in OF_ANY_MODEL)
+        raise ValueError(f"systems must be some of {', '.join(ABOUT)}, {any_model}, {GRAMMAR}; got {wrong}")
     systems = [_system(name) for name in wanted]
-    fields = dict.fromkeys(field for system in systems for field in system.fields)
-    encoders = [_dense(settings.max_length) if field == "dense" else MAKERS[field]() for field in fields]
+    if len({system.name for system in systems}) < len(systems):
+        raise ValueError(f"two of the systems are called the same: {', '.join(system.name for system in systems)}")
+    makers = {"dense": lambda: _dense(settings.max_length), **MAKERS}
+    makers |= {_field_name(name): partial(_of_any_model, name) for name in wanted if _any_model(name)}
+    makers |= {field: service.encoder for field, service in services.items()}
+    encoders = [makers[field]() for field in dict.fromkeys(field for system in systems for field in system.fields)]
     if settings.rerank is not None:
         function = _reranker(settings.rerank)
         systems += [_reranked(system, function, settings.rerank) for system in systems]
     return encoders, systems
 
 
+def _any_model(name: str) -> tuple[str, str] | None:
+    """The kind and the model of a system called KIND:NAME; None for any other name."""
+    kind, colon, model = name.partition(":")
+    return (kind, model) if kind in OF_ANY_MODEL and colon and model else None
+
+
 def _system(name: str) -> System:
+    if service := Service.parse(name):
+        return System(service.name, (service.field,), service.about)
+    if any_model := _any_model(name):
+        kind, model = any_model
+        called = Path(model).name  # the system's name becomes a file's
+        return System(f"{kind}:{called}", (_field_name(name),), f"{called}: {OF_ANY_MODEL[kind]}")
     fields, ranker = FUSED.get(name, ((name,), None))
     return System(name, tuple(_field_name(field) for field in fields), ABOUT[name], ranker)
 
 
 def _field_name(name: str) -> str:
+    if any_model := _any_model(name):
+        name = f"{any_model[0]}_{hashlib.sha256(any_model[1].encode()).hexdigest()[:8]}"
     return name.replace("-", "_")  # Milvus allows letters, digits and underscores
 
 
@@ -148,8 +179,40 @@ def _reranked(system: System, function: RerankFunction, name: str) -> System:
 def _dense(max_length: int) -> Encoder:
     function = MiniLMEmbeddingFunction(max_length=max_length)
     settings = {"dtype": "float32", "max_length": max_length, "normalize": True}
-    key = {"model": _model_key("all-MiniLM-L6-v2"), **settings, "code": _code("bert", "dense", "tokens")}
+    key = {
+        "model": _model_key("all-MiniLM-L6-v2"),
+        **settings,
+        "code": _code("bert", "dense/minilm", "dense/vectors", "tokens"),
+    }
     return Encoder(Field("dense", "dense", "IP", function.dim), function, key)
+
+
+def _of_any_model(name: str) -> Encoder:
+    kind, _, model = name.partition(":")
+    if kind == "dense":
+        from refimpl.dense.sentence_transformer import SentenceTransformerEmbeddingFunction, model_folder
+
+        function = SentenceTransformerEmbeddingFunction(model)
+        key = {"model": _folder_key(model_folder(model)), "kind": kind, "code": _code("bert", "dense", "tokens")}
+        return Encoder(Field(_field_name(name), "dense", "IP", function.dim), function, key)
+    one = _bge_m3_kind(model, kind.rpartition("-")[2])
+    key = {"model": _folder_key(models.path(model)), "kind": kind, "code": _code("bert", "hybrid", "tokens")}
+    field = (
+        Field(_field_name(name), "dense", "IP", one.dim) if one.kind == "dense" else Field(_field_name(name), "sparse")
+    )
+    return Encoder(field, one, key)
+
+
+def _bge_m3_kind(model: str, kind: str) -> "BGEM3Kind":
+    from refimpl.hybrid.bge_m3 import BGEM3EmbeddingFunction, BGEM3Kind
+
+    return BGEM3Kind(BGEM3EmbeddingFunction(model, return_dense=kind == "dense", return_sparse=kind == "sparse"), kind)
+
+
+def _folder_key(folder: Path) -> dict[str, str]:
+    """The hashes of the settings and weights in a model's folder."""
+    files = sorted(file for file in folder.rglob("*") if file.suffix in (".json", ".safetensors", ".bin", ".pt"))
+    return {file.relative_to(folder).as_posix(): sha256(file) for file in files}
 
 
 def _bm25() -> Encoder:

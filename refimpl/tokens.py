@@ -4,6 +4,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tokenizers
@@ -12,6 +13,19 @@ from jaxtyping import Bool, Int
 from refimpl.base import check_texts
 
 Array = np.ndarray
+
+MAX_LENGTHS = (  # the first that states one; sentence-transformers once named its file by the architecture
+    *((f"sentence_{kind}_config", "max_seq_length") for kind in ("bert", "roberta", "distilbert", "xlm-roberta")),
+    *((f"sentence_{kind}_config", "max_seq_length") for kind in ("camembert", "albert")),
+    ("tokenizer_config", "model_max_length"),
+    ("config", "max_position_embeddings"),
+)
+USUAL_PADDING = ("[PAD]", "<pad>")
+NO_LIMIT = 1 << 30  # transformers writes 1e30 for "none"
+
+
+class TruncationWarning(UserWarning):
+    """Texts were longer than `max_length` tokens, and the rest of them did not enter their vectors."""
 
 
 @dataclass(frozen=True)
@@ -66,11 +80,20 @@ class Tokenizer:
     The truncation and padding written in tokenizer.json are set aside: for all-MiniLM-L6-v2 it says 128, while
     sentence-transformers truncates at 256 (sentence_bert_config.json) and the position table holds 512.
 
-    `max_length=None` takes the folder's published one. Raises FileNotFoundError without a tokenizer.json, and
-    ValueError for one that is broken, or for a `max_length` that leaves no room for text.
+    `max_length=None` takes the folder's published one, and no more than `positions`, what the model's position table
+    has room for (RoBERTa's is less than it says). `lowercase` lowers the text before anything else. Raises
+    FileNotFoundError without a tokenizer.json, and ValueError for one that is broken, or for a `max_length` that leaves
+    no room for text or exceeds `positions`.
     """
 
-    def __init__(self, folder: str | Path, max_length: int | None = None) -> None:
+    def __init__(
+        self,
+        folder: str | Path,
+        max_length: int | None = None,
+        *,
+        positions: int | None = None,
+        lowercase: bool = False,
+    ) -> None:
         folder = Path(folder)
         if not (folder / "tokenizer.json").is_file():
             raise FileNotFoundError(f"{folder / 'tokenizer.json'} is missing: a model folder holds its fast tokenizer")
@@ -78,11 +101,17 @@ class Tokenizer:
             self._tokenizer = tokenizers.Tokenizer.from_file(str(folder / "tokenizer.json"))
         except Exception as error:  # the library raises nothing more specific
             raise ValueError(f"{folder / 'tokenizer.json'} is no tokenizer ({error}): fetch it again") from error
-        self.max_length = _published_max_length(folder) if max_length is None else max_length
+        self.max_length = _published_max_length(folder, positions) if max_length is None else max_length
         special = self._tokenizer.num_special_tokens_to_add(False)
         if type(self.max_length) is not int or not special < self.max_length < 2**31:
             least = f"over {special}, the number of special tokens"
             raise ValueError(f"max_length must be an integer {least}, got {self.max_length!r}")
+        if positions is not None and self.max_length > positions:
+            raise ValueError(f"max_length must be at most {positions}, the model's positions, got {max_length}")
+        if lowercase:
+            before = [tokenizers.normalizers.Lowercase(), self._tokenizer.normalizer]
+            self._tokenizer.normalizer = tokenizers.normalizers.Sequence([step for step in before if step])
+        self._special = _special_tokens(folder)
         self._tokenizer.no_padding()
         self._tokenizer.enable_truncation(self.max_length)
 
@@ -117,6 +146,32 @@ class Tokenizer:
         """The word pieces of one text, special tokens added, as the vocabulary spells them."""
         return list(self._tokenizer.encode(text).tokens)
 
+    def special_id(self, role: str) -> int | None:
+        """The id of the token that the folder names for `role`, such as `cls_token`; None when it names none."""
+        token = self._special.get(role)
+        return None if token is None else self._tokenizer.token_to_id(token)
+
+    @property
+    def pad_token_id(self) -> int:
+        """The padding's id by the folder, else by its usual names, else 0; padding is masked, whatever its id."""
+        usual = [self._tokenizer.token_to_id(token) for token in USUAL_PADDING]
+        return next((known for known in (self.special_id("pad_token"), *usual) if known is not None), 0)
+
+    def prompt_length(self, prompt: str) -> int:
+        """The number of tokens that `prompt` puts before a text, a closing special token not counted."""
+        encoding = self._tokenizer.encode(prompt)
+        return len(encoding.ids) - (encoding.special_tokens_mask[-1] if encoding.ids else 0)
+
+    def beyond(self, text: str) -> list[str]:
+        """The word pieces of one text that the window cuts off, in order, without special tokens."""
+        lost = self._tokenizer.encode(text).overflowing
+        return [
+            token
+            for part in lost
+            for token, special in zip(part.tokens, part.special_tokens_mask, strict=True)
+            if not special
+        ]
+
     def _pack(self, encodings: list[tokenizers.Encoding]) -> Tokens:
         lengths = np.fromiter((len(e.ids) for e in encodings), dtype=np.int64, count=len(encodings))
         total = int(lengths.sum())
@@ -125,21 +180,37 @@ class Tokenizer:
             token_type_ids=np.fromiter((i for e in encodings for i in e.type_ids), dtype=np.int64, count=total),
             lengths=lengths,
             truncated=np.fromiter((bool(e.overflowing) for e in encodings), dtype=bool, count=len(encodings)),
-            pad_token_id=self._tokenizer.token_to_id("[PAD]") or 0,
+            pad_token_id=self.pad_token_id,
         )
 
 
-def _published_max_length(folder: Path) -> int:
-    """sentence_bert_config.json's max_seq_length, else config.json's position count."""
-    for file, key in (("sentence_bert_config.json", "max_seq_length"), ("config.json", "max_position_embeddings")):
-        if (folder / file).is_file():
-            try:
-                stated = json.loads((folder / file).read_text(encoding="utf-8"))
-            except (ValueError, RecursionError) as error:
-                raise ValueError(f"{folder / file} is not JSON: {error}") from error
-            if isinstance(stated, dict) and type(stated.get(key)) is int:
-                return int(stated[key])
-    raise ValueError(f"{folder} states no maximum length: give max_length")
+def _published_max_length(folder: Path, positions: int | None) -> int:
+    """The first length that the folder's files state, sentence-transformers' before transformers', within positions."""
+    for name, key in MAX_LENGTHS:
+        stated = _stated(folder / f"{name}.json").get(key)
+        if type(stated) is int and stated < NO_LIMIT:
+            return stated if positions is None else min(stated, positions)
+    if positions is None:
+        raise ValueError(f"{folder} states no maximum length: give max_length")
+    return positions
+
+
+def _special_tokens(folder: Path) -> dict[str, str]:
+    """Spelling of each special token by its role, from special_tokens_map.json and tokenizer_config.json."""
+    named = _stated(folder / "special_tokens_map.json") | _stated(folder / "tokenizer_config.json")
+    spelled = {role: token.get("content") if isinstance(token, dict) else token for role, token in named.items()}
+    return {role: token for role, token in spelled.items() if isinstance(token, str) and role.endswith("_token")}
+
+
+def _stated(file: Path) -> dict[str, Any]:
+    """The object in a JSON file; empty when there is no such file or no object in it."""
+    if not file.is_file():
+        return {}
+    try:
+        stated = json.loads(file.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{file} is not JSON: {error}") from error
+    return stated if isinstance(stated, dict) else {}
 
 
 def _check_unicode(texts: list[str]) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from refimpl import systems
+from refimpl import SentenceTransformerEmbeddingFunction, systems
 from refimpl.datasets.python_docs import PythonDocs, judgements
 from refimpl.evaluate import read_run
 from refimpl.search.index import Index, IndexMissingError
@@ -173,3 +173,27 @@ def test_the_demos_part_of_python_docs_keeps_every_judged_name():
     assert len(ids) == 4000
     assert {doc_id for judged in judgements().values() for doc_id in judged} <= set(ids)
     assert part.name == "python-docs, 4000 documents"
+
+
+def test_any_sentence_transformer_and_bge_m3_are_systems(beir, tmp_path):
+    """Small random models by their folders, run and then searched; two folders of one name are refused."""
+    import seeded
+
+    folder = seeded.sentence_folder(seeded.model_folder(tmp_path / "small", "mpnet"), {"pooling_mode_cls_token": True})
+    m3 = seeded.bge_m3_folder(tmp_path / "m3")
+    names = [f"dense:{folder}", f"bge-m3-dense:{m3}", f"bge-m3-sparse:{m3}"]
+    done = refimpl("run", "--dataset", f"beir:{beir}", "--systems", ",".join(names), "--out", tmp_path / "out", "-q")
+    assert done.returncode == 0, done.stderr
+    results = json.loads((tmp_path / "out" / "results.json").read_text())
+    assert set(results["systems"]) == {"dense:small", "bge-m3-dense:m3", "bge-m3-sparse:m3"}
+    assert all(verdict["passed"] for verdict in results["verdicts"])
+    run = read_run(tmp_path / "out" / "runs" / "dense:small.trec")
+    encode = SentenceTransformerEmbeddingFunction(folder, dtype="float64").encode_documents
+    truth = encode(list(QUESTIONS.values())) @ encode(list(TEXTS.values())).T
+    np.testing.assert_allclose([[run[query][doc] for doc in TEXTS] for query in QUESTIONS], truth, atol=1e-5)
+    found = systems.answer(["compress data"], tmp_path / "out", names[0], k=1)[0]
+    assert found[0].id == max(TEXTS, key=lambda doc: truth[2][list(TEXTS).index(doc)])
+    with pytest.raises(ValueError, match="two of the systems are called the same: dense:small, dense:small"):
+        build([names[0], f"dense:{tmp_path / 'other' / 'small'}"], Settings())
+    with pytest.raises(ValueError, match=r"unknown dense:, .*"):
+        build(["dense:", "bge-m3:x"], Settings())

@@ -141,6 +141,47 @@ def test_the_published_length_is_sentence_transformers_then_the_position_table(f
     assert Tokenizer(folder).max_length == 64
 
 
+def test_the_length_stays_within_the_positions_that_the_model_has(folder: Path) -> None:
+    """RoBERTa's position table has 514 rows and room for 512 tokens; transformers writes 1e30 for no limit at all."""
+    state(folder, config={"max_position_embeddings": 514})
+    assert Tokenizer(folder, positions=512).max_length == 512
+    state(folder, tokenizer_config={"model_max_length": 384})
+    assert Tokenizer(folder, positions=512).max_length == 384
+    state(folder, tokenizer_config={"model_max_length": int(1e30)})
+    assert Tokenizer(folder, positions=512).max_length == 512
+    with pytest.raises(ValueError, match="max_length must be at most 512, the model's positions, got 513"):
+        Tokenizer(folder, 513, positions=512)
+
+
+@pytest.mark.parametrize("pad", ["<pad>", "[PAD]", {"content": "<pad>", "lstrip": False}, None])
+def test_padding_has_the_id_that_the_folder_names(tmp_path: Path, pad: object) -> None:
+    from tokenizers import Tokenizer as Library
+    from tokenizers import models as kinds
+
+    vocabulary = {"<s>": 0, "<pad>": 1, "</s>": 2, "[PAD]": 3, "fox": 4}
+    Library(kinds.WordLevel(vocabulary, unk_token="<s>")).save(str(tmp_path / "tokenizer.json"))
+    state(tmp_path, tokenizer_config={"pad_token": pad, "cls_token": "<s>", "eos_token": "gone"})
+    tokenizer = Tokenizer(tmp_path, 8)
+    assert tokenizer(["fox", ""]).pad_token_id == (1 if pad not in ("[PAD]", None) else 3)
+    assert tokenizer(["fox", ""]).padded().input_ids[1, 0] == tokenizer.pad_token_id
+    assert tokenizer.special_id("cls_token") == 0
+    assert tokenizer.special_id("eos_token") is tokenizer.special_id("mask_token") is None
+
+
+def test_lowercase_lowers_before_the_models_own_normalizer(tmp_path: Path) -> None:
+    from tokenizers import Tokenizer as Library
+    from tokenizers import models as kinds
+
+    Library(kinds.WordLevel({"<unk>": 0, "fox": 1}, unk_token="<unk>")).save(str(tmp_path / "tokenizer.json"))
+    assert ids_of(Tokenizer(tmp_path, 8)(["FOX"])) == [0]
+    assert ids_of(Tokenizer(tmp_path, 8, lowercase=True)(["FOX"])) == [1]
+
+
+def test_a_prompts_length_is_without_the_closing_token(minilm: Tokenizer) -> None:
+    assert minilm.prompt_length("hello world") == 3
+    assert minilm.prompt_length("") == 1
+
+
 @pytest.mark.parametrize("stated", [True, "64", 64.0, [64], {}])
 def test_a_length_that_is_none_is_passed_over(folder: Path, stated: object) -> None:
     state(folder, config={"max_position_embeddings": stated})

@@ -31,113 +31,115 @@ def zipf(docs: int, queries: int) -> tuple[list[str], list[str]]:
     return [text(int(n)) for n in random.integers(3, 40, docs)], [text(4) for _ in range(queries)]
 
 
+LONG = "cat " * 5 + "and so on " * 30
+LARGER, ASKED = zipf(40, 5)
+CASES = [
+    ("ordinary", "five documents, four queries", "", CATS, ["cat dog", "bird", "mat", "ran far"], {}),
+    (
+        "half-document-term",
+        "a term in exactly half of the documents has Robertson's idf 0, and its documents no score",
+        "pymilvus.model and rank_bm25, whose users miss such documents",
+        ["red apple", "red pear", "green plum", "green fig"],
+        ["red", "red apple", "green fig plum"],
+        {},
+    ),
+    (
+        "most-document-term",
+        "a term in more than half has a negative Robertson idf: floored, clamped or kept, by variant",
+        "rank_bm25 and pymilvus.model put a floor, bm25s' robertson 0, the paper neither",
+        CATS,
+        ["cat", "cat mat", "and on"],
+        {},
+    ),
+    (
+        "negative-floor",
+        "two documents make the average idf, and so the floor under negative ones, negative",
+        "pymilvus.model (-0.201), whose vectors Milvus then rejects",
+        ["one shared word", "another shared word here"],
+        ["shared", "one shared word"],
+        {},
+    ),
+    ("term-in-all", "a term that every document has", "", ["a b", "a c", "a d d", "a"], ["a", "a d"], {}),
+    (
+        "doubled-query-term",
+        "a term that the query has twice counts twice",
+        "implementations that make a set of the query",
+        CATS,
+        ["bird bird", "bird", "dog dog dog ran"],
+        {},
+    ),
+    (
+        "doubled-documents",
+        "the same document twice has the same score twice, and counts twice in N and df",
+        "indexes that drop duplicates",
+        ["x y", "x y", "z", "x y z", "q"],
+        ["x", "z", "q"],
+        {},
+    ),
+    (
+        "empty-documents",
+        "documents without a term score 0; whether they count in N and the average length differs by library",
+        "pymilvus.model counts them, Lucene does not",
+        ["apple pie", "", "banana", "  ", "cherry pie pie"],
+        ["pie", "banana"],
+        {"not": ["lucene"]},
+    ),
+    (
+        "absent-term",
+        "a term that no document has adds nothing",
+        "KeyError in many",
+        CATS,
+        ["unicorn", "bird unicorn"],
+        {},
+    ),
+    (
+        "empty-query",
+        "a query without a term scores 0 everywhere",
+        "pymilvus.model's encode_queries([])",
+        CATS,
+        ["", "bird"],
+        {},
+    ),
+    (
+        "one-document",
+        "a corpus of one",
+        "a negative idf in a corpus of one",
+        ["only one text"],
+        ["only", "text one"],
+        {},
+    ),
+    ("long-and-short", "length normalisation with b = 0.75", "", [LONG, "cat", "dog and so"], ["cat", "dog"], {}),
+    (
+        "repeated-term",
+        "term frequency saturates",
+        "implementations that use tf as it is",
+        ["a " * 50, "a b", "b b c", "c d e f"],
+        ["a", "b"],
+        {},
+    ),
+    (
+        "other-parameters",
+        "k1 = 0.9 and b = 0.4, Anserini's, are taken",
+        "Milvus Lite 3.2.2 ignored bm25_k1 and bm25_b given at index creation",
+        CATS,
+        ["cat dog", "bird mat"],
+        {"k1": 0.9, "b": 0.4},
+    ),
+    ("b-zero", "b = 0: lengths do not count", "", CATS, ["bird", "dog ran"], {"b": 0.0}),
+    ("b-one", "b = 1: lengths count in full", "", CATS, ["bird", "dog ran"], {"b": 1.0}),
+    (
+        "unicode",
+        "terms are any letters",
+        "ASCII-only tokenizers",
+        ["naïve café", "火星 是 红色 的", "🚀 火星", "größer café", "привет"],
+        ["火星", "café 🚀", "größer", "cafe"],
+        {},
+    ),
+    ("larger", "40 documents of drawn words, five queries", "", LARGER, ASKED, {}),
+]
+
+
 def cases() -> list[dict[str, Any]]:
-    long = "cat " * 5 + "and so on " * 30
-    larger, asked = zipf(40, 5)
-    everything = [
-        ("ordinary", "five documents, four queries", "", CATS, ["cat dog", "bird", "mat", "ran far"], {}),
-        (
-            "half-document-term",
-            "a term in exactly half of the documents has Robertson's idf 0, and its documents no score",
-            "pymilvus.model and rank_bm25, whose users miss such documents",
-            ["red apple", "red pear", "green plum", "green fig"],
-            ["red", "red apple", "green fig plum"],
-            {},
-        ),
-        (
-            "most-document-term",
-            "a term in more than half has a negative Robertson idf: floored, clamped or kept, by variant",
-            "rank_bm25 and pymilvus.model put a floor, bm25s' robertson 0, the paper neither",
-            CATS,
-            ["cat", "cat mat", "and on"],
-            {},
-        ),
-        (
-            "negative-floor",
-            "two documents make the average idf, and so the floor under negative ones, negative",
-            "pymilvus.model (-0.201), whose vectors Milvus then rejects",
-            ["one shared word", "another shared word here"],
-            ["shared", "one shared word"],
-            {},
-        ),
-        ("term-in-all", "a term that every document has", "", ["a b", "a c", "a d d", "a"], ["a", "a d"], {}),
-        (
-            "doubled-query-term",
-            "a term that the query has twice counts twice",
-            "implementations that make a set of the query",
-            CATS,
-            ["bird bird", "bird", "dog dog dog ran"],
-            {},
-        ),
-        (
-            "doubled-documents",
-            "the same document twice has the same score twice, and counts twice in N and df",
-            "indexes that drop duplicates",
-            ["x y", "x y", "z", "x y z", "q"],
-            ["x", "z", "q"],
-            {},
-        ),
-        (
-            "empty-documents",
-            "documents without a term score 0; whether they count in N and the average length differs by library",
-            "pymilvus.model counts them, Lucene does not",
-            ["apple pie", "", "banana", "  ", "cherry pie pie"],
-            ["pie", "banana"],
-            {"not": ["lucene"]},
-        ),
-        (
-            "absent-term",
-            "a term that no document has adds nothing",
-            "KeyError in many",
-            CATS,
-            ["unicorn", "bird unicorn"],
-            {},
-        ),
-        (
-            "empty-query",
-            "a query without a term scores 0 everywhere",
-            "pymilvus.model's encode_queries([])",
-            CATS,
-            ["", "bird"],
-            {},
-        ),
-        (
-            "one-document",
-            "a corpus of one",
-            "a negative idf in a corpus of one",
-            ["only one text"],
-            ["only", "text one"],
-            {},
-        ),
-        ("long-and-short", "length normalisation with b = 0.75", "", [long, "cat", "dog and so"], ["cat", "dog"], {}),
-        (
-            "repeated-term",
-            "term frequency saturates",
-            "implementations that use tf as it is",
-            ["a " * 50, "a b", "b b c", "c d e f"],
-            ["a", "b"],
-            {},
-        ),
-        (
-            "other-parameters",
-            "k1 = 0.9 and b = 0.4, Anserini's, are taken",
-            "Milvus Lite 3.2.2 ignored bm25_k1 and bm25_b given at index creation",
-            CATS,
-            ["cat dog", "bird mat"],
-            {"k1": 0.9, "b": 0.4},
-        ),
-        ("b-zero", "b = 0: lengths do not count", "", CATS, ["bird", "dog ran"], {"b": 0.0}),
-        ("b-one", "b = 1: lengths count in full", "", CATS, ["bird", "dog ran"], {"b": 1.0}),
-        (
-            "unicode",
-            "terms are any letters",
-            "ASCII-only tokenizers",
-            ["naïve café", "火星 是 红色 的", "🚀 火星", "größer café", "привет"],
-            ["火星", "café 🚀", "größer", "cafe"],
-            {},
-        ),
-        ("larger", "40 documents of drawn words, five queries", "", larger, asked, {}),
-    ]
     return [
         {
             "name": name,
@@ -146,7 +148,7 @@ def cases() -> list[dict[str, Any]]:
             "input": {"corpus": corpus, "queries": queries, "k1": more.get("k1", 1.5), "b": more.get("b", 0.75)},
             "not": more.get("not", []),
         }
-        for name, reason, who, corpus, queries, more in everything
+        for name, reason, who, corpus, queries, more in CASES
     ]
 
 

@@ -58,81 +58,80 @@ LEXICAL: Route = [["d1", 9.5], ["d2", 7.25], ["d3", 3.0], ["d4", 0.5]]
 DENSE: Route = [["d3", 0.9], ["d1", 0.75], ["d5", 0.5], ["d6", 0.125]]
 
 
-def cases() -> list[tuple]:
-    return [
-        (
-            "rrf",
-            "reciprocal rank fusion, ranks from 1, k = 60",
-            "implementations that count ranks from 0",
-            [LEXICAL, DENSE],
-            "rrf",
-            {"k": 60},
-        ),
-        ("rrf-other-k", "k is taken", "a fixed 60", [LEXICAL, DENSE], "rrf", {"k": 5}),
-        ("rrf-one-route", "one route keeps its order", "", [LEXICAL], "rrf", {"k": 60}),
-        (
-            "rrf-absent",
-            "a document that a route does not have gets nothing from it",
-            "a last rank in its place",
-            [LEXICAL[:2], DENSE],
-            "rrf",
-            {"k": 60},
-        ),
-        (
-            "rrf-disjoint",
-            "routes that share nothing interleave, in ties of two",
-            "",
-            [LEXICAL[:2], [["d8", 0.5], ["d9", 0.25]]],
-            "rrf",
-            {"k": 60},
-        ),
-        ("rrf-three", "three routes", "", [LEXICAL, DENSE, [["d6", 0.5], ["d1", 0.25]]], "rrf", {"k": 60}),
-        (
-            "weighted",
-            "raw scores, weighted and added",
-            "",
-            [LEXICAL, DENSE],
-            "weighted",
-            {"weights": [0.25, 0.75], "metrics": ["IP", "IP"], "norm_score": False},
-        ),
-        (
-            "weighted-normalised",
-            "each score first goes through its metric's arctangent",
-            "implementations that scale by minimum and maximum",
-            [LEXICAL, DENSE],
-            "weighted",
-            {"weights": [0.3, 0.7], "metrics": ["IP", "IP"], "norm_score": True},
-        ),
-        (
-            "weighted-cosine",
-            "a cosine is normalised as (1 + s) / 2",
-            "one normalisation for every metric",
-            [LEXICAL, DENSE],
-            "weighted",
-            {"weights": [0.5, 0.5], "metrics": ["IP", "COSINE"], "norm_score": True},
-        ),
-        (
-            "weighted-distance",
-            "a squared distance is turned round before it is added",
-            "distances taken for similarities",
-            [[["d1", -0.25], ["d2", -1.0], ["d3", -4.0]], DENSE],
-            "weighted",
-            {"weights": [0.5, 0.5], "metrics": ["L2", "COSINE"], "norm_score": True},
-        ),
-        (
-            "weight-zero",
-            "a weight of 0 leaves the other route's scores",
-            "",
-            [LEXICAL, DENSE],
-            "weighted",
-            {"weights": [0.0, 1.0], "metrics": ["IP", "IP"], "norm_score": False},
-        ),
-    ]
+CASES = [
+    (
+        "rrf",
+        "reciprocal rank fusion, ranks from 1, k = 60",
+        "implementations that count ranks from 0",
+        [LEXICAL, DENSE],
+        "rrf",
+        {"k": 60},
+    ),
+    ("rrf-other-k", "k is taken", "a fixed 60", [LEXICAL, DENSE], "rrf", {"k": 5}),
+    ("rrf-one-route", "one route keeps its order", "", [LEXICAL], "rrf", {"k": 60}),
+    (
+        "rrf-absent",
+        "a document that a route does not have gets nothing from it",
+        "a last rank in its place",
+        [LEXICAL[:2], DENSE],
+        "rrf",
+        {"k": 60},
+    ),
+    (
+        "rrf-disjoint",
+        "routes that share nothing interleave, in ties of two",
+        "",
+        [LEXICAL[:2], [["d8", 0.5], ["d9", 0.25]]],
+        "rrf",
+        {"k": 60},
+    ),
+    ("rrf-three", "three routes", "", [LEXICAL, DENSE, [["d6", 0.5], ["d1", 0.25]]], "rrf", {"k": 60}),
+    (
+        "weighted",
+        "raw scores, weighted and added",
+        "",
+        [LEXICAL, DENSE],
+        "weighted",
+        {"weights": [0.25, 0.75], "metrics": ["IP", "IP"], "norm_score": False},
+    ),
+    (
+        "weighted-normalised",
+        "each score first goes through its metric's arctangent",
+        "implementations that scale by minimum and maximum",
+        [LEXICAL, DENSE],
+        "weighted",
+        {"weights": [0.3, 0.7], "metrics": ["IP", "IP"], "norm_score": True},
+    ),
+    (
+        "weighted-cosine",
+        "a cosine is normalised as (1 + s) / 2",
+        "one normalisation for every metric",
+        [LEXICAL, DENSE],
+        "weighted",
+        {"weights": [0.5, 0.5], "metrics": ["IP", "COSINE"], "norm_score": True},
+    ),
+    (
+        "weighted-distance",
+        "a squared distance is turned round before it is added",
+        "distances taken for similarities",
+        [[["d1", -0.25], ["d2", -1.0], ["d3", -4.0]], DENSE],
+        "weighted",
+        {"weights": [0.5, 0.5], "metrics": ["L2", "COSINE"], "norm_score": True},
+    ),
+    (
+        "weight-zero",
+        "a weight of 0 leaves the other route's scores",
+        "",
+        [LEXICAL, DENSE],
+        "weighted",
+        {"weights": [0.0, 1.0], "metrics": ["IP", "IP"], "norm_score": False},
+    ),
+]
 
 
 def main() -> None:
     written = []
-    for name, reason, who, routes, method, settings in cases():
+    for name, reason, who, routes, method, settings in CASES:
         metrics = settings.get("metrics", ["IP"] * len(routes))
         if method == "rrf":
             ranker = RRFRanker(settings["k"])

@@ -34,8 +34,18 @@ def on_files(files: Files, config: Any) -> Files:
     """Add each room's page."""
     for room, modules in rooms().items():
         sections = "\n\n".join(f"## `{module}`\n\n::: {module}" for module in modules)
-        files.append(File.generated(config, f"api/{room}.md", content=f"# {room}\n\n{sections}\n"))
+        first = f"\n\n{public_names()}" if room == "refimpl" else ""
+        files.append(File.generated(config, f"api/{room}.md", content=f"# {room}{first}\n\n{sections}\n"))
     return files
+
+
+def public_names() -> str:
+    """What `from refimpl import ...` gives, each linked to where it is described."""
+    import refimpl
+
+    found = {name: getattr(refimpl, name) for name in refimpl.__all__}
+    links = [f"- [`{name}`][{value.__module__}.{value.__qualname__}]" for name, value in found.items()]
+    return "`from refimpl import ...` gives:\n\n" + "\n".join(links)
 
 
 def _written(item: Any) -> Any:

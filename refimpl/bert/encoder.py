@@ -6,11 +6,12 @@ float32 goes through the packed forward, float64 through the textbook one, which
 import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from math import ceil
 from typing import TypeVar
 
 import numpy as np
 from jaxtyping import Int
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 
 from refimpl.bert.forward import check_ids, forward
 from refimpl.bert.ops import Array
@@ -19,6 +20,7 @@ from refimpl.bert.weights import BertWeights
 from refimpl.tokens import Tokens
 
 TILE_TOKENS = 512
+LEAST_TILE_TOKENS = 64  # below, two workers reading all the weights take longer than one
 
 Result = TypeVar("Result")
 Head = Callable[[Array, Array], Result]
@@ -40,19 +42,21 @@ class Encoder:
         self.weights = weights
         self.batch_size = batch_size
         self.num_workers = num_workers or len(os.sched_getaffinity(0))
+        self._blas = ThreadpoolController()  # made once: looking through all loaded libraries takes a millisecond
         self._hidden_states = PackedForward(weights) if weights.dtype == np.float32 else self._textbook
+        weights.let_go()  # of what was packed, the packed copy is in use
 
     def map(self, tokens: Tokens, head: Head[Result]) -> Iterator[tuple[Array, Result]]:
         """For each tile of texts: their indices `(texts,)` and what `head` makes of their hidden states."""
         longest = int(tokens.lengths.max(initial=0))
         check_ids(self.weights.config, tokens.input_ids, tokens.token_type_ids, longest)
-        tiles = list(tiles_by_length(tokens.lengths, self.batch_size))
+        tiles = list(tiles_by_length(tokens.lengths, self.batch_size, self.num_workers))
 
         def run(texts: Array) -> tuple[Array, Result]:
             tile = tokens.select(texts)
             return texts, head(self._hidden_states(tile), tile.lengths)
 
-        with threadpool_limits(1, user_api="blas"):
+        with self._blas.limit(limits=1, user_api="blas"):
             if self.num_workers == 1 or len(tiles) == 1:
                 yield from map(run, tiles)
                 return
@@ -65,15 +69,21 @@ class Encoder:
         return states.last_hidden_state[batch.attention_mask]
 
 
-def tiles_by_length(lengths: Int[Array, "texts"], batch_size: int) -> Iterator[Int[Array, "tile_texts"]]:
-    """Indices of the texts of each tile, longest texts first: at most `batch_size` texts and `TILE_TOKENS` tokens.
+def tiles_by_length(
+    lengths: Int[Array, "texts"], batch_size: int, num_workers: int
+) -> Iterator[Int[Array, "tile_texts"]]:
+    """Indices of the texts of each tile, longest texts first: at most `batch_size` texts, about `TILE_TOKENS` tokens.
 
-    A text longer than that is a tile of its own.
+    Fewer tokens where every worker then has as much to do as the others, but not below `LEAST_TILE_TOKENS`. A text is
+    never cut in two, so a tile may exceed its share by less than its last text.
     """
+    total = int(lengths.sum())
+    rounds = max(1, ceil(total / (num_workers * TILE_TOKENS)))
+    share = max(LEAST_TILE_TOKENS, ceil(total / (num_workers * rounds)))
     order = np.argsort(-lengths, kind="stable")
     start, filled = 0, 0
     for end, length in enumerate(lengths[order].tolist()):
-        if end > start and (filled + length > TILE_TOKENS or end - start == batch_size):
+        if end > start and (filled >= share or end - start == batch_size):
             yield order[start:end]
             start, filled = end, 0
         filled += length

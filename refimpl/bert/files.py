@@ -4,6 +4,7 @@ The `safetensors` library validates a file's header; we map what it vouches for.
 """
 
 import json
+import mmap
 from pathlib import Path
 from typing import Any
 
@@ -21,15 +22,27 @@ class WeightsError(ValueError):
 
 def read_json(file: Path) -> dict[str, Any]:
     """The object in a JSON file; WeightsError when it is not one, FileNotFoundError when there is none."""
-    if not file.is_file():
-        raise FileNotFoundError(f"{file} is missing: {MODEL_FOLDER}")
-    try:
-        content = json.loads(file.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:  # not JSON, not UTF-8, a number of thousands of digits, too deep
-        raise WeightsError(f"{file} is not JSON that holds a configuration: {error}") from error
+    content = _read(file)
     if not isinstance(content, dict):
         raise WeightsError(f"{file} must hold a JSON object, got {type(content).__name__}")
     return content
+
+
+def read_list(file: Path) -> list[Any]:
+    """The list in a JSON file; raises as `read_json` does."""
+    content = _read(file)
+    if not isinstance(content, list):
+        raise WeightsError(f"{file} must hold a JSON list, got {type(content).__name__}")
+    return content
+
+
+def _read(file: Path) -> Any:
+    if not file.is_file():
+        raise FileNotFoundError(f"{file} is missing: {MODEL_FOLDER}")
+    try:
+        return json.loads(file.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:  # not JSON, not UTF-8, a number of thousands of digits, too deep
+        raise WeightsError(f"{file} is not JSON that holds a configuration: {error}") from error
 
 
 def map_safetensors(file: Path) -> dict[str, Array]:
@@ -69,3 +82,17 @@ def as_float(stored: Array, dtype: np.dtype[Any]) -> Array:
         stored = (stored.astype(np.uint32) << 16).view(np.float32)
     with np.errstate(over="ignore"):  # what does not fit becomes infinite, and is refused as that
         return stored.astype(dtype, copy=False)
+
+
+def let_go(tensor: Array) -> None:
+    """Take a mapped tensor's pages out of this process's memory; of any other array nothing changes.
+
+    A model of 2 GB then costs what is being read, not all that ever was.
+    """
+    base: Any = tensor
+    while isinstance(base, np.ndarray):
+        base = base.base
+    if isinstance(base, mmap.mmap):
+        offset = tensor.__array_interface__["data"][0] - np.frombuffer(base, np.uint8).__array_interface__["data"][0]
+        first = offset - offset % mmap.PAGESIZE
+        base.madvise(mmap.MADV_DONTNEED, first, offset - first + tensor.nbytes)

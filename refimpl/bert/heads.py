@@ -77,7 +77,7 @@ def masked_lm_logits(weights: BertWeights, hidden_states: Float[Array, "*rows hi
 
 def masked_lm_transform(
     weights: BertWeights, hidden_states: Float[Array, "*rows hidden"]
-) -> Float[Array, "*rows hidden"]:
+) -> Float[Array, "*rows embedding"]:
     """What the masked-LM decoder multiplies: a dense map, the activation, layer norm (`cls.predictions.transform`)."""
     config = weights.config
     transformed = ACTIVATIONS[config.hidden_act](

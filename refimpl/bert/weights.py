@@ -12,7 +12,8 @@ import numpy as np
 
 from refimpl.bert.architectures import ARCHITECTURES, BERT, PROJECTION, RELATIVE_TABLE, Architecture
 from refimpl.bert.config import BertConfig
-from refimpl.bert.files import WeightsError, as_float, map_safetensors
+from refimpl.bert.files import WeightsError, as_float, let_go, map_safetensors
+from refimpl.bert.torch_files import map_torch
 
 Array = np.ndarray
 Shapes = dict[str, tuple[int, ...]]
@@ -32,7 +33,9 @@ class BertWeights(Mapping[str, Array]):
 
     @classmethod
     def load(cls, folder: str | Path, dtype: str = "float32") -> "BertWeights":
-        """Map `folder`/model.safetensors and check every tensor; arithmetic will run in `dtype`, float32 or float64.
+        """Map `folder`/model.safetensors, else pytorch_model.bin, and check every tensor.
+
+        `dtype`, float32 or float64, is what the arithmetic will run in.
 
         Accepts float16, bfloat16, float32 and float64 files; the models of `bert/architectures.py` under their own
         names, with or without a prefix, with the old gamma and beta; and beside the encoder a pooler, a masked-LM head
@@ -43,20 +46,29 @@ class BertWeights(Mapping[str, Array]):
             raise ValueError(f"dtype must be 'float32' or 'float64', got {dtype!r}")
         folder = Path(folder)
         config = BertConfig.load(folder)
-        file = folder / "model.safetensors"
-        stored = map_safetensors(file)
+        file, stored = map_weights(folder)
         architecture = ARCHITECTURES[config.model_type]
         check_names(file, list(stored), architecture)
         named = {architecture.canonical(name): tensor for name, tensor in stored.items()}
         check_shapes(file, config, {name: tensor.shape for name, tensor in named.items()})
         if whole := [name for name, tensor in named.items() if tensor.dtype.kind == "i" and name != POSITION_IDS]:
             raise WeightsError(f"{file}: weights must be floats, got integers in {_some(whole)}")
-        tensors = {name: as_float(tensor, np.dtype(dtype)) for name, tensor in named.items()}
-        if broken := [name for name, tensor in tensors.items() if not np.isfinite(tensor).all()]:
+        tensors, broken = dict[str, Array](), list[str]()
+        for name, tensor in named.items():
+            tensors[name] = as_float(tensor, np.dtype(dtype))
+            if not np.isfinite(tensors[name]).all():
+                broken.append(name)
+            let_go(tensor)
+        if broken:
             raise WeightsError(f"{file}: NaN or infinity, read as {dtype}, in {_some(broken)}")
         if not config.has_segments:
             tensors[TOKEN_TYPES] = np.zeros((config.type_vocab_size, config.embedding_width), dtype)
         return cls(config, tensors)
+
+    def let_go(self) -> None:
+        """Give the mapped file's memory back to the system; what is used again is read again, from the page cache."""
+        for tensor in self.values():
+            let_go(tensor)
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -83,6 +95,13 @@ class BertWeights(Mapping[str, Array]):
 
     def __len__(self) -> int:
         return sum(1 for _ in self)
+
+
+def map_weights(folder: Path) -> tuple[Path, dict[str, Array]]:
+    """The file of `folder` that holds its weights, and its tensors: model.safetensors, else pytorch_model.bin."""
+    if (folder / "pytorch_model.bin").is_file() and not (folder / "model.safetensors").is_file():
+        return folder / "pytorch_model.bin", map_torch(folder / "pytorch_model.bin")
+    return folder / "model.safetensors", map_safetensors(folder / "model.safetensors")
 
 
 def check_names(file: Path, stored: list[str], architecture: Architecture = BERT) -> None:

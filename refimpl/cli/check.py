@@ -54,37 +54,36 @@ def check(
 ) -> None:
     """Hold an implementation against the golden vectors; exit status 1 when it departs, 2 for a wrong command line."""
     from refimpl.cli import check_output
-    from refimpl.oracle import tolerance as tolerances
-    from refimpl.oracle.suites.base import Settings
 
-    try:
-        settings = Settings(tolerances.named(tolerance), bm25_variant, diagnose)
-        suites = _suites(suite)
-    except ValueError as error:
-        raise typer.BadParameter(str(error)) from None
+    settings, suites = _settings(tolerance, bm25_variant, diagnose, suite)
     if list_cases:
-        check_output.list_suites(suites, settings)
-        return
+        return check_output.list_suites(suites, settings)
     if emit_inputs is not None:
-        _emit(emit_inputs, suites, settings)
-        return
+        return _emit(emit_inputs, suites, settings)
     whom = Whom(function, url, command, vectors)
     _check_one(whom, suites)
     endpoint = {"protocol": protocol, "model": model_name, "key": api_key, "allow_http": allow_http}
     outcome = _outcome(lambda: _subject(whom, timeout, endpoint), suites, settings, case or [])
     check_output.show(outcome, verbose)
     check_output.write(outcome, json_file, junit_xml, html)
-    if not outcome.ok:
-        raise typer.Exit(1)
+    raise typer.Exit(0 if outcome.ok else 1)
 
 
-def _suites(asked: list[str] | None) -> list[str]:
+def _settings(tolerance: str, variant: str, diagnose: bool, asked: list[str] | None) -> "tuple[Settings, list[str]]":
+    from refimpl.oracle import tolerance as tolerances
     from refimpl.oracle.suites import SUITES
+    from refimpl.oracle.suites.base import Settings
 
     names = list(SUITES) if asked and "all" in asked else list(dict.fromkeys(asked or ["encoder"]))
     if unknown := [name for name in names if name not in SUITES]:
-        raise ValueError(f"--suite must be one of {', '.join(SUITES)} or all; got {unknown[0]!r}")
-    return names
+        raise typer.BadParameter(f"--suite must be one of {', '.join(SUITES)} or all; got {unknown[0]!r}")
+    try:
+        settings = Settings(tolerances.named(tolerance), variant, diagnose)
+        for name in names:
+            SUITES[name].inputs(settings)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+    return settings, names
 
 
 def _check_one(whom: Whom, suites: list[str]) -> None:

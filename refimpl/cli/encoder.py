@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from refimpl.cli.app import app
@@ -49,30 +50,69 @@ def trace(
     text: Annotated[str, typer.Argument(help="One text.")],
     layer: Annotated[int | None, typer.Option(help="Show this layer only, counted from 0.")] = None,
     save: Annotated[Path | None, typer.Option(help="Write every intermediate to a safetensors file.")] = None,
-    dtype: Annotated[str, typer.Option(help="float32 or float64.")] = "float32",
+    compare: Annotated[
+        Path | None, typer.Option(help="Hold the walk against this safetensors file; exit status 1 where it departs.")
+    ] = None,
+    tolerance: Annotated[
+        float | None, typer.Option(min=0, help="Allowed, relative to a stage's largest number; default by dtype.")
+    ] = None,
+    html: Annotated[Path | None, typer.Option(help="Write the walk as a self-contained page.")] = None,
+    dtype: Annotated[str | None, typer.Option(help="float32 (default) or float64 (default with --compare).")] = None,
     model: ModelPath = None,
 ) -> None:
     """Walk one text through the encoder: every intermediate with its shape, range and norm."""
     from refimpl import MiniLMEmbeddingFunction
+    from refimpl.oracle.stages import compare_stages, first_departure, read, told
 
-    function = MiniLMEmbeddingFunction(model, dtype=dtype)
+    theirs = None if compare is None else read(compare)
+    function = MiniLMEmbeddingFunction(model, dtype=dtype or ("float32" if theirs is None else "float64"))
     layers = function.weights.config.num_hidden_layers
     if layer is not None and not 0 <= layer < layers:
         raise typer.BadParameter(f"--layer must lie in 0 to {layers - 1}, got {layer}")
     walk = function.trace(text)
+    prefix = "" if layer is None else f"layer.{layer}."
     console = Console()
-    console.print("tokens:", " ".join(function.tokenizer.tokens_of(text)), markup=False, highlight=False)
+    tokens = function.tokenizer.tokens_of(text)
+    console.print("tokens:", " ".join(tokens), markup=False, highlight=False)
     if function.tokenizer([text]).truncated[0]:
         console.print(f"(cut at {function.tokenizer.max_length} tokens)")
-    console.print(_walk_table(walk, None if layer is None else f"layer.{layer}."))
+    stages = None if theirs is None else compare_stages(walk, theirs, tolerance)
+    console.print(_walk_table(walk, prefix) if stages is None else _stage_table(stages, prefix))
     if save is not None:
-        from safetensors.numpy import save_file
+        _save(walk, save)
+    if html is not None:
+        from refimpl.explain import write_trace
 
-        save_file({name: value.copy(order="C") for name, value in walk.items()}, save)
-        print(f"{save}: {len(walk)} arrays")
+        print(write_trace(text, function, html, stages))
+    if stages is not None:
+        console.print(told(stages, tokens), markup=False, highlight=False, soft_wrap=True)
+        if first_departure(stages) is not None:
+            raise typer.Exit(1)
 
 
-def _walk_table(walk: dict[str, Any], prefix: str | None) -> Table:
+def _save(walk: dict[str, Any], file: Path) -> None:
+    from safetensors.numpy import save_file
+
+    save_file({name: value.copy(order="C") for name, value in walk.items()}, file)
+    print(f"{file}: {len(walk)} arrays")
+
+
+def _stage_table(stages: list[Any], prefix: str) -> Table:
+    table = Table("stage", "max |diff|", "allowed", "verdict", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table.columns[0].no_wrap = True
+    for column in table.columns[1:3]:
+        column.justify, column.no_wrap = "right", True
+    for stage in stages:
+        if stage.name.startswith(prefix):
+            c = stage.comparison
+            numbers = (f"{c.max_abs:.1e}", f"{c.tolerance:.1e}") if c else ("", "")
+            out = f"{c.out} of {c.total}" if c and c.out else ""
+            said = [stage.verdict if c or stage.departs else "", out, stage.note]
+            table.add_row(escape(stage.name), *numbers, escape(", ".join(filter(None, said))))
+    return table
+
+
+def _walk_table(walk: dict[str, Any], prefix: str) -> Table:
     import numpy as np
 
     table = Table("intermediate", "shape", "min", "max", "mean", "norm", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
@@ -80,7 +120,7 @@ def _walk_table(walk: dict[str, Any], prefix: str | None) -> Table:
     for column in table.columns[1:]:
         column.justify, column.no_wrap = "right", True
     for name, value in walk.items():
-        if prefix is not None and not name.startswith(prefix):
+        if not name.startswith(prefix):
             continue
         shown = np.where(np.isfinite(value), value, 0.0)
         statistics = (shown.min(), shown.max(), shown.mean(), np.linalg.norm(shown))

@@ -7,7 +7,7 @@ from refimpl.cli.app import app
 
 def main() -> None:
     """Run `refimpl`; an error that a user can mend is printed as one sentence, without a traceback."""
-    from refimpl.cli import check, encoder, explain, models, report, retrieval, serve  # noqa: F401  each registers its commands on `app`
+    from refimpl.cli import check, encoder, explain, models, report, retrieval, serve, vectors  # noqa: F401  each registers its commands on `app`
 
     try:
         app()

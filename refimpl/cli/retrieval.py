@@ -29,7 +29,12 @@ Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bars.")]
 def run(
     dataset: Annotated[str, typer.Option(help="beir:PATH, ir:ID, python-docs or python-docs:PACKAGE,PACKAGE,...")],
     systems: Annotated[
-        str, typer.Option(help="Some of dense, bm25, bm25-lucene, splade, milvus-bm25, hybrid-{rrf,weighted,splade}.")
+        str,
+        typer.Option(
+            help="Some of dense, bm25, bm25-lucene, splade, milvus-bm25, hybrid-{rrf,weighted,splade}, "
+            "{dense,bge-m3-dense,bge-m3-sparse}:NAME_OR_FOLDER, and of servers "
+            "{openai,jina,voyage,cohere}:MODEL or MODEL@ADDRESS, tei:ADDRESS."
+        ),
     ] = "dense,bm25,hybrid-rrf,hybrid-weighted,milvus-bm25",
     out: Out = Path("refimpl-run"),
     split: Annotated[str, typer.Option(help="A BEIR folder's judgements.")] = "test",

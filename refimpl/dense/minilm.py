@@ -1,6 +1,5 @@
 """all-MiniLM-L6-v2: tokens, the encoder, mean over tokens, unit length."""
 
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,16 +12,10 @@ from refimpl.bert.encoder import Encoder
 from refimpl.bert.forward import forward
 from refimpl.bert.heads import l2_normalize, mean_pool, mean_pool_packed
 from refimpl.bert.weights import BertWeights
-from refimpl.progress import progress
+from refimpl.dense.vectors import encoded
 from refimpl.tokens import Tokenizer
 
 Array = np.ndarray
-
-TEXTS_AT_A_TIME = 4096  # tokenised and sorted by length together; bounds memory whatever the number of texts
-
-
-class TruncationWarning(UserWarning):
-    """Texts were longer than `max_length` tokens, and the rest of them did not enter their vectors."""
 
 
 class MiniLMEmbeddingFunction:
@@ -50,10 +43,7 @@ class MiniLMEmbeddingFunction:
     ) -> None:
         folder = models.path("all-MiniLM-L6-v2") if model_path is None else Path(model_path)
         self.weights = BertWeights.load(folder, dtype)
-        positions = self.weights.config.max_position_embeddings
-        if max_length > positions:
-            raise ValueError(f"max_length must be at most {positions}, the model's positions, got {max_length}")
-        self.tokenizer = Tokenizer(folder, max_length)
+        self.tokenizer = Tokenizer(folder, max_length, positions=self.weights.config.longest_text)
         self.encoder = Encoder(self.weights, batch_size=batch_size, num_workers=num_workers)
         self.normalize = normalize
         self.show_progress = show_progress
@@ -87,21 +77,11 @@ class MiniLMEmbeddingFunction:
         return {**ids, **walk.trace, "pooled": pooled, "normalized": l2_normalize(pooled)}
 
     def _encode(self, texts: list[str]) -> Array:
-        vectors = np.empty((len(texts), self.dim), dtype=self.weights.dtype)
-        truncated = 0
-        with progress("embedding", len(texts), self.show_progress) as advance:
-            for start in range(0, len(texts), TEXTS_AT_A_TIME):
-                tokens = self.tokenizer(texts[start : start + TEXTS_AT_A_TIME])
-                truncated += int(tokens.truncated.sum())
-                for rows, pooled in self.encoder.map(tokens, mean_pool_packed):
-                    vectors[start + rows] = l2_normalize(pooled) if self.normalize else pooled
-                    advance(len(rows))
-        if truncated:
-            message = (
-                f"{truncated} of {len(texts)} texts exceed max_length={self.tokenizer.max_length} tokens and were cut"
-            )
-            warnings.warn(message, TruncationWarning, stacklevel=3)
-        return vectors
+        return encoded(texts, self.tokenizer, self.encoder, self._head, self.dim, show_progress=self.show_progress)
+
+    def _head(self, hidden_states: Array, lengths: Array) -> Array:
+        pooled = mean_pool_packed(hidden_states, lengths)
+        return l2_normalize(pooled) if self.normalize else pooled
 
 
 DefaultEmbeddingFunction = MiniLMEmbeddingFunction

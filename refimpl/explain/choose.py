@@ -3,7 +3,7 @@
 import warnings
 
 from refimpl import __version__, models
-from refimpl.dense.minilm import MiniLMEmbeddingFunction, TruncationWarning
+from refimpl.dense.minilm import MiniLMEmbeddingFunction
 from refimpl.progress import progress
 from refimpl.search.cache import EmbeddingCache
 from refimpl.search.exact import search_dense, search_sparse
@@ -11,6 +11,7 @@ from refimpl.search.fusion import rrf
 from refimpl.search.hits import ABSENT
 from refimpl.sparse.bm25 import BM25EmbeddingFunction, BM25WeightWarning
 from refimpl.sparse.corpus import Analyze
+from refimpl.tokens import TruncationWarning
 
 MODEL = "all-MiniLM-L6-v2"
 DEPTH = 100  # hits of each route

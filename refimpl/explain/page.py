@@ -37,7 +37,7 @@ class Source:
     code: str
 
 
-def html(scene: Scene, panels: Sequence[Panel]) -> str:
+def html(title: str, scene: Scene, panels: Sequence[Panel]) -> str:
     """The page. Its content security policy allows the two scripts by their hash, inline styles, and nothing else."""
     environment = Environment(
         loader=PackageLoader("refimpl.explain"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
@@ -45,7 +45,9 @@ def html(scene: Scene, panels: Sequence[Panel]) -> str:
     scripts = [f"(function () {{{_library()}\n}})();", _own_script()]
     sources = {panel.key: [source_of(function) for function in panel.sources] for panel in panels}
     return environment.get_template("page.html.j2").render(
+        title=title,
         scene=scene,
+        dtype=scene.weights.dtype,
         panels=panels,
         sources=sources,
         all_sources=list({source.anchor: source for held in sources.values() for source in held}.values()),

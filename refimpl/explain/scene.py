@@ -5,21 +5,17 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int
 
-from refimpl import models
 from refimpl.bert.forward import forward
 from refimpl.bert.heads import l2_normalize, mean_pool
 from refimpl.bert.weights import BertWeights
 from refimpl.dense.minilm import MiniLMEmbeddingFunction
-from refimpl.explain.choose import MODEL, choose
+from refimpl.explain.choose import choose
 from refimpl.explain.collection import Collection
 from refimpl.sparse.analyzers import build_default_analyzer
 from refimpl.sparse.bm25.statistics import CorpusStatistics
 from refimpl.sparse.corpus import Analyze, tokenize
-from refimpl.tokens import Tokenizer
 
 Array = np.ndarray
-
-NO_CUT = (1 << 31) - 1  # tokens: a window that cuts nothing, to see what the real one lost
 
 
 @dataclass(frozen=True)
@@ -81,14 +77,13 @@ def build(question: str, collection: Collection, most: int, *, show_progress: bo
     rows = list(range(len(collection.texts)))
     if len(rows) > most:
         rows = choose(question, collection.texts, analyzer, most, show_progress=show_progress)
-    folder = models.path(MODEL)
-    function, whole = MiniLMEmbeddingFunction(folder, dtype="float64"), Tokenizer(folder, NO_CUT)
+    function = MiniLMEmbeddingFunction(dtype="float64")
     documents = [
-        _seen(function, whole, f"Document {number}", collection.ids[row], collection.texts[row])
+        _seen(function, f"Document {number}", collection.ids[row], collection.texts[row])
         for number, row in enumerate(rows, start=1)
     ]
     return Scene(
-        question=_seen(function, whole, "Question", "", question),
+        question=_seen(function, "Question", "", question),
         documents=documents,
         collection=collection,
         trace=function.trace(question),
@@ -99,19 +94,32 @@ def build(question: str, collection: Collection, most: int, *, show_progress: bo
     )
 
 
-def _seen(function: MiniLMEmbeddingFunction, whole: Tokenizer, name: str, doc_id: str, text: str) -> Text:
+def alone(text: str, function: MiniLMEmbeddingFunction) -> Scene:
+    """A scene of one text and no documents, in the function's dtype."""
+    return Scene(
+        question=_seen(function, "Text", "", text),
+        documents=[],
+        collection=Collection("", [], []),
+        trace=function.trace(text),
+        weights=function.weights,
+        max_length=function.tokenizer.max_length,
+        analyzer=str.split,
+        statistics=CorpusStatistics(),
+    )
+
+
+def _seen(function: MiniLMEmbeddingFunction, name: str, doc_id: str, text: str) -> Text:
     batch = function.tokenizer([text]).padded()
     walk = forward(function.weights, batch.input_ids, batch.attention_mask, batch.token_type_ids)
     pooled = mean_pool(walk.last_hidden_state, batch.attention_mask)
-    tokens = function.tokenizer.tokens_of(text)
     return Text(
         name=name,
         id=doc_id,
         text=text,
-        tokens=tokens,
+        tokens=function.tokenizer.tokens_of(text),
         input_ids=batch.input_ids[0],
         token_type_ids=batch.token_type_ids[0],
-        lost=whole.tokens_of(text)[len(tokens) - 1 : -1],  # the window keeps room for [SEP], which both end in
+        lost=function.tokenizer.beyond(text),
         hidden_states=walk.last_hidden_state[0],
         pooled=pooled[0],
         vector=l2_normalize(pooled)[0],

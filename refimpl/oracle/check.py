@@ -130,4 +130,7 @@ def _diagnosis(asking: Asking, outcomes: Sequence[Outcome], progress: Progress) 
     if not failed:
         return None
     progress(f"{asking.suite.name}: looking for the cause")
-    return asking.suite.diagnose(answers, failed, asking.settings)
+    try:
+        return asking.suite.diagnose(answers, failed, asking.settings)
+    except (ValueError, OSError) as error:  # the verdict stands without it
+        return f"no diagnosis: {error}"

@@ -43,9 +43,10 @@ class Vector:
 
 
 @cache
-def manifest() -> dict[str, Any]:
-    """The whole manifest; GoldenError when its schema is another than this version reads."""
-    content: dict[str, Any] = json.loads((data_path("vectors") / "manifest.json").read_text(encoding="utf-8"))
+def manifest(folder: str = "") -> dict[str, Any]:
+    """The whole manifest, of MiniLM or of `folder`; GoldenError when its schema is another than this version reads."""
+    file = data_path("vectors") / folder / "manifest.json"
+    content: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
     if content["schema"] != SCHEMA:
         raise GoldenError(
             f"manifest.json has schema {content['schema']}, this refimpl reads {SCHEMA}: install them together"
@@ -53,9 +54,9 @@ def manifest() -> dict[str, Any]:
     return content
 
 
-def vectors() -> list[Vector]:
-    """Every row of the manifest."""
-    return [Vector(**row) for row in manifest()["vectors"]]
+def vectors(folder: str = "") -> list[Vector]:
+    """Every row of the manifest, of MiniLM or of `folder` ("family": the other models)."""
+    return [Vector(**row) for row in manifest(folder)["vectors"]]
 
 
 def texts() -> dict[str, str]:
@@ -75,12 +76,37 @@ def _text_cases() -> list[dict[str, Any]]:
     return cases
 
 
+@dataclass(frozen=True)
+class GoldenCase:
+    """One case of a suite's file: what is asked, and what a peer answered."""
+
+    name: str
+    reason: str
+    who: str
+    input: Any
+    expected: Any
+    source: dict[str, Any]
+
+
+@cache
+def cases(suite: str) -> dict[str, GoldenCase]:
+    """The cases of `suite` (a key of the manifest's `suites`) by name; GoldenError when the file is another."""
+    row = manifest()["suites"][suite]
+    file = data_path("vectors") / row["file"]
+    _check(file, row["sha256"], row["command"])
+    content = json.loads(file.read_text(encoding="utf-8"))
+    if content["schema"] != SCHEMA:
+        raise GoldenError(f"{file.name} has schema {content['schema']}, this refimpl reads {SCHEMA}")
+    return {case["name"]: GoldenCase(**case) for case in content["cases"]}
+
+
 def array(vector: Vector) -> np.ndarray:
     """The vector's values; GoldenError when the file is not the one that the manifest describes."""
     file = data_path("vectors") / vector.file
     values = _tensors(file, vector.sha256)[vector.tensor]
     if list(values.shape) != vector.shape or str(values.dtype) != vector.dtype:
-        raise _stale(f"{vector.name} is {values.dtype} {values.shape}, the manifest says {vector.dtype} {vector.shape}")
+        found = f"{vector.name} is {values.dtype} {values.shape}"
+        raise _stale(file, f"{found}, the manifest says {vector.dtype} {vector.shape}")
     return values
 
 
@@ -90,11 +116,12 @@ def _tensors(file: Path, sha256: str) -> dict[str, np.ndarray]:
     return load_file(file)
 
 
-def _check(file: Path, expected: str) -> None:
+def _check(file: Path, expected: str, command: str | None = None) -> None:
     found = hashlib.sha256(file.read_bytes()).hexdigest()
     if found != expected:
-        raise _stale(f"{file.name} has sha256 {found}, the manifest says {expected}")
+        raise _stale(file, f"{file.name} has sha256 {found}, the manifest says {expected}", command)
 
 
-def _stale(what: str) -> GoldenError:
-    return GoldenError(f"golden vectors and manifest disagree: {what}. Write both anew with: {manifest()['command']}")
+def _stale(file: Path, what: str, command: str | None = None) -> GoldenError:
+    command = command or manifest("family" if file.parent.name == "family" else "")["command"]
+    return GoldenError(f"golden vectors and manifest disagree: {what}. Write both anew with: {command}")

@@ -7,9 +7,10 @@ import numpy as np
 
 from refimpl.bert.forward import forward
 from refimpl.bert.heads import l2_normalize
-from refimpl.dense.minilm import MiniLMEmbeddingFunction, TruncationWarning
+from refimpl.dense.minilm import MiniLMEmbeddingFunction
 from refimpl.oracle import golden
 from refimpl.oracle.compare import Array, Comparison, compare
+from refimpl.tokens import TruncationWarning
 
 
 class Walk:

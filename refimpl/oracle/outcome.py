@@ -94,7 +94,8 @@ class Check:
     def sentence(self) -> str:
         """The verdict in one sentence."""
         told = [f"{self.count(v)} {v}" for v in Verdict if self.count(v)]
-        return f"{self.subject}: {'matches' if self.ok else 'DOES NOT MATCH'} ({', '.join(told) or 'nothing asked'})"
+        verdict = "matches" if self.ok else "NOTHING CHECKED" if all(one.ok for one in self) else "DOES NOT MATCH"
+        return f"{self.subject}: {verdict} ({', '.join(told) or 'nothing asked'})"
 
 
 def worst(findings: list[Finding]) -> Finding:

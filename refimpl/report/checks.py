@@ -1,10 +1,12 @@
 """The outcome of `refimpl check` as JSON, as JUnit's XML for a CI server, and as a page."""
 
 import math
+import platform
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from refimpl import __version__
 from refimpl.oracle.outcome import Check, Outcome, SuiteOutcome, Verdict
 from refimpl.report.document import NOTHING, Document, Row, Section, Table
 
@@ -89,6 +91,7 @@ def document(check: Check) -> Document:
         title=f"Check of {check.subject}",
         headline=(check.sentence(), f"Tolerance {check.tolerance}; {check.seconds:.1f} s."),
         sections=tuple(_section(suite) for suite in check.suites),
+        stamp=(("refimpl", __version__), ("Python", platform.python_version()), ("machine", platform.machine())),
     )
 
 

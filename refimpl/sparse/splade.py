@@ -7,7 +7,6 @@ Only real tokens count, [CLS] and [SEP] among them; pymilvus.model also takes th
 
 from collections.abc import Sequence
 from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -52,7 +51,7 @@ class SpladeEmbeddingFunction:
         self.weights = BertWeights.load(folder, dtype)
         if "cls.predictions.bias" not in self.weights and "cls.predictions.decoder.bias" not in self.weights:
             raise ValueError(f"{model_name} has no masked-LM head, so it is no SPLADE model")
-        self.tokenizer = Tokenizer(Path(folder))
+        self.tokenizer = Tokenizer(folder, positions=self.weights.config.longest_text)
         self.encoder = Encoder(self.weights, batch_size=batch_size, num_workers=num_workers)
         self.query_instruction, self.doc_instruction = query_instruction, doc_instruction
         self.k_tokens_query, self.k_tokens_document = k_tokens_query, k_tokens_document

@@ -1,6 +1,7 @@
 """The race: who is right is timed, in turn, and what was seen is kept."""
 
 import json
+import os
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -88,7 +89,9 @@ def session(folder: Path, suite: str, *options: str) -> Session:
     command = [sys.executable, "-m", "pytest", "-p", "conftest", "-p", "bench.conftest", "-p", "no:cacheprovider"]
     command += ["--rootdir", str(folder), "--benchmark-max-time=0.1", f"--benchmark-json={result}"]
     command += [f"--benchmark-storage=file://{folder}/kept", *options, str(file)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(
+        command, cwd=ROOT, env=outside_xdist(), capture_output=True, text=True, timeout=120, check=False
+    )
     saved = json.loads(result.read_text("utf-8")) if result.exists() and result.stat().st_size else {}
     return Session(done.returncode, done.stdout + done.stderr, saved)
 
@@ -178,6 +181,13 @@ def test_disabled_runs_check_and_time_nothing(tmp_path: Path) -> None:
 
 def test_without_the_flag_the_suites_refuse() -> None:
     command = [sys.executable, "-m", "pytest", "bench", "-q", "--collect-only"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(
+        command, cwd=ROOT, env=outside_xdist(), capture_output=True, text=True, timeout=120, check=False
+    )
     assert done.returncode == pytest.ExitCode.USAGE_ERROR
     assert "run them with `pytest --benchmark`" in done.stderr
+
+
+def outside_xdist() -> dict[str, str]:
+    """The environment without pytest-xdist's marks, under which pytest-benchmark times nothing."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_XDIST")}

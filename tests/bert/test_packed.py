@@ -89,10 +89,18 @@ def test_softmax_holds_where_exp_leaves_float32(shift):
 
 def test_tiles_hold_every_text_once_within_their_bounds():
     lengths = np.array([5, 300, 2, 600, 40, 40, 2])
-    tiles = list(tiles_by_length(lengths, batch_size=3))
+    tiles = list(tiles_by_length(lengths, batch_size=3, num_workers=1))
     assert sorted(np.concatenate(tiles).tolist()) == list(range(7))
     assert [sorted(lengths[tile].tolist()) for tile in tiles] == [[600], [40, 40, 300], [2, 2, 5]]
-    assert list(tiles_by_length(np.array([], dtype=int), 3)) == []
+    assert list(tiles_by_length(np.array([], dtype=int), 3, 2)) == []
+
+
+def test_tiles_share_the_work_among_the_workers():
+    sizes = [
+        int(lengths.sum()) for lengths in (np.full(100, 10)[tile] for tile in tiles_by_length(np.full(100, 10), 128, 2))
+    ]
+    assert sizes == [500, 500]
+    assert len(list(tiles_by_length(np.full(6, 10), 128, 2))) == 1
 
 
 def test_equal_lengths_are_grouped():

@@ -17,7 +17,7 @@ from safetensors.numpy import save, save_file
 from refimpl import models
 from refimpl.bert.architectures import BERT
 from refimpl.bert.config import BertConfig
-from refimpl.bert.files import WeightsError, map_safetensors
+from refimpl.bert.files import WeightsError, let_go, map_safetensors
 from refimpl.bert.weights import BertWeights
 
 Array = np.ndarray
@@ -111,6 +111,24 @@ def test_float32_weights_are_the_mapped_file_itself(tmp_path: Path) -> None:
         while getattr(base, "base", None) is not None and not isinstance(base, np.memmap):
             base = base.base
         assert isinstance(base, np.memmap), name
+
+
+def test_pages_that_are_let_go_are_read_again(tmp_path: Path) -> None:
+    """64 MB of a mapped file leave the process's memory, and hold the same numbers afterwards."""
+    numbers = np.arange(16 << 20, dtype=np.float32)
+    save_file({"a": numbers[: 1 << 10], "b": numbers}, tmp_path / "model.safetensors")
+    mapped = map_safetensors(tmp_path / "model.safetensors")["b"]
+    total = float(mapped.sum(dtype=np.float64))
+    before = resident_bytes()
+    let_go(mapped)
+    assert before - resident_bytes() > 60e6
+    assert float(mapped.sum(dtype=np.float64)) == total == float(numbers.sum(dtype=np.float64))
+    let_go(numbers)
+    assert numbers[-1] == len(numbers) - 1, "an array that is no mapped file stays as it is"
+
+
+def resident_bytes() -> int:
+    return int(Path("/proc/self/status").read_text().split("VmRSS:")[1].split()[0]) * 1024
 
 
 def test_a_header_of_odd_length_is_read_right(tmp_path: Path) -> None:

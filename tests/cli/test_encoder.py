@@ -5,7 +5,7 @@ import sys
 
 import numpy as np
 import pytest
-from safetensors.numpy import load_file
+from safetensors.numpy import load_file, save_file
 
 
 def refimpl(*arguments: str, stdin: bytes = b"") -> subprocess.CompletedProcess:
@@ -70,3 +70,36 @@ def test_verify_fails_on_another_model(tmp_path, minilm_folder):
     assert done.returncode == 1
     assert b"layer.5.hidden_states" in done.stdout
     assert b"out of 1e-12; worst at" in done.stdout
+
+
+@pytest.fixture(scope="module")
+def tanh_trace(minilm32, tmp_path_factory):
+    """A trace as one would save it whose fourth layer has GELU by tanh, and lacks the second layer."""
+    walk = minilm32.trace("A vector.")
+    x = walk["layer.3.intermediate_dense"]
+    tanh = np.tanh(np.sqrt(2 / np.pi) * (x + 0.044715 * x**3))
+    walk["layer.3.intermediate"] = (0.5 * x * (1 + tanh)).astype(np.float32)
+    file = tmp_path_factory.mktemp("trace") / "other.safetensors"
+    kept = {name: value for name, value in walk.items() if not name.startswith("layer.1.")}
+    save_file({name: np.ascontiguousarray(value) for name, value in kept.items()}, file)
+    return file
+
+
+def test_trace_compare_names_the_first_departure_and_fails(tanh_trace, tmp_path):
+    page = tmp_path / "trace.html"
+    done = refimpl("trace", "A vector.", "--compare", str(tanh_trace), "--html", str(page))
+    printed = done.stdout.decode()
+    assert done.returncode == 1, done.stderr
+    assert "First departure: layer.3.intermediate; the 40 compared before it match." in printed
+    assert "not in the file" in printed
+    assert "First departure: layer.3.intermediate" in page.read_text(encoding="utf-8")
+
+
+def test_trace_compare_accepts_what_it_saved_itself(tmp_path):
+    saved = tmp_path / "own.safetensors"
+    assert refimpl("trace", "A vector.", "--layer", "0", "--save", str(saved)).returncode == 0
+    done = refimpl("trace", "A vector.", "--compare", str(saved), "--layer", "0")
+    assert done.returncode == 0, done.stdout
+    assert b"All 81 compared stages match." in done.stdout
+    other = refimpl("trace", "Another vector.", "--compare", str(saved))
+    assert other.returncode == 1

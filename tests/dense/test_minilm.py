@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy.stats import spearmanr
 
 from refimpl import DefaultEmbeddingFunction, MiniLMEmbeddingFunction
-from refimpl.dense.minilm import TruncationWarning
+from refimpl.tokens import TruncationWarning
 
 ENVELOPE = 1e-6  # how far padding, batch size, order and neighbours may move an entry of a unit vector; observed 2.0e-7
 
@@ -97,14 +97,14 @@ def test_default_embedding_function_is_the_same_class():
     assert DefaultEmbeddingFunction is MiniLMEmbeddingFunction
 
 
-@pytest.mark.filterwarnings("ignore::refimpl.dense.minilm.TruncationWarning")
+@pytest.mark.filterwarnings("ignore::refimpl.tokens.TruncationWarning")
 @pytest.mark.parametrize("arguments", [{"batch_size": 1}, {"batch_size": 3}, {"num_workers": 1}, {"num_workers": 3}])
 def test_batch_size_and_workers_stay_within_the_envelope(minilm_folder, minilm32, arguments):
     moved = np.abs(MiniLMEmbeddingFunction(minilm_folder, **arguments)(MIXED) - minilm32(MIXED))
     assert moved.max() <= ENVELOPE
 
 
-@pytest.mark.filterwarnings("ignore::refimpl.dense.minilm.TruncationWarning")
+@pytest.mark.filterwarnings("ignore::refimpl.tokens.TruncationWarning")
 def test_order_and_neighbours_stay_within_the_envelope(minilm32):
     together = minilm32(MIXED)
     np.testing.assert_allclose(minilm32(MIXED[::-1])[::-1], together, rtol=0, atol=ENVELOPE)
@@ -112,7 +112,7 @@ def test_order_and_neighbours_stay_within_the_envelope(minilm32):
     np.testing.assert_allclose(alone, together, rtol=0, atol=ENVELOPE)
 
 
-@pytest.mark.filterwarnings("ignore::refimpl.dense.minilm.TruncationWarning")
+@pytest.mark.filterwarnings("ignore::refimpl.tokens.TruncationWarning")
 def test_float32_stays_near_float64(minilm32, minilm64):
     assert np.abs(minilm32(MIXED) - minilm64(MIXED)).max() <= 1e-6
 

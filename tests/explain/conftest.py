@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from refimpl.explain import page, panels
+from refimpl.explain import all_panels, page
 from refimpl.explain.collection import Collection
 from refimpl.explain.scene import Scene, build
 
@@ -33,13 +33,15 @@ def scene() -> Scene:
 @pytest.fixture(scope="session")
 def made(scene: Scene) -> dict[str, Any]:
     """Each panel's numbers by its key, as Python holds them."""
-    return {panel.key: panel.data for panel in panels(scene, "splade-tiny", None)}
+    return {panel.key: panel.data for panel in all_panels(scene, "splade-tiny", None)}
 
 
 @pytest.fixture(scope="session")
 def page_file(scene: Scene, tmp_path_factory: pytest.TempPathFactory) -> Path:
     file = tmp_path_factory.mktemp("page") / "page.html"
-    file.write_text(page.html(scene, panels(scene, "splade-tiny", None)), encoding="utf-8")
+    file.write_text(
+        page.html("How a question meets documents", scene, all_panels(scene, "splade-tiny", None)), encoding="utf-8"
+    )
     return file
 
 

@@ -17,9 +17,11 @@ def copied(tmp_path, monkeypatch):
     monkeypatch.setattr(golden, "data_path", lambda name: tmp_path / name)
     golden.manifest.cache_clear()
     golden._tensors.cache_clear()
+    golden.cases.cache_clear()
     yield tmp_path / "vectors"
     golden.manifest.cache_clear()
     golden._tensors.cache_clear()
+    golden.cases.cache_clear()
 
 
 def test_exactly_these_cases_and_rows():
@@ -85,3 +87,16 @@ def test_another_schema_is_refused(copied):
     (copied / "manifest.json").write_text('{"schema": 99}')
     with pytest.raises(golden.GoldenError, match="schema 99, this refimpl reads 1"):
         golden.manifest()
+
+
+def test_a_changed_suite_fails_with_its_own_command(copied):
+    file = copied / "bm25" / "cases.json"
+    file.write_text(file.read_text(encoding="utf-8").replace("red apple", "red pear"), encoding="utf-8")
+    with pytest.raises(golden.GoldenError, match=r"cases\.json has sha256 .* make peers .* data/regenerate/bm25\.py"):
+        golden.cases("bm25")
+
+
+def test_suites_have_as_many_cases_as_the_manifest_says():
+    counts = {suite: row["cases"] for suite, row in golden.manifest()["suites"].items()}
+    assert counts == {"bm25": 18, "metrics": 18, "fusion": 11, "splade": 15, "rerank": 9}
+    assert {suite: len(golden.cases(suite)) for suite in counts} == counts

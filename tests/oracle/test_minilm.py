@@ -84,8 +84,8 @@ class NoSpecialTokens(Tokenizer):
 
 
 class Truncating128(Tokenizer):
-    def __init__(self, folder, max_length):
-        super().__init__(folder, 128)
+    def __init__(self, folder, max_length, **settings):
+        super().__init__(folder, 128, **settings)
 
 
 class PaddingPooled(Encoder):
@@ -148,7 +148,7 @@ def test_without_a_fault_the_same_check_passes():
     assert normalized("normalized_sentence_transformers", "float32").matches
 
 
-@pytest.mark.filterwarnings("ignore::refimpl.dense.minilm.TruncationWarning")
+@pytest.mark.filterwarnings("ignore::refimpl.tokens.TruncationWarning")
 @pytest.mark.parametrize("fault", TEXTBOOK_FAULTS)
 def test_golden_vectors_catch_the_fault(monkeypatch, fault):
     for module, replacements in TEXTBOOK_FAULTS[fault].items():
@@ -170,7 +170,7 @@ PACKED_FAULTS = {
 }
 
 
-@pytest.mark.filterwarnings("ignore::refimpl.dense.minilm.TruncationWarning")
+@pytest.mark.filterwarnings("ignore::refimpl.tokens.TruncationWarning")
 @pytest.mark.parametrize("fault", PACKED_FAULTS)
 def test_golden_vectors_catch_the_fault_in_float32(monkeypatch, fault):
     for module, replacements in PACKED_FAULTS[fault].items():

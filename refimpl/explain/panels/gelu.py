@@ -24,7 +24,7 @@ def panel(scene: Scene) -> Panel:
             f"Between two matrix products of the feed-forward block, {config.intermediate_size:,} numbers a token pass "
             "through GELU: x times the share of a normal distribution that lies below x.",
             "Large positive numbers pass unchanged and large negative ones become almost 0; the bars count the numbers "
-            "that your question really sends there.",
+            "that this text really sends there.",
         ),
         (activation, encoder_layer),
         {

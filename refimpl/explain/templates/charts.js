@@ -116,7 +116,7 @@ function stacked({ values, terms, width }) {
       y: { field: "document", type: "nominal", sort: null, axis: { title: null, domain: false, ticks: false } },
       x: { field: "product", type: "quantitative", title: "score", stack: "zero", axis: { tickCount: 5 } },
       color: { field: "term", type: "nominal", sort: terms, scale: { domain: terms }, title: null,
-        legend: { columns: width < 500 ? 2 : 4, symbolLimit: 16 } },
+        legend: { columns: width < 500 ? 2 : 4, symbolLimit: 0 } },
       tooltip: [{ field: "document" }, { field: "term" }, { field: "product", format: ".6f" }],
     },
   };
@@ -156,6 +156,26 @@ function bumps({ values, lists, documents, width }) {
       { mark: { type: "point", filled: true, size: 320, opacity: 1, tooltip: true } },
       { mark: { type: "text", fontSize: 12, fontWeight: 600 },
         encoding: { text: { field: "number", type: "nominal" }, color: { value: colour("card") } } },
+    ],
+  };
+}
+
+// One point a stage: how far apart, on a logarithmic axis that starts at 1e-17, over what is allowed.
+function departures({ values, width }) {
+  const shown = values.filter(stage => stage.difference !== null)
+    .map(stage => ({ ...stage, shown: Math.max(stage.difference, 1e-17), limit: Math.max(stage.allowed, 1e-17) }));
+  const y = { field: "name", type: "nominal", sort: null, axis: { title: null, labelLimit: width < 500 ? 150 : 240, grid: true } };
+  const x = field => ({ field, type: "quantitative", scale: { type: "log" },
+    axis: { title: "difference, logarithmic", tickCount: 5, format: "~e" } });
+  const tooltip = [{ field: "name", title: "stage" }, { field: "verdict" }, { field: "difference", format: ".3~e" }, { field: "allowed", format: ".3~e" }];
+  return {
+    data: { values: shown }, width: Math.max(130, Math.min(520, width - 280)), height: { step: 16 },
+    layer: [
+      { mark: { type: "tick", thickness: 2, tooltip: true }, encoding: { y, x: x("limit"), color: { value: colour("soft") }, tooltip } },
+      { mark: { type: "point", filled: true, size: 60, opacity: 1, tooltip: true },
+        encoding: { y, x: x("shown"), tooltip,
+          color: { condition: { test: "datum.verdict === 'departs'", value: colour("side-0") }, value: colour("side-1") },
+          shape: { condition: { test: "datum.verdict === 'departs'", value: "diamond" }, value: "circle" } } },
     ],
   };
 }

@@ -44,7 +44,7 @@ function variantOf(data, name) {
 function bm25(data, { variant: name, k1, b }) {
   const variant = variantOf(data, name);
   const n = variant.counts_empty ? data.n_docs : data.n_docs - data.n_empty;
-  const avgdl = data.total_len / n;
+  const avgdl = n ? data.total_len / n : 0;
   const lengthFactor = length =>
     1 - b + (b * (variant.tf === "tf_lucene_lossy" ? lossyLength(length) : length)) / avgdl;
   const weigh = (tf, length) => saturations[variant.tf](tf, lengthFactor(length), k1, variant.delta);

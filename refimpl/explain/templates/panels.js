@@ -6,6 +6,19 @@ const documentOptions = documents => documents.map((_, i) => [i, `Document ${i +
 const shared = { lexical: null, followers: [] }; // BM25's live scores, and who wants to know of them
 
 const panels = {
+  stages(data, work) {
+    const compared = data.compared ?? [];
+    work.say(data.told || `${data.rows.length} stages.`);
+    const chart = compared.length ? work.figure("Largest difference by stage, and what is allowed") : null;
+    if (compared.length) {
+      fill(work.table("Stage by stage"), ["stage", "verdict", "largest difference", "allowed", "out", "note"], compared.map(stage =>
+        [element("bdi", {}, stage.name), stage.verdict, stage.difference, stage.allowed, stage.out, stage.note]));
+    }
+    fill(work.table("Every array"), ["stage", "shape", "least", "greatest", "mean", "norm"],
+      data.rows.map(row => [row.name, row.shape, ...row.numbers]));
+    return () => (chart ? draw(chart, width => departures({ values: compared, width }), `Differences by stage. ${data.told}`) : Promise.resolve());
+  },
+
   tokens(data, work) {
     const list = work.block("div", { class: "token-texts" });
     for (const text of data.texts) {
@@ -152,13 +165,13 @@ const panels = {
     };
     work.choice("Against", "against", names.map((name, i) => [i, name]), value => { against = Number(value); show(); });
     const bars = work.figure("Each token's part");
-    fill(work.table("Cosine with each document"), ["document", "cosine"], data.cosines.map((cosine, i) => [`Document ${i + 1}`, cosine]));
+    if (data.cosines.length) fill(work.table("Cosine with each document"), ["document", "cosine"], data.cosines.map((cosine, i) => [`Document ${i + 1}`, cosine]));
     return show;
   },
 
   lexical(data, work) {
     const settings = { variant: data.variant, k1: data.k1, b: data.b };
-    let chosen = 0;
+    let chosen = Math.max(0, ranks(bm25(data, settings).documents.map(document => document.score)).indexOf(1));
     const change = name => value => { settings[name] = value; show(); };
     const show = () => {
       const found = bm25(data, settings), scores = found.documents.map(document => (document.found ? document.score : null));
@@ -191,7 +204,8 @@ const panels = {
     work.choice("Variant", "variant", data.variants.map(variant => [variant.name, variant.name]), change("variant")).value = data.variant;
     work.slider("k1", "k1", { min: 0, max: 3, step: 0.05, value: data.k1 }, change("k1"));
     work.slider("b", "b", { min: 0, max: 1, step: 0.05, value: data.b }, change("b"));
-    work.choice("Term by term for", "document", documentOptions(data.documents), value => { chosen = Number(value); show(); });
+    work.choice("Term by term for", "document", documentOptions(data.documents), value => { chosen = Number(value); show(); })
+      .value = String(chosen);
     const bars = work.figure("Scores, term by term");
     const table = work.table("BM25 scores");
     const terms = work.table("Term by term: product = in question × idf × weight of tf");

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 
 from refimpl import models
 from refimpl.base import check_texts
-from refimpl.dense.minilm import MiniLMEmbeddingFunction, TruncationWarning
+from refimpl.dense.minilm import MiniLMEmbeddingFunction
 from refimpl.oracle.diagnosis.choice import Chosen, choose, varied_tokens
 from refimpl.oracle.diagnosis.encoder import EncoderVariant, VariedEncoder
 from refimpl.oracle.diagnosis.encoder_causes import ENCODER
@@ -17,6 +17,7 @@ from refimpl.oracle.diagnosis.knobs import Knob, turned
 from refimpl.oracle.diagnosis.pooling import HEAD, EmbeddingVariant, pooled
 from refimpl.oracle.diagnosis.search import Turned, explain
 from refimpl.oracle.diagnosis.verdict import Cause, Diagnosis
+from refimpl.tokens import TruncationWarning
 
 Array = np.ndarray
 AT_A_TIME = 256

@@ -54,53 +54,20 @@ class EncoderSuite:
         return judge_vector(answer, expected_vectors()[_rows()[name]], settings.tolerance)
 
     def diagnose(self, answers: Mapping[str, Any], failed: Sequence[str], settings: Settings) -> str | None:
-        """Nothing yet."""
-        return None
+        """What the encoder did otherwise, over all texts that were answered."""
+        from refimpl.oracle.diagnosis import diagnose_embeddings
+
+        texts = golden.texts()
+        names = [name for name in texts if name in answers]
+        given = np.stack([answers[name] for name in names])
+        allowed = settings.tolerance.entry or 1e-6
+        return str(diagnose_embeddings(given, [texts[name] for name in names], tolerance=allowed))
 
     def behaviours(self) -> Sequence[Behaviour]:
         """Invariances, unit length, neighbours, threads."""
-        return (
-            Behaviour(
-                Case(
-                    "unit-length",
-                    "the published model normalises",
-                    "exports that stop after pooling; Jina v3's default",
-                ),
-                _unit_length,
-                frozenset(),
-            ),
-            Behaviour(
-                Case("neighbours", "search needs the right neighbours, whatever the digits", "quantised indexes"),
-                _neighbours,
-                frozenset(),
-            ),
-            Behaviour(
-                Case("batch-invariance", "a text alone and among others has one vector", "dynamic int8 quantisation"),
-                _alone_and_together,
-            ),
-            Behaviour(
-                Case("padding-invariance", "a short text beside a long one has the same vector", "padding in the mean"),
-                _beside_a_long_one,
-            ),
-            Behaviour(
-                Case("order-invariance", "vectors come in the order of the texts", "sorting by length, not undone"),
-                _reversed,
-            ),
-            Behaviour(
-                Case(
-                    "doubled-texts", "the same text twice gets two vectors, both the same", "caches and dicts of texts"
-                ),
-                _doubled,
-            ),
-            Behaviour(
-                Case("many-texts", "100 texts get 100 vectors", "TEI's limit of 32 texts, fixed batch sizes"), _many
-            ),
-            Behaviour(Case("determinism", "the same request twice has one answer", "dropout left on"), _twice),
-            Behaviour(
-                Case("concurrency", "eight callers at once each get their own answer", "buffers shared by requests"),
-                _at_once,
-                frozenset({"again", "parallel"}),
-            ),
+        return tuple(
+            Behaviour(Case(name, reason, who), check, frozenset(needs))
+            for name, reason, who, check, needs in BEHAVIOURS
         )
 
 
@@ -203,3 +170,35 @@ def _at_once(asking: Asking) -> Finding:
     with ThreadPoolExecutor(len(texts)) as pool:
         together = list(pool.map(lambda text: asking.answers([text])[0], texts))
     return _same(asking, together, serial, "at once and one by one")
+
+
+LIVE, THREADS = ("again",), ("again", "parallel")
+BEHAVIOURS = (
+    ("unit-length", "the published model normalises", "exports that stop after pooling; Jina v3", _unit_length, ()),
+    ("neighbours", "search needs the right neighbours, whatever the digits", "quantised indexes", _neighbours, ()),
+    (
+        "batch-invariance",
+        "a text alone and among others has one vector",
+        "dynamic int8 quantisation",
+        _alone_and_together,
+        LIVE,
+    ),
+    (
+        "padding-invariance",
+        "a short text beside a long one has the same vector",
+        "padding in the mean",
+        _beside_a_long_one,
+        LIVE,
+    ),
+    ("order-invariance", "vectors come in the order of the texts", "sorting by length, not undone", _reversed, LIVE),
+    (
+        "doubled-texts",
+        "the same text twice gets two vectors, both the same",
+        "caches and dicts of texts",
+        _doubled,
+        LIVE,
+    ),
+    ("many-texts", "100 texts get 100 vectors", "TEI's limit of 32 texts, fixed batch sizes", _many, LIVE),
+    ("determinism", "the same request twice has one answer", "dropout left on", _twice, LIVE),
+    ("concurrency", "eight callers at once each get their own answer", "buffers shared by requests", _at_once, THREADS),
+)

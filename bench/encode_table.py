@@ -1,0 +1,75 @@
+"""The aims of the encoder's speed beside what a session measured: ratios of medians, each within one race."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+OURS, TORCH, ONNX = "refimpl", "sentence-transformers", "onnxruntime"
+A_CORE = "onnxruntime, a session a core"
+PADDED = "onnxruntime, padded to 256"
+PRODUCTS = "matrix products alone"
+
+Times = dict[tuple[str, str], dict[str, np.ndarray]]
+"""Seconds of each round, by (stage, case) and then by competitor."""
+
+
+@dataclass(frozen=True)
+class Aim:
+    """One line: the peers' time over ours must be `at_least`; of several peers the quickest counts."""
+
+    says: str
+    case: tuple[str, str]
+    peers: tuple[str, ...]
+    at_least: float
+
+    def measured(self, times: Times) -> float | None:
+        """The ratio of medians, None where one side did not run."""
+        raced = times.get(self.case, {})
+        theirs = [float(np.median(raced[peer])) for peer in self.peers if peer in raced]
+        return min(theirs) / float(np.median(raced[OURS])) if theirs and OURS in raced else None
+
+
+AIMS = (
+    *(
+        Aim(f"throughput, {kind}: times sentence-transformers", ("encode", kind), (TORCH,), least)
+        for kind, least in (("short", 2.0), ("long", 1.7), ("mixed", 1.7))
+    ),
+    *(
+        Aim(f"throughput, {kind}: times the better onnxruntime", ("encode", kind), (ONNX, A_CORE), least)
+        for kind, least in (("short", 1.1), ("long", 1.4), ("mixed", 1.2))
+    ),
+    Aim("throughput: times onnxruntime padded to 256", ("encode", "mixed, as commonly used"), (PADDED,), 5.0),
+    *(
+        Aim(f"{kind}: share of the rate of matrix products alone", ("encode", kind), (PRODUCTS,), 0.8)
+        for kind in ("short", "long", "mixed")
+    ),
+    Aim("one query: onnxruntime's latency over ours", ("encode", "one query"), (ONNX,), 1 / 1.5),
+    Aim("start to first vector: sooner than torch", ("encode start", "start to first vector"), (TORCH,), 10.0),
+)
+
+
+def lines(benchmarks: Iterable[Any]) -> list[str]:
+    """The table as text, a line an aim that was raced; empty when none was."""
+    times: Times = {}
+    for entry in benchmarks:
+        info = entry.extra_info
+        if "competitor" in info:
+            case = times.setdefault((info["stage"], info["case"]), {})
+            case[info["competitor"]] = np.asarray(entry.stats.data)
+    rows = [
+        (aim.says, f"{aim.at_least:.2f}", f"{ratio:.2f}", "reached" if ratio >= aim.at_least else "short of it")
+        for aim in AIMS
+        if (ratio := aim.measured(times)) is not None
+    ]
+    if (query := times.get(("encode", "one query"), {}).get(OURS)) is not None:
+        spread = float(np.quantile(query, 0.95) / np.median(query))
+        rows.append(
+            ("one query: p95 over p50 (at most)", "1.30", f"{spread:.2f}", "reached" if spread <= 1.3 else "over")
+        )
+    if not rows:
+        return []
+    width = max(len(says) for says, *_ in rows)
+    head = ("encoder, ratios of medians in one race", "aim", "measured", "")
+    return [f"{says:<{width}}  {aim:>5}  {found:>8}  {verdict}".rstrip() for says, aim, found, verdict in (head, *rows)]

@@ -1,0 +1,1 @@
+"""Embedding functions that give several kinds of vector at once."""

@@ -1,0 +1,60 @@
+"""docs/splade.md: its code runs and prints what stands under it; its table of padding is computed by both libraries."""
+
+import contextlib
+import io
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from refimpl import SpladeEmbeddingFunction, models
+
+PAGE = (Path(__file__).parents[2] / "docs" / "splade.md").read_text("utf-8")
+COMPANY = (
+    "a fish is a creature that lives in water and swims, and a cat is a feline that likes to purr in the sun all day"
+)
+ROWS = {
+    row[1]: [float(cell) for cell in row[2].split("|")]
+    for row in re.finditer(r"^\| ([a-z]+) \|((?: \d\.\d{3} \|){2} \d\.\d{3} )\|$", PAGE, re.MULTILINE)
+}
+
+
+def test_the_code_runs_and_prints_what_the_page_says():
+    ((code, expected),) = re.findall(r"```python\n(.*?)```\n```text\n(.*?)```", PAGE, re.DOTALL)
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        exec(compile(code, "docs/splade.md", "exec"), {})
+    assert printed.getvalue() == expected
+
+
+@pytest.fixture(scope="module")
+def ours():
+    return SpladeEmbeddingFunction("splade-tiny")
+
+
+def weights_of(ours, row):
+    found = dict(ours.decode(row.astype(np.float32)))
+    assert set(found) <= set(ROWS)
+    return [found.get(piece, 0.0) for piece in ROWS]
+
+
+def test_company_changes_nothing_here(ours):
+    assert len(ROWS) == 8
+    column = [row[0] for row in ROWS.values()]
+    np.testing.assert_allclose(weights_of(ours, ours(["cats"])[[0]]), column, atol=5.1e-4)
+    np.testing.assert_allclose(weights_of(ours, ours(["cats", COMPANY])[[0]]), column, atol=5.1e-4)
+
+
+@pytest.mark.peer
+def test_company_changes_pymilvus_models_vectors(ours):
+    """Its own code, given back the tokenizer method that transformers 5 has dropped."""
+    from pymilvus.model.sparse import SpladeEmbeddingFunction as Theirs
+
+    theirs = Theirs(str(models.path("splade-tiny")))
+    tokenizer = theirs.model.tokenizer
+    tokenizer.__dict__["batch_encode_plus"] = tokenizer.__call__
+    assert len(tokenizer(COMPANY).input_ids) == int(re.search(r"beside a text of (\d+) tokens", PAGE)[1])
+    for place, batch in ((1, ["cats"]), (2, ["cats", COMPANY])):
+        column = [row[place] for row in ROWS.values()]
+        np.testing.assert_allclose(weights_of(ours, theirs(batch)[[0]]), column, atol=5.1e-4)
