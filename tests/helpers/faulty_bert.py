@@ -28,7 +28,7 @@ def write_small_model(folder: Path, tokenizer_json: Path) -> Path:
         **SIZES,
     }
     (folder / "config.json").write_text(json.dumps(config))
-    (folder / "sentence_bert_config.json").write_text('{"max_seq_length": 256}')
+    (folder / "sentence_bert_config.json").write_text('{"max_seq_length": 136}')
     (folder / "tokenizer_config.json").write_text('{"model_max_length": 24}')  # of pairs
     (folder / "tokenizer.json").write_text(tokenizer_json.read_text("utf-8"), "utf-8")
     save_file(_noise(config), folder / "model.safetensors")
@@ -72,7 +72,7 @@ class Faults:
     lower: bool = True
     accents: bool | None = None
     han: bool = True
-    max_length: int = 256
+    max_length: int = 136
     cut: str = "right"
     prefix: str = ""
     segment: int = 0

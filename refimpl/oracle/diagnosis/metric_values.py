@@ -1,7 +1,7 @@
 """nDCG, recall, precision, reciprocal rank and average precision with what evaluators do differently as fields.
 
-The defaults are trec_eval's: gains are the judgements, ties fall to the greater document id, a query that is judged and
-not answered counts as 0.
+The defaults are ir-measures': trec_eval's, where gains are the judgements, ties fall to the greater document id, and
+a judged query without answer counts as 0; and MS MARCO's for MRR with a cut-off, where ties fall to the smaller id.
 """
 
 import math
@@ -21,7 +21,7 @@ class MetricVariant:
     """What decides a metric; the defaults are the reference."""
 
     gain: str = "judgement"
-    ties: str = "greater id first"
+    ties: str = "published"
     discount: str = "log2(rank + 1)"
     ideal: str = "judged"
     averaged: str = "judged"
@@ -55,7 +55,8 @@ class Measure:
         return (100.0 if variant.percent else 1.0) * math.fsum(values) / len(values) if values else 0.0
 
     def _of_query(self, judged: Mapping[str, int], scores: Mapping[str, float], variant: MetricVariant) -> float:
-        ranking = ranked(scores, variant)
+        published = "smaller id first" if self.name == "MRR" and self.cut else "greater id first"
+        ranking = ranked(scores, published if variant.ties == "published" else variant.ties, variant.best_last)
         cut = 0 if variant.cut == "none" else max(self.cut + variant.shift, 1) if self.cut else 0
         found = [judged.get(doc, 0) for doc in (ranking[:cut] if cut else ranking)]
         if self.name == "nDCG":
@@ -65,14 +66,14 @@ class Measure:
         return BINARY[self.name]([gain >= variant.relevant_from for gain in found], total, cut, variant)
 
 
-def ranked(scores: Mapping[str, float], variant: MetricVariant) -> list[str]:
-    """Document ids as `variant` ranks them."""
+def ranked(scores: Mapping[str, float], ties: str, best_last: bool) -> list[str]:
+    """Document ids by score, equal scores as `ties` has them."""
     given = list(scores)
-    if variant.ties == "run backwards":
+    if ties == "run backwards":
         given.reverse()
-    elif variant.ties != "run":
-        given.sort(reverse=variant.ties == "greater id first")
-    return sorted(given, key=lambda doc: scores[doc] if variant.best_last else -scores[doc])
+    elif ties != "run":
+        given.sort(reverse=ties == "greater id first")
+    return sorted(given, key=lambda doc: scores[doc] if best_last else -scores[doc])
 
 
 def _ndcg(found: list[int], pool: list[int], cut: int, variant: MetricVariant) -> float:

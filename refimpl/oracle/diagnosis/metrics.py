@@ -33,6 +33,11 @@ METRICS = (
         {"ties": "smaller id first"},
     ),
     Knob(
+        "ties by id, descending",
+        "of equal scores the greater id comes first in MRR@k too, where MS MARCO's evaluator has the smaller",
+        {"ties": "greater id first"},
+    ),
+    Knob(
         "no discount up to rank 2",
         "the discount is max(1, log2 rank) (Järvelin and Kekäläinen 2002, base 2)",
         {"discount": "max(1, log2 rank)"},
@@ -100,7 +105,7 @@ class MetricProblem:
 
 
 def diagnose_metrics(given: Mapping[str, float], qrels: Qrels, run: Run, *, tolerance: float = 1e-9) -> Diagnosis:
-    """Hold metrics such as `{"nDCG@10": 0.31}`, averaged over the queries of `qrels`, against trec_eval's formulas.
+    """Hold metrics such as `{"nDCG@10": 0.31}`, averaged over the queries of `qrels`, against ir-measures' values.
 
     Names: nDCG, recall, P, MRR, MAP and hit, each with or without `@k`. More of them tell causes apart better.
     Raises ValueError for another name, for no values, and for empty qrels.

@@ -19,7 +19,7 @@ def texts() -> list[str]:
         "春の海 終日のたり",
         "",
         "hm",
-        "And looked down one as far as I could to where it bent in the undergrowth; " * 16,  # cut at 256
+        "And looked down one as far as I could to where it bent in the undergrowth; " * 10,  # cut at 136
     ]
 
 
