@@ -13,7 +13,7 @@ BLOCK = re.compile(r"^```(\w+)([^\n]*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 BLOCKS = [
     (language, told.strip(), body) for language, told, body in BLOCK.findall((ROOT / "docs/oracle.md").read_text())
 ]
-PLUGIN = f'"{sys.executable}" -m pytest -p refimpl.oracle.plugin -p no:cacheprovider'  # an installed package has it
+PLUGIN = f'"{sys.executable}" -m pytest -p no:cacheprovider'
 
 
 @pytest.fixture(scope="module")

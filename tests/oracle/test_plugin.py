@@ -61,7 +61,7 @@ def test_ranking():
 def run(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, code: str) -> pytest.RunResult:
     pytester.makepyfile(code)
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
-    return pytester.runpytest_subprocess("-p", "refimpl.oracle.plugin", "-p", "no:cacheprovider")
+    return pytester.runpytest_subprocess("-p", "no:cacheprovider")
 
 
 @pytest.mark.filterwarnings("ignore")

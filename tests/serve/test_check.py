@@ -14,7 +14,7 @@ from refimpl.oracle.suites.base import Settings
 from refimpl.oracle.suites.rerank_scores import model_folder
 from refimpl.oracle.tolerance import named
 
-pytestmark = pytest.mark.filterwarnings("ignore::refimpl.dense.minilm.TruncationWarning")
+pytestmark = pytest.mark.filterwarnings("ignore::refimpl.tokens.TruncationWarning")
 FLOAT32 = Settings(named("float32"), diagnose=False)
 
 
