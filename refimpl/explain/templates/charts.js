@@ -116,7 +116,7 @@ function stacked({ values, terms, width }) {
       y: { field: "document", type: "nominal", sort: null, axis: { title: null, domain: false, ticks: false } },
       x: { field: "product", type: "quantitative", title: "score", stack: "zero", axis: { tickCount: 5 } },
       color: { field: "term", type: "nominal", sort: terms, scale: { domain: terms }, title: null,
-        legend: { columns: width < 500 ? 2 : 4, symbolLimit: 0 } },
+        legend: terms.length ? { columns: width < 500 ? 2 : 4, symbolLimit: 0 } : null }, // an empty one has no width
       tooltip: [{ field: "document" }, { field: "term" }, { field: "product", format: ".6f" }],
     },
   };

@@ -188,9 +188,10 @@ const panels = {
           one.parts[i].weight, one.parts[i].product]));
       const values = found.documents.flatMap((document, i) => document.parts.map((part, t) =>
         ({ document: `Document ${i + 1}`, term: data.terms[t].term, product: part.product })));
+      const empty = found.documents.map((_, i) => ({ document: `Document ${i + 1}`, term: "", product: 0 })); // a scale needs an extent
       const followers = shared.followers.map(follow => follow());
       return Promise.all([
-        draw(bars, width => stacked({ values, width, terms: data.terms.map(term => term.term) }), "BM25 scores by term"),
+        draw(bars, width => stacked({ values: values.length ? values : empty, width, terms: data.terms.map(term => term.term) }), "BM25 scores by term"),
         draw(curve, width => saturation({ ...lengthsOf(found), width }), `Weight by occurrences, ${variant.name}`),
         ...followers,
       ]);
