@@ -11,6 +11,7 @@ from threadpoolctl import threadpool_limits
 from bench import encode_table
 from bench.peers import DISTRIBUTIONS, peers
 from bench.race import SEED, Race
+from bench.servers import started
 from refimpl import stamp
 
 _disqualified: list[dict[str, str]] = []
@@ -28,6 +29,15 @@ def race(benchmark: Any, request: pytest.FixtureRequest) -> Iterator[Race]:
     one = Race(benchmark, request, request.config.getoption("--benchmark-threads"))
     yield one
     _disqualified.extend(one.disqualified)
+
+
+@pytest.fixture(scope="module")
+def reference_url() -> Iterator[str]:
+    """The address of `refimpl serve`, in a process of its own."""
+    process, url = started("-m", "refimpl", "serve", "--port", "0")
+    yield url
+    process.terminate()
+    process.wait()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -3,8 +3,6 @@
 Raced against OpenAI's SDK and a plain `requests.post` on the same server: the difference is what a client adds.
 """
 
-from collections.abc import Iterator
-
 import numpy as np
 import pytest
 import requests
@@ -12,21 +10,12 @@ import requests
 from bench import peers
 from bench.checks import close
 from bench.race import Competitor, Race
-from bench.servers import started
 from bench.texts import fingerprint, texts
 from refimpl.dense.minilm import MiniLMEmbeddingFunction
 from refimpl.dense.openai import OpenAIEmbeddingFunction
 
 COUNTS = [1, 64]
 ATOL = 1e-6
-
-
-@pytest.fixture(scope="module")
-def reference_url() -> Iterator[str]:
-    process, url = started("-m", "refimpl", "serve", "--port", "0")
-    yield url
-    process.terminate()
-    process.wait()
 
 
 @pytest.mark.parametrize("count", COUNTS)

@@ -34,14 +34,6 @@ def instant_port() -> Iterator[int]:
     process.wait()
 
 
-@pytest.fixture(scope="module")
-def reference_url() -> Iterator[str]:
-    process, url = started("-m", "refimpl", "serve", "--port", "0")
-    yield url
-    process.terminate()
-    process.wait()
-
-
 @pytest.mark.parametrize("count", SIZES)
 def test_rerank_client(race: Race, instant_port: int, count: int) -> None:
     query, documents = texts("short", 1)[0], texts("short", count)

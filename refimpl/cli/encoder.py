@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.box import SIMPLE_HEAD
@@ -11,6 +11,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from refimpl.cli.app import app
+
+if TYPE_CHECKING:
+    from refimpl.tokens import Tokenizer
 
 ModelPath = Annotated[Path | None, typer.Option("--model", help="A model folder; default all-MiniLM-L6-v2.")]
 
@@ -72,10 +75,7 @@ def trace(
     walk = function.trace(text)
     prefix = "" if layer is None else f"layer.{layer}."
     console = Console()
-    tokens = function.tokenizer.tokens_of(text)
-    console.print("tokens:", " ".join(tokens), markup=False, highlight=False)
-    if function.tokenizer([text]).truncated[0]:
-        console.print(f"(cut at {function.tokenizer.max_length} tokens)")
+    tokens = _say_tokens(console, function.tokenizer, text)
     stages = None if theirs is None else compare_stages(walk, theirs, tolerance)
     console.print(_walk_table(walk, prefix) if stages is None else _stage_table(stages, prefix))
     if save is not None:
@@ -88,6 +88,14 @@ def trace(
         console.print(told(stages, tokens), markup=False, highlight=False, soft_wrap=True)
         if first_departure(stages) is not None:
             raise typer.Exit(1)
+
+
+def _say_tokens(console: Console, tokenizer: "Tokenizer", text: str) -> list[str]:
+    tokens = tokenizer.tokens_of(text)
+    console.print("tokens:", " ".join(tokens), markup=False, highlight=False)
+    if tokenizer([text]).truncated[0]:
+        console.print(f"(cut at {tokenizer.max_length} tokens)")
+    return tokens
 
 
 def _save(walk: dict[str, Any], file: Path) -> None:

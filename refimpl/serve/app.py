@@ -83,14 +83,7 @@ def build_app(engine: Engine, key: Secret | None = None, limits: Limits | None =
     async def embed(body: Any, path: str) -> Any:
         asked = embed_request(body, most=limits.max_documents, dim=engine.embedder.dim)
         vectors, tokens = await gate.run(engine.embed, asked)
-        if path == "/embed":
-            return [_numbers(vector) for vector in vectors]
-        encode = _base64 if asked.base64 else _numbers
-        if path.endswith("/embed"):
-            return _cohere_embeddings(path, asked, [encode(vector) for vector in vectors], tokens)
-        data = [{"object": "embedding", "index": i, "embedding": encode(v)} for i, v in enumerate(vectors)]
-        usage = {"prompt_tokens": tokens, "total_tokens": tokens}
-        return {"object": "list", "data": data, "model": engine.embed_name, "usage": usage}
+        return _embed_answer(engine, path, asked, vectors, tokens)
 
     async def health(_: Request) -> Response:
         return JSONResponse({"status": "ok", "embeddings": engine.embed_name, "rerank": engine.rerank_name})
@@ -125,6 +118,18 @@ def _rerank_answer(
     if path == "/v2/rerank":
         return {"id": str(uuid4()), "results": entries, "meta": {"api_version": {"version": "2"}}}
     return {"id": str(uuid4()), "object": "list", "model": engine.rerank_name, "usage": usage, "results": entries}
+
+
+def _embed_answer(engine: Engine, path: str, asked: EmbedRequest, vectors: Any, tokens: int) -> Any:
+    """TEI's bare list at /embed, Cohere's shapes at its paths, else OpenAI's."""
+    if path == "/embed":
+        return [_numbers(vector) for vector in vectors]
+    encode = _base64 if asked.base64 else _numbers
+    if path.endswith("/embed"):
+        return _cohere_embeddings(path, asked, [encode(vector) for vector in vectors], tokens)
+    data = [{"object": "embedding", "index": i, "embedding": encode(v)} for i, v in enumerate(vectors)]
+    usage = {"prompt_tokens": tokens, "total_tokens": tokens}
+    return {"object": "list", "data": data, "model": engine.embed_name, "usage": usage}
 
 
 def _cohere_embeddings(path: str, asked: EmbedRequest, vectors: list[Any], tokens: int) -> Any:

@@ -34,16 +34,7 @@ def panel(scene: Scene) -> Panel:
         (idf_robertson, idf_lucene, tf_okapi, tf_robertson),
         {
             **DEFAULTS,
-            "variants": [
-                {
-                    "name": variant.name,
-                    "idf": variant.idf.__name__,
-                    "tf": variant.tf.__name__,
-                    "delta": variant.delta,
-                    "counts_empty": variant.counts_empty,
-                }
-                for variant in VARIANTS.values()
-            ],
+            "variants": _variants(),
             "n_docs": statistics.n_docs,
             "n_empty": statistics.n_empty,
             "total_len": statistics.total_len,
@@ -54,6 +45,19 @@ def panel(scene: Scene) -> Panel:
             "documents": [_document(scene, text.text, list(asked)) for text in scene.documents],
         },
     )
+
+
+def _variants() -> list[dict[str, Any]]:
+    return [
+        {
+            "name": variant.name,
+            "idf": variant.idf.__name__,
+            "tf": variant.tf.__name__,
+            "delta": variant.delta,
+            "counts_empty": variant.counts_empty,
+        }
+        for variant in VARIANTS.values()
+    ]
 
 
 def _document(scene: Scene, text: str, terms: list[str]) -> dict[str, Any]:
