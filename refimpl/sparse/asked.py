@@ -1,12 +1,11 @@
 """Queries as the index searches them: which terms, and how often each."""
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Int, Int64, Shaped
+from jaxtyping import Float64, Int, Int64, Shaped
 from scipy.sparse import csr_array
-
-from refimpl.sparse.corpus import TermIds
 
 
 class Asked(NamedTuple):
@@ -20,38 +19,41 @@ class Asked(NamedTuple):
     counts: Int[np.ndarray, " asked"]
 
     @classmethod
-    def of_counts(cls, counts: csr_array) -> "Asked":
-        """The rows of a canonical `(queries, terms)` matrix."""
-        return cls(counts.indptr.astype(np.int64), counts.indices, counts.data)
+    def of_counts(cls, counts: csr_array, numbers: Int[np.ndarray, " columns"]) -> "Asked":
+        """The rows of a `(queries, columns)` matrix; column i is term `numbers[i]`."""
+        renumbered = csr_array((counts.data, numbers[counts.indices], counts.indptr), shape=counts.shape)
+        renumbered.sort_indices()
+        return cls(renumbered.indptr.astype(np.int64), renumbered.indices, renumbered.data)
 
     @classmethod
-    def of_tokens(cls, tokens: TermIds, numbers: Int64[np.ndarray, " distinct"], n_terms: int) -> "Asked":
-        """Tokenised queries, whose distinct token i has number `numbers[i]` in the index, -1 where it is unknown."""
-        n_queries, n_terms = len(tokens.lengths), max(n_terms, 1)
-        number = numbers[tokens.ids]
-        keys = number + (np.arange(n_queries) * n_terms).repeat(tokens.lengths)
-        keys = keys[number >= 0]
-        keys.sort()
-        first = np.ones(len(keys), bool)
-        first[1:] = keys[1:] != keys[:-1]
-        at = first.nonzero()[0]
-        keys = keys[at]
-        start = keys.searchsorted(np.arange(n_queries + 1) * n_terms)
-        return cls(start, keys % n_terms, np.concatenate([at[1:], [len(first)]]) - at)
+    def of_numbers(cls, queries: Iterable[Iterable[int]]) -> "Asked":
+        """Each query as the numbers of its tokens' terms, -1 for a token that is no term of the index."""
+        start, terms = [0], []  # lists: for a few numbers they are quicker than arrays
+        counts: list[int] = []
+        for numbers in queries:
+            held = sorted(number for number in numbers if number >= 0)
+            once = list(dict.fromkeys(held))
+            terms += once
+            counts += [1] * len(once) if len(once) == len(held) else map(held.count, once)
+            start.append(len(terms))
+        return cls(*(np.array(numbers, np.int64) for numbers in (start, terms, counts)))
 
-    def rows(self, chosen: Int64[np.ndarray, " chosen"]) -> "Asked":
-        """The queries `chosen`, ascending, alone."""
-        lengths = (self.start[1:] - self.start[:-1])[chosen]
-        if len(lengths) == len(self.start) - 1:
-            return self
-        at = self.places(chosen)
-        return Asked(np.concatenate([[0], lengths.cumsum()]), self.terms[at], self.counts[at])
+    @property
+    def lengths(self) -> Int64[np.ndarray, " queries"]:
+        """How many terms each query asks for."""
+        return self.start[1:] - self.start[:-1]
 
-    def places(self, chosen: Int64[np.ndarray, " chosen"]) -> Bool[np.ndarray, " asked"]:
-        """Which of all terms the queries `chosen` ask for."""
-        kept = np.zeros(len(self.start) - 1, bool)
+    def part(
+        self, weights: Float64[np.ndarray, " asked"], chosen: Int64[np.ndarray, " chosen"]
+    ) -> tuple["Asked", Float64[np.ndarray, " of_chosen"]]:
+        """The queries `chosen`, ascending, alone, with the weights of their terms."""
+        lengths = self.lengths
+        if len(chosen) == len(lengths):
+            return self, weights
+        kept = np.zeros(len(lengths), bool)
         kept[chosen] = True
-        return kept.repeat(self.start[1:] - self.start[:-1])
+        at = kept.repeat(lengths)
+        return Asked(np.concatenate([[0], lengths[chosen].cumsum()]), self.terms[at], self.counts[at]), weights[at]
 
     def totals(self, amounts: Shaped[np.ndarray, " asked"]) -> Int64[np.ndarray, " queries"]:
         """The sum of `amounts`, whole numbers or truths, over each query's terms."""

@@ -45,10 +45,15 @@ def term_ids(token_lists: Iterable[Sequence[str]]) -> TermIds:
         ids.extend(map(vocabulary.__getitem__, tokens))
         lengths.append(len(tokens))
     terms = list(vocabulary)
-    for term in terms:
-        if not isinstance(term, str):
-            raise TypeError(f"a token must be a str, got {type(term).__name__}: {term!r:.60}")
+    check_tokens(terms)
     return TermIds(terms, np.frombuffer(ids, np.int32), np.frombuffer(lengths, np.int64))
+
+
+def check_tokens(tokens: Iterable[str]) -> None:
+    """TypeError where a token is not a str."""
+    for kind in set(map(type, tokens)):
+        if not issubclass(kind, str):
+            raise TypeError(f"a token must be a str, got {kind.__name__}: an analyzer gives a list of str")
 
 
 def tokenize(texts: Sequence[str], analyzer: Analyze, num_workers: int = 1) -> TermIds:

@@ -3,6 +3,7 @@
 import os
 import warnings
 from collections.abc import Sequence
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -14,13 +15,13 @@ from refimpl.sparse.analyzers.build import READY_MADE
 from refimpl.sparse.asked import Asked
 from refimpl.sparse.bm25.checks import check_count, check_number, check_variant
 from refimpl.sparse.bm25.formulas import Idf, Variant
-from refimpl.sparse.corpus import Analyze, TermIds, count_matrix, term_ids, tokenize
+from refimpl.sparse.corpus import Analyze, TermIds, check_tokens, count_matrix, term_ids, tokenize
 from refimpl.sparse.index_file import IndexFileError, read_arrays, write_arrays
 from refimpl.sparse.postings import Postings, build_postings
 from refimpl.sparse.topk import Ids, Scores, Searcher
-from refimpl.sparse.vocabulary import PackedVocabulary, Vocabulary
+from refimpl.sparse.vocabulary import Columns, PackedVocabulary, Vocabulary
 
-FORMAT = "refimpl-bm25-index-1"
+FORMAT = "refimpl-bm25-index-2"
 
 TokenLists = Sequence[Sequence[str]]
 
@@ -28,13 +29,14 @@ TokenLists = Sequence[Sequence[str]]
 class BM25Index:
     """Exact BM25 search. Make one with `build`, `from_tokens`, `from_counts` or `load`.
 
-    Scores are float64: the sum over the query's terms, by ascending term number, of count in the query times idf times
-    tf, by the functions of `VARIANTS[variant]`. A document is a hit when it holds a term of the query.
+    Scores are float64: the sum over the query's terms, from the one in most documents to the one in fewest (equal ones
+    by first occurrence), of count in the query times idf times tf, by the functions of `VARIANTS[variant]`. A document
+    is a hit when it holds a term of the query.
     """
 
     def __init__(
         self,
-        vocabulary: Vocabulary | PackedVocabulary | None,
+        vocabulary: Vocabulary | PackedVocabulary | Columns,
         postings: Postings,
         idf: Idf,
         settings: dict[str, Any],
@@ -115,8 +117,7 @@ class BM25Index:
         """Write the index as one file; killed at any instant, an old file at `path` is whole."""
         postings = self._postings
         arrays = {name: getattr(postings, name) for name in Postings.__dataclass_fields__} | {"idf": self._idf}
-        if self._vocabulary is not None:
-            arrays |= self._vocabulary.packed()
+        arrays |= self._vocabulary.packed()
         fingerprint = getattr(self._analyzer, "fingerprint", "") or ""
         metadata = {
             key: repr(value) if isinstance(value, float) else str(value) for key, value in self._settings.items()
@@ -140,9 +141,9 @@ class BM25Index:
             packed = {name: arrays[name] for name in arrays if name.startswith("term_")}
             settings = _read_settings(metadata)
             idf = arrays["idf"]
+            vocabulary = PackedVocabulary(**packed) if packed else Columns(arrays["column_term"])
         except (KeyError, ValueError) as error:
             raise IndexFileError(f"{path} lacks or garbles {error}: build the index and save it again") from error
-        vocabulary = PackedVocabulary(**packed) if packed else None
         return cls(vocabulary, postings, idf, settings, _analyzer_for(path, metadata.get("analyzer", ""), analyzer))
 
     @property
@@ -169,11 +170,11 @@ class BM25Index:
     @classmethod
     def _of_tokens(cls, docs: TermIds, settings: dict[str, Any], analyzer: Analyze | None) -> "BM25Index":
         counts = count_matrix(docs.ids, docs.lengths, len(docs.terms))
-        return cls._of_counts(counts, Vocabulary(docs.terms), settings, analyzer)
+        return cls._of_counts(counts, docs.terms, settings, analyzer)
 
     @classmethod
     def _of_counts(
-        cls, counts: csr_array, vocabulary: Vocabulary | None, settings: dict[str, Any], analyzer: Analyze | None
+        cls, counts: csr_array, terms: list[str] | None, settings: dict[str, Any], analyzer: Analyze | None
     ) -> "BM25Index":
         variant: Variant = check_variant(settings["variant"])
         doc_len = np.asarray(counts.sum(axis=1), np.int64).reshape(-1)
@@ -182,26 +183,33 @@ class BM25Index:
         df = np.bincount(counts.indices, minlength=counts.shape[1])
         idf = np.zeros(len(df))
         idf[df > 0] = variant.idf(df[df > 0], n_docs, settings["epsilon"])
+        order = np.argsort(-df, kind="stable")
+        columns = Columns.in_order(order)
+        by_df = csr_array((counts.data, columns.term[counts.indices], counts.indptr), shape=counts.shape)
         tf = (settings["k1"], settings["b"], settings["delta"])
-        postings = build_postings(counts, doc_len, avgdl, variant, *tf)
-        return cls(vocabulary, postings, idf, {**settings, "n_docs": len(doc_len), "avgdl": avgdl}, analyzer)
+        postings = build_postings(by_df, idf[order], doc_len, avgdl, variant, *tf)
+        vocabulary = columns if terms is None else Vocabulary([terms[i] for i in order.tolist()])
+        return cls(vocabulary, postings, idf[order], {**settings, "n_docs": len(doc_len), "avgdl": avgdl}, analyzer)
 
     def _asked(self, queries: Any) -> Asked:
         if issparse(queries):
+            if not isinstance(self._vocabulary, Columns):
+                raise TypeError("this index was built from words: give queries as texts or as lists of tokens")
             counts = _whole_counts(queries, "queries")
             if counts.shape[1] != self.n_terms:
                 raise ValueError(f"queries have {counts.shape[1]} columns, the index has {self.n_terms} terms")
-            return Asked.of_counts(counts)
-        if self._vocabulary is None:
+            return Asked.of_counts(counts, self._vocabulary.term)
+        if isinstance(self._vocabulary, Columns):
             raise TypeError("this index was built from counts: give queries as a sparse matrix of counts")
         if isinstance(queries, Sequence) and queries and all(isinstance(query, list | tuple) for query in queries):
-            tokens = term_ids(queries)
+            token_lists = queries
         else:
             texts = check_texts(queries, "queries")
             if self._analyzer is None and texts:
                 raise TypeError("this index has no analyzer: give queries as lists of tokens, or load it with one")
-            tokens = term_ids([]) if self._analyzer is None else tokenize(texts, self._analyzer)
-        return Asked.of_tokens(tokens, self._vocabulary.numbers(tokens.terms), self.n_terms)
+            token_lists = [] if self._analyzer is None else [self._analyzer(text) for text in texts]
+        check_tokens(chain.from_iterable(token_lists))
+        return Asked.of_numbers(map(self._vocabulary.numbers, token_lists))
 
 
 def _settings(variant: str, k1: float, b: float, epsilon: float, delta: float | None) -> dict[str, Any]:

@@ -1,40 +1,50 @@
 """An inverted index: for each term the documents that hold it, and how much it weighs in each."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
-from jaxtyping import Float64, Int, Int32, Int64, UInt
+from jaxtyping import Float64, Int, Int32, Int64, UInt, UInt16
 from scipy.sparse import csr_array
 
-from refimpl.sparse.bm25.formulas import Variant
+from refimpl.sparse.bm25.formulas import Idf, Variant
 
 # For k up to a rank, the impact at that rank of any one list bounds the k-th best score from below.
 RANKS = (10, 100, 1000)
 PORTION = 1 << 19  # postings sorted at a time, so that sorting needs little memory
+FEW_DOCS = 1 << 13  # a collection of at most so many is searched by rows of sums, one a query
+NARROW_DOCS = 1 << 16  # up to so many documents are numbered in two bytes
+ROW_SHARE = 2  # lists that hold one of so many of few documents are kept as rows too
+CODE_ROW_SHARE = 6  # the same of many documents, whose rows have two or four bytes a document
 
 
 @dataclass(frozen=True)
 class Postings:
     """Each term's documents by ascending id, and each posting's impact (its tf weight) as a code into `impacts`.
 
-    `impacts` holds the different impacts that occur, greatest first, so that a lower code is a greater impact, and two
-    bytes a posting are usually enough for float64 impacts. `start (terms + 1,)` says where each term's list begins.
-    `best (terms,)` is the lowest code of each list, `code_at_rank (ranks, terms)` the one at each of `RANKS`, or
-    `len(impacts)` in a list that is shorter.
+    Terms are numbered from the one in most documents to the one in fewest. `impacts` holds the different impacts that
+    occur, greatest first, so that a lower code is a greater impact, and two bytes a posting are usually enough for
+    float64 impacts. `start (terms + 1,)` says where each term's list begins. `best (terms,)` is the lowest code of each
+    list, `code_at_rank (ranks, terms)` the one at each of `RANKS`, or `len(impacts)` in a list that is shorter.
+    `rows` has, for the first terms of a small collection, what each adds to every document's score: idf times impact.
+    `code_rows` has, for the first terms of a large one, each document's code, `len(impacts)` where it lacks the term.
     """
 
     start: Int64[np.ndarray, " terms_and_one"]
-    docs: Int32[np.ndarray, " postings"]
+    docs: Int32[np.ndarray, " postings"] | UInt16[np.ndarray, " postings"]
     codes: UInt[np.ndarray, " postings"]
     impacts: Float64[np.ndarray, " codes"]
-    best: Int64[np.ndarray, " terms"]
-    code_at_rank: Int64[np.ndarray, "ranks terms"]
+    best: UInt[np.ndarray, " terms"]
+    code_at_rank: UInt[np.ndarray, "ranks terms"]
+    rows: Float64[np.ndarray, "frequent few_docs"]
+    code_rows: UInt[np.ndarray, "frequent_of_many many_docs"]
 
 
 def build_postings(
     counts: csr_array,
+    idf: Idf,
     doc_len: Int64[np.ndarray, " docs"],
     avgdl: float,
     variant: Variant,
@@ -42,7 +52,7 @@ def build_postings(
     b: float,
     delta: float,
 ) -> Postings:
-    """Invert `counts (docs, terms)`; the impacts are exactly `variant.tf` of each count."""
+    """Invert `counts (docs, terms)`, terms by descending df; the impacts are exactly `variant.tf` of each count."""
     by_term = counts.tocsc()  # keeps the documents of each term in ascending order
     lengths, length_of_doc = np.unique(doc_len, return_inverse=True)
     tf = by_term.data
@@ -54,8 +64,10 @@ def build_postings(
     code_of_pair, impacts = _coded(pair, lengths, lambda tf, n: variant.tf(tf, n, avgdl, k1, b, delta))
     codes = code_of_pair.astype(np.uint16 if len(impacts) < 1 << 16 else np.uint32)[pair]
     start = by_term.indptr.astype(np.int64)
+    docs = by_term.indices.astype(np.uint16 if len(doc_len) <= NARROW_DOCS else np.int32, copy=False)
     at_rank = _codes_at_ranks(codes, start, len(impacts))
-    return Postings(start, by_term.indices.astype(np.int32, copy=False), codes, impacts, at_rank[0], at_rank[1:])
+    postings = Postings(start, docs, codes, impacts, at_rank[0], at_rank[1:], np.empty((0, 0)), codes[:0].reshape(0, 0))
+    return replace(postings, **_rows(postings, idf, len(doc_len)))
 
 
 def _coded(
@@ -77,10 +89,10 @@ def _coded(
 
 def _codes_at_ranks(
     codes: UInt[np.ndarray, " postings"], start: Int64[np.ndarray, " terms_and_one"], none: int
-) -> Int64[np.ndarray, "ranks terms"]:
+) -> UInt[np.ndarray, "ranks terms"]:
     """The lowest code of each term, then those at `RANKS`; `none` where the list ends before."""
     n_terms = len(start) - 1
-    found = np.full((1 + len(RANKS), n_terms), none, np.int64)
+    found = np.full((1 + len(RANKS), n_terms), none, codes.dtype)
     cuts = np.unique(np.searchsorted(start, np.arange(0, start[-1] + PORTION, PORTION)))
     for begin, end in pairwise(np.unique(np.clip([0, *cuts, n_terms], 0, n_terms)).tolist()):
         first = start[begin:end] - start[begin]
@@ -92,3 +104,16 @@ def _codes_at_ranks(
             long = np.flatnonzero(df >= rank)
             found[row, begin + long] = keys[first[long] + rank - 1] & 0xFFFFFFFF
     return found
+
+
+def _rows(postings: Postings, idf: Idf, n_docs: int) -> dict[str, Any]:
+    """`rows` or `code_rows` of the terms that stand in a large share of the documents."""
+    df, few = np.diff(postings.start), n_docs <= FEW_DOCS
+    share = ROW_SHARE if few else CODE_ROW_SHARE
+    shape = (int((df * share >= n_docs).sum()) if n_docs else 0, n_docs)
+    rows = np.zeros(shape) if few else np.full(shape, len(postings.impacts), postings.codes.dtype)
+    for term, row in enumerate(rows):
+        span = slice(postings.start[term], postings.start[term + 1])
+        codes = postings.codes[span]
+        row[postings.docs[span]] = idf[term] * postings.impacts[codes] if few else codes
+    return {"rows" if few else "code_rows": rows}

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from hashlib import blake2b
 
 import numpy as np
-from jaxtyping import Int64, UInt8, UInt64
+from jaxtyping import Int32, Int64, UInt8, UInt64
 
 
 class Vocabulary:
@@ -20,9 +20,10 @@ class Vocabulary:
     def __len__(self) -> int:
         return len(self._number)
 
-    def numbers(self, terms: Sequence[str]) -> Int64[np.ndarray, " terms"]:
+    def numbers(self, terms: Sequence[str]) -> list[int]:
         """Each term's number, -1 for an unknown one."""
-        return np.array([self._number.get(term, -1) for term in terms], np.int64)
+        number = self._number
+        return [number.get(term, -1) for term in terms]
 
     def packed(self) -> dict[str, np.ndarray]:
         """The arrays that `PackedVocabulary` takes."""
@@ -53,9 +54,9 @@ class PackedVocabulary:
     def __len__(self) -> int:
         return len(self._end)
 
-    def numbers(self, terms: Sequence[str]) -> Int64[np.ndarray, " terms"]:
+    def numbers(self, terms: Sequence[str]) -> list[int]:
         """Each term's number, -1 for an unknown one."""
-        return np.array([self._number(_bytes(term)) for term in terms], np.int64)
+        return [self._number(_bytes(term)) for term in terms]
 
     def packed(self) -> dict[str, np.ndarray]:
         """The arrays it was made of."""
@@ -76,6 +77,24 @@ class PackedVocabulary:
                 return number
             at += 1
         return -1
+
+
+class Columns:
+    """For an index of counts, whose terms have no names: column i of a matrix is term `term[i]`."""
+
+    def __init__(self, term: Int32[np.ndarray, " columns"]) -> None:
+        self.term = term
+
+    @classmethod
+    def in_order(cls, order: Int64[np.ndarray, " columns"]) -> "Columns":
+        """Term i is column `order[i]`."""
+        term = np.empty(len(order), np.int32)
+        term[order] = np.arange(len(order), dtype=np.int32)
+        return cls(term)
+
+    def packed(self) -> dict[str, np.ndarray]:
+        """The array it was made of."""
+        return {"column_term": self.term}
 
 
 def _bytes(term: str) -> bytes:

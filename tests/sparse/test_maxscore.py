@@ -16,7 +16,7 @@ import pytest
 from scipy.sparse import csr_array
 
 from refimpl import BM25Index, build_analyzer
-from refimpl.sparse import outright, topk
+from refimpl.sparse import by_document, by_posting, postings, topk
 from refimpl.sparse.bm25 import VARIANTS
 from refimpl.sparse.index_file import IndexFileError
 
@@ -32,7 +32,10 @@ def zipf_texts(n: int, seed: int, words: int = 3000, longest: int = 30) -> list[
 
 
 class BruteForce:
-    """The formulas applied to every document that holds a term of the query, and a full sort."""
+    """The formulas applied to every document that holds a term of the query, and a full sort.
+
+    Terms are added up as BM25Index says: from the one in most documents to the one in fewest.
+    """
 
     def __init__(self, docs: list[list[str]], variant: str, k1: float, b: float) -> None:
         self.variant, self.k1, self.b = VARIANTS[variant], k1, b
@@ -47,14 +50,16 @@ class BruteForce:
         for i, doc in enumerate(docs):
             for word in doc:
                 self.tf[self.number[word], i] += 1
-        idf = self.variant.idf((self.tf > 0).sum(axis=1), n, 0.25)
+        df = (self.tf > 0).sum(axis=1)
+        idf = self.variant.idf(df, n, 0.25)
+        self.place = {word: (-df[number], number) for word, number in self.number.items()}
         self.idf = dict(zip(self.number, idf.tolist(), strict=True))
 
     def top(self, query: list[str], k: int) -> list[tuple[int, float]]:
         asked = Counter(word for word in query if word in self.number)
         scores = np.zeros(len(self.lengths))
         hit = np.zeros(len(self.lengths), bool)
-        for word in sorted(asked, key=self.number.__getitem__):
+        for word in sorted(asked, key=self.place.__getitem__):
             tf = self.tf[self.number[word]]
             held = np.flatnonzero(tf)
             weights = self.variant.tf(
@@ -74,57 +79,96 @@ def queries_for(docs: list[list[str]], n: int, seed: int) -> list[list[str]]:
     return [[str(word) for word in rng.choice(doc, int(rng.integers(1, 7)))] for doc in picked]
 
 
+@pytest.fixture
+def by_posting_only(monkeypatch):
+    """As in a large collection: lists, rows of codes, and terms that are idle."""
+    for module in (postings, topk):
+        monkeypatch.setattr(module, "FEW_DOCS", 0)
+    monkeypatch.setattr(by_posting, "FEW_POSTINGS", 0)
+
+
+def assert_as_brute_force(brute, index, queries, k):
+    for query, row, values in zip(queries, *index.search(queries, k), strict=True):
+        expected = brute.top(query, k)
+        assert row.tolist() == [doc for doc, _ in expected] + [-1] * (k - len(expected))
+        assert values[: len(expected)].tolist() == [score for _, score in expected]  # to the last bit
+        assert (values[len(expected) :] == -np.inf).all()
+
+
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_exactly_brute_force(variant, monkeypatch, unchecked):
+def test_by_document_is_exactly_brute_force(variant, monkeypatch, unchecked):
+    monkeypatch.setattr(by_document, "SUMS", 3000)  # three queries at once
     docs = zipf_texts(1000, seed=1)
-    index = BM25Index.from_tokens(docs, variant=variant, k1=1.2, b=0.75)
-    brute = BruteForce(docs, variant, 1.2, 0.75)
-    queries = queries_for(docs, 1000, seed=2)
-    expected_hits = [brute.top(query, 10) for query in queries]
-    for few, k in ((0, 10), (0, 3), (4096, 10)):  # 0: every query goes the pruning way
-        monkeypatch.setattr(topk, "FEW_POSTINGS", few)
-        ids, scores = index.search(queries, k)
-        for hits, row, values in zip(expected_hits, ids, scores, strict=True):
-            expected = hits[:k]
-            assert row[: len(expected)].tolist() == [doc for doc, _ in expected]
-            assert values[: len(expected)].tolist() == [score for _, score in expected]  # to the last bit
-            assert (row[len(expected) :] == -1).all()
-            assert (values[len(expected) :] == -np.inf).all()
+    index, brute = BM25Index.from_tokens(docs, variant=variant, k1=1.2, b=0.75), BruteForce(docs, variant, 1.2, 0.75)
+    assert len(index._postings.rows) > 0
+    assert_as_brute_force(brute, index, [*queries_for(docs, 1000, seed=2), [], ["unknown", "w0"]], 10)
+    assert_as_brute_force(brute, index, queries_for(docs, 50, seed=3), 300)  # more than there are blocks
 
 
+@pytest.mark.parametrize("few", [0, 12_000])
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_by_posting_is_exactly_brute_force(variant, few, monkeypatch, by_posting_only, unchecked):
+    monkeypatch.setattr(by_posting, "FEW_POSTINGS", few)
+    docs = zipf_texts(1000, seed=1)
+    index, brute = BM25Index.from_tokens(docs, variant=variant, k1=1.2, b=0.75), BruteForce(docs, variant, 1.2, 0.75)
+    assert len(index._postings.code_rows) > 0
+    for cost in (0, 1 << 40):  # idle lists by bisection, by marks
+        monkeypatch.setattr(by_posting, "LOOKUP_COST", cost)
+        assert_as_brute_force(brute, index, [*queries_for(docs, 500, seed=2 + cost % 7), [], ["unknown", "w0"]], 10)
+        assert_as_brute_force(brute, index, queries_for(docs, 50, seed=3), 3)
+
+
+def test_a_collection_just_too_large_for_rows_of_sums(monkeypatch, unchecked):
+    monkeypatch.setattr(postings, "FEW_DOCS", 699)
+    monkeypatch.setattr(topk, "FEW_DOCS", 699)
+    for n_docs in (699, 700):
+        docs = zipf_texts(n_docs, seed=12, words=300)
+        index = BM25Index.from_tokens(docs)
+        assert (len(index._postings.rows) > 0) == (n_docs == 699)
+        assert (len(index._postings.code_rows) > 0) == (n_docs == 700)
+        assert_as_brute_force(BruteForce(docs, "lucene", 1.5, 0.75), index, queries_for(docs, 50, seed=13), 10)
+
+
+def test_documents_beyond_two_bytes(unchecked):
+    rare = {3: "a", 65_535: "a", 65_536: "a", 70_000: "b"}
+    index = BM25Index.from_tokens([[rare.get(i, "x")] for i in range(70_001)])
+    assert index.search([["a"], ["b"]], 4)[0].tolist() == [[3, 65_535, 65_536, -1], [70_000, -1, -1, -1]]
+    narrow = BM25Index.from_tokens([[rare.get(i, "x")] for i in range(65_536)])
+    assert narrow._postings.docs.dtype == np.uint16
+    assert narrow.search([["a"]], 3)[0].tolist() == [[3, 65_535, -1]]
+
+
+@pytest.mark.parametrize("ways", [True, False])
 @pytest.mark.parametrize("k", [1, 7, 10, 11, 100, 999, 1001, 5000])
-def test_every_k(k, monkeypatch):
-    monkeypatch.setattr(topk, "FEW_POSTINGS", 0)
+def test_every_k(k, ways, request):
+    if ways:
+        request.getfixturevalue("by_posting_only")
     docs = zipf_texts(2000, seed=3, words=60)  # few words, so that lists are long and many scores are equal
     index, brute = BM25Index.from_tokens(docs), BruteForce(docs, "lucene", 1.5, 0.75)
     for query in queries_for(docs, 20, seed=4):
-        ids, scores = index.search([query], k)
-        expected = brute.top(query, k)
-        assert ids[0, : len(expected)].tolist() == [doc for doc, _ in expected]
-        assert scores[0, : len(expected)].tolist() == [score for _, score in expected]
+        assert_as_brute_force(brute, index, [query], k)
 
 
-def test_pruning_reads_less(monkeypatch):
-    monkeypatch.setattr(topk, "FEW_POSTINGS", 0)
+def test_idle_terms_are_looked_up_for_few_documents(monkeypatch, by_posting_only):
     docs = zipf_texts(6000, seed=5)
     held = Counter(word for doc in docs for word in set(doc))
     rare = next(word for word, df in held.items() if 15 <= df <= 40)
     assert held["w0"] + held["w1"] > 6000
-    kept = []
-    original = topk.Searcher._joined
-
-    def counting(self, *arguments):
-        result = original(self, *arguments)
-        kept.append(len(result[0]))
-        return result
-
-    monkeypatch.setattr(topk.Searcher, "_joined", counting)
+    read, sought = [], []
+    original_read, original_held = by_posting.ByPosting._read, by_posting.ByPosting._held
+    monkeypatch.setattr(
+        by_posting.ByPosting, "_read", lambda self, *a: (read.append(int(a[1].sum())), original_read(self, *a))[1]
+    )
+    monkeypatch.setattr(
+        by_posting.ByPosting, "_held", lambda self, *a: (sought.append(len(a[1])), original_held(self, *a))[1]
+    )
     BM25Index.from_tokens(docs).search([["w0", "w1", rare]], 10)
-    assert kept
-    assert kept[-1] < 200
+    assert read == [held[rare]]
+    assert len(sought) == 2
+    assert max(sought) <= held[rare]
 
 
-def test_many_queries_at_once_in_portions(monkeypatch):
+def test_many_queries_at_once_in_portions(monkeypatch, by_posting_only):
     monkeypatch.setattr(topk, "MOST_TOGETHER", 500)
     docs = zipf_texts(900, seed=8)
     index = BM25Index.from_tokens(docs)
@@ -134,33 +178,18 @@ def test_many_queries_at_once_in_portions(monkeypatch):
     np.testing.assert_array_equal(together[1], np.concatenate([scores for _, scores in alone]))
 
 
-@pytest.mark.parametrize("calls", [-1, 1 << 40])  # all by posting, all by document
-@pytest.mark.parametrize("variant", VARIANTS)
-def test_both_ways_of_adding_up_are_exactly_brute_force(variant, calls, monkeypatch, unchecked):
-    taken = set()
-    for name in ("best_by_document", "best_by_posting"):
-        original = getattr(outright.Joined, name)
-        monkeypatch.setattr(outright.Joined, name, lambda *a, f=original, n=name: (taken.add(n), f(*a))[1])
-    monkeypatch.setattr(outright, "FULL", 0)
-    monkeypatch.setattr(outright, "CALLS", calls)
-    monkeypatch.setattr(outright, "SCRATCH", 2000)  # three queries at once
-    docs = zipf_texts(700, seed=10, words=400)
-    index, brute = BM25Index.from_tokens(docs, variant=variant), BruteForce(docs, variant, 1.5, 0.75)
-    queries = [*queries_for(docs, 100, seed=11), [], ["unknown", "w0"]]
-    for k in (1, 10, 300):  # 300: more than there are blocks
-        for query, row, values in zip(queries, *index.search(queries, k), strict=True):
-            expected = brute.top(query, k)
-            assert row.tolist() == [doc for doc, _ in expected] + [-1] * (k - len(expected))
-            assert values[: len(expected)].tolist() == [score for _, score in expected]
-    assert ("best_by_document" if calls > 0 else "best_by_posting") in taken
-    if calls < 0:
-        assert "best_by_document" not in taken
-
-
-def test_a_small_collection_is_added_up_by_document_and_short_lists_by_posting():
-    postings = np.array([1, 30_000, 60_000])
-    assert outright.by_document(postings, 2_000).all()
-    assert outright.by_document(postings, 200_000).tolist() == [False, True, True]
+def test_what_a_search_leaves_behind_does_not_show(monkeypatch, by_posting_only):
+    monkeypatch.setattr(by_posting, "LOOKUP_COST", 1 << 40)  # marks
+    docs = zipf_texts(900, seed=14)
+    index = BM25Index.from_tokens(docs)
+    queries = queries_for(docs, 40, seed=15)
+    first = index.search(queries, 5)
+    index.search(queries[::-1], 100)
+    (way,) = index._searcher._by_posting
+    assert not way._marks.any()
+    assert not way._sums.any()
+    for before, after in zip(first, index.search(queries, 5), strict=True):
+        np.testing.assert_array_equal(before, after)
 
 
 def test_hits_that_weigh_nothing_are_hits():
@@ -331,11 +360,11 @@ def test_foreign_files_and_other_versions(saved, tmp_path):
     from safetensors.numpy import save_file
 
     save_file({"x": np.zeros(3)}, tmp_path / "other", metadata={"format": "pt"})
-    with pytest.raises(IndexFileError, match="has format 'pt', expected 'refimpl-bm25-index-1': build the index again"):
+    with pytest.raises(IndexFileError, match="has format 'pt', expected 'refimpl-bm25-index-2': build the index again"):
         BM25Index.load(tmp_path / "other")
     content = saved[2].read_bytes()
-    (tmp_path / "newer").write_bytes(content.replace(b"refimpl-bm25-index-1", b"refimpl-bm25-index-2"))
-    with pytest.raises(IndexFileError, match="has format 'refimpl-bm25-index-2'"):
+    (tmp_path / "newer").write_bytes(content.replace(b"refimpl-bm25-index-2", b"refimpl-bm25-index-9"))
+    with pytest.raises(IndexFileError, match="has format 'refimpl-bm25-index-9'"):
         BM25Index.load(tmp_path / "newer")
     with pytest.raises(FileNotFoundError):
         BM25Index.load(tmp_path / "none")
