@@ -1,7 +1,6 @@
 """Texts to term counts: what fitting, encoding and indexing have in common."""
 
 from array import array
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -9,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Int32, Int64
 from scipy.sparse import csr_array
+
+from refimpl.sparse.analyzers.analyzer import Analyzer
 
 Analyze = Callable[[str], Sequence[str]]
 
@@ -34,19 +35,37 @@ class TermIds:
         return np.array([vocabulary.get(term, -1) for term in self.terms], np.int32)[self.ids]
 
 
-def term_ids(token_lists: Iterable[Sequence[str]]) -> TermIds:
-    """Number the tokens of each text by first occurrence; TypeError where a token list is not one of str."""
-    vocabulary: defaultdict[str, int] = defaultdict()
-    vocabulary.default_factory = vocabulary.__len__
-    ids, lengths = array("i"), array("q")
+def term_ids(token_lists: Iterable[Sequence[str]], term: Callable[[str], str | None] = str) -> TermIds:
+    """Number the terms of each text by first occurrence; TypeError where a token list is not one of str.
+
+    `term` gives what a token counts as, None for one to leave out; it is asked once for each different token.
+    """
+    numbers, ids, lengths = _Numbers(term), array("i"), array("q")
     for i, tokens in enumerate(token_lists):
         if isinstance(tokens, str | bytes):
             raise TypeError(f"token list {i} must be a list of str, got one {type(tokens).__name__}: {tokens!r:.60}")
-        ids.extend(map(vocabulary.__getitem__, tokens))
+        ids.extend(map(numbers.__getitem__, tokens))
         lengths.append(len(tokens))
-    terms = list(vocabulary)
-    check_tokens(terms)
-    return TermIds(terms, np.frombuffer(ids, np.int32), np.frombuffer(lengths, np.int64))
+    found, ends = np.frombuffer(ids, np.int32), np.cumsum(np.frombuffer(lengths, np.int64))
+    kept = found >= 0
+    upto = np.concatenate([[0], np.cumsum(kept)])
+    return TermIds(list(numbers.terms), found[kept], np.diff(upto[ends], prepend=0))
+
+
+class _Numbers(dict[str, int]):
+    """Each token's term as a number into `terms`, -1 for one to leave out."""
+
+    def __init__(self, term: Callable[[str], str | None]) -> None:
+        super().__init__()
+        self._term = term
+        self.terms: dict[str, int] = {}
+
+    def __missing__(self, token: str) -> int:
+        if type(token) is not str:
+            check_tokens([token])
+        term = self._term(token)
+        number = self[token] = -1 if term is None else self.terms.setdefault(term, len(self.terms))
+        return number
 
 
 def check_tokens(tokens: Iterable[str]) -> None:
@@ -59,7 +78,7 @@ def check_tokens(tokens: Iterable[str]) -> None:
 def tokenize(texts: Sequence[str], analyzer: Analyze, num_workers: int = 1) -> TermIds:
     """Run `analyzer` on each text; in `num_workers` processes if there are more than one (it must then pickle)."""
     if num_workers == 1 or len(texts) <= TEXTS_A_TASK:
-        return term_ids(map(analyzer, texts))
+        return _tokenize_slice(texts, analyzer)
     slices = [texts[at : at + TEXTS_A_TASK] for at in range(0, len(texts), TEXTS_A_TASK)]
     with ProcessPoolExecutor(num_workers) as pool:
         return _joined(pool.map(_tokenize_slice, slices, [analyzer] * len(slices)))
@@ -79,6 +98,8 @@ def count_matrix(ids: Int32[np.ndarray, " tokens"], lengths: Int64[np.ndarray, "
 
 
 def _tokenize_slice(texts: Sequence[str], analyzer: Analyze) -> TermIds:
+    if isinstance(analyzer, Analyzer) and analyzer.term is not None:
+        return term_ids(map(analyzer.tokens, texts), analyzer.term)
     return term_ids(map(analyzer, texts))
 
 

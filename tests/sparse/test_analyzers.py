@@ -2,10 +2,13 @@
 
 import logging
 import pickle
+import re
 import warnings
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from refimpl import build_analyzer, build_analyzer_from_yaml, build_default_analyzer, models
 from refimpl.sparse.analyzers import Analyzer, AnalyzerDataWarning, stopwords, uax29
@@ -13,6 +16,7 @@ from refimpl.sparse.analyzers import memo as memory
 from refimpl.sparse.analyzers.build import READY_MADE
 from refimpl.sparse.analyzers.memo import Memo
 from refimpl.sparse.analyzers.steps import LowercaseFilter, PatternTokenizer, StemmingFilter, StopwordFilter
+from refimpl.sparse.corpus import term_ids, tokenize
 
 TEXT = "The Foxes' dens aren't far; O'Neil's dog (aged 3.5) saw e-mails, U.S. flights & naïve cats."
 
@@ -195,3 +199,31 @@ def test_the_import_line_of_pymilvus_model():
     assert BM25EmbeddingFunction is again is once_more
     assert its_analyzer is Analyzer
     assert its_default is build_default_analyzer
+
+
+@given(st.text(st.characters(max_codepoint=127)) | st.text())
+def test_the_plain_pattern_splits_as_re_does(text):
+    assert PatternTokenizer().tokenize(text) == re.findall(r"\w+", text)
+
+
+def test_every_ascii_character_is_a_word_character_here_where_it_is_in_re():
+    text = "".join(f"a{chr(code)}b " for code in range(128))
+    assert PatternTokenizer().tokenize(text) == re.findall(r"\w+", text)
+
+
+@given(st.lists(st.text("aAbB. ", max_size=12), max_size=6))
+def test_tokens_are_numbered_by_the_terms_that_filters_make_of_them(texts):
+    analyzer = Analyzer("mine", PatternTokenizer(), filters=[LowercaseFilter(), StopwordFilter(stopword_list=["bb"])])
+    found = tokenize(texts, analyzer)
+    expected = [[word.lower() for word in re.findall(r"\w+", text)] for text in texts]
+    expected = [[word for word in words if word not in ("a", "bb")] for words in expected]  # "a" is a stop word
+    order = list(dict.fromkeys(word for words in expected for word in words))
+    assert found.terms == order
+    assert found.lengths.tolist() == list(map(len, expected))
+    assert found.ids.tolist() == [order.index(word) for words in expected for word in words]
+
+
+@pytest.mark.usefixtures("unchecked")
+def test_token_lists_hold_words_only():
+    with pytest.raises(TypeError, match="a token must be a str, got int"):
+        term_ids([["a", 3]])

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Any, Protocol, runtime_checkable
 
@@ -56,19 +56,26 @@ class Analyzer:
         self.filters = list(filters or [])
         self._one_by_one = [f for f in self.filters if isinstance(f, TokenFilter)]
         self._memo: Memo[str | None] = Memo(self._filtered)
+        whole = len(self._one_by_one) < len(self.filters)
+        self.term: Callable[[str], str | None] | None = None if whole else self._memo.__getitem__
+        """What the filters make of one token, None where they drop it; None where a filter looks at more than one."""
 
     def __call__(self, text: str) -> list[str]:
         """The terms of `text` in order; TypeError for anything but a str."""
+        tokens = self.tokens(text)
+        if self.term is not None:
+            return [term for term in map(self.term, tokens) if term is not None]
+        for each in self.filters:
+            tokens = each.apply(tokens)
+        return tokens
+
+    def tokens(self, text: str) -> list[str]:
+        """The tokens of `text` in order, before the filters; TypeError for anything but a str."""
         if not isinstance(text, str):
             raise TypeError(f"an analyzer takes one str, got {type(text).__name__}: {text!r:.60}")
         for preprocessor in self.preprocessors:
             text = preprocessor.apply(text)
-        tokens = self.tokenizer.tokenize(text)
-        if len(self._one_by_one) == len(self.filters):
-            return [term for term in map(self._memo.__getitem__, tokens) if term is not None]
-        for each in self.filters:
-            tokens = each.apply(tokens)
-        return tokens
+        return self.tokenizer.tokenize(text)
 
     def __repr__(self) -> str:
         return f"Analyzer({self.fingerprint})"

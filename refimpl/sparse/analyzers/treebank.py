@@ -10,6 +10,7 @@ come out.
 """
 
 import re
+from collections.abc import Sequence
 from itertools import chain
 from typing import NamedTuple
 
@@ -25,25 +26,45 @@ class Rule(NamedTuple):
     pattern: re.Pattern[str]
     by: str
 
+    def apply(self, text: str) -> str:
+        """`text` rewritten."""
+        return self.pattern.sub(self.by, text)
+
+
+class Apart:
+    """Put blanks around each of the `marks`: a rule of single characters, without the price of a pattern."""
+
+    def __init__(self, marks: str) -> None:
+        self.marks = marks
+        self._blanks = {ord(mark): f" {mark} " for mark in marks}
+
+    def apply(self, text: str) -> str:
+        """`text` rewritten."""
+        return text.translate(self._blanks)
+
+
+Rules = Sequence[Rule | Apart]
 
 # Python's re, but for classes that it has otherwise than the regex library, which NLTK matches with.
-OPENING = [Rule("«“‘„`", re.compile(r"[«“‘„]|`+"), r" \g<0> ")]
-AT_START = [Rule('"', re.compile(r'\A"'), "``")]
-AFTER_OPENING = [
+OPENING: Rules = [Apart("«“‘„"), Rule("`", re.compile(r"`+"), r" \g<0> ")]
+AT_START: Rules = [Rule('"', re.compile(r'\A"'), "``")]
+AFTER_OPENING: Rules = [
     Rule('"`', re.compile("``"), " `` "),
     Rule("\"'", re.compile(r"""([ (\[{<])(?:"|'')"""), r"\1 `` "),
     Rule("'", regex.compile(r"(?i)(?<!\w)'(?!(?:re|ve|ll|m|t|s|d|n)\b)(?=\w)"), "' "),
 ]
 FULL_STOP = Rule(".", regex.compile(r"""([^.])\.([\])}>"'»”’ ]*+)\s*$"""), r"\1 . \2 ")
 COLON_COMMA = Rule(":,", regex.compile(r"([:,])(\D)"), r" \1 \2")
-AT_END = [FULL_STOP, COLON_COMMA, Rule(":,", re.compile(r"[:,]$"), r" \g<0> ")]
-STANDING_ALONE = [
-    Rule(".;@#$%&?!\u2012\u2013\u2014\u2015", re.compile(r"\.{2,}|[;@#$%&?!\u2012-\u2015]"), r" \g<0> "),
+AT_END: Rules = [FULL_STOP, COLON_COMMA, Rule(":,", re.compile(r"[:,]$"), r" \g<0> ")]
+STANDING_ALONE: Rules = [
+    Rule(".", re.compile(r"\.{2,}"), r" \g<0> "),
+    Apart(";@#$%&?!\u2012\u2013\u2014\u2015"),
     Rule("'", re.compile(r"([^'])' "), r"\1 ' "),
-    Rule("-*][(){}<>", re.compile(r"--|[*\][(){}<>]"), r" \g<0> "),
+    Rule("-", re.compile(r"--"), r" \g<0> "),
+    Apart("*][(){}<>"),
 ]
-CLOSING = [
-    Rule("»”’", re.compile("[»”’]"), r" \g<0> "),
+CLOSING: Rules = [
+    Apart("»”’"),
     Rule("'\"", re.compile("''|\""), " '' "),
     Rule("'", regex.compile(r"\s+"), " "),  # for the clitics, which look for a blank
     Rule("'", re.compile(r"([^' ])('[sS]|'[mM]|'[dD]|') "), r"\1 \2 "),
@@ -101,7 +122,7 @@ def _last(word: str) -> tuple[str, ...]:
 def _plainly(word: str, *, last: bool) -> tuple[str, ...]:
     """What the rules make of characters that have none, perhaps in brackets and with one mark; else nothing."""
     match = PLAIN.fullmatch(word)
-    if match is None or CONTRACTION.search(match[2] + " "):
+    if match is None or (_may_contract(word) and CONTRACTION.search(match[2] + " ")):
         return ()
     if match[4] == "." and not last and not match[3]:
         return (*match[1], match[2] + ".")
@@ -111,24 +132,28 @@ def _plainly(word: str, *, last: bool) -> tuple[str, ...]:
 def rewrite(text: str, *, first: bool, last: bool) -> tuple[str, ...]:
     """All rules in order; `first` and `last` say whether `text` starts and ends where the sentence does."""
     marks = frozenset(text)
-    for group in (
-        OPENING,
-        AT_START if first else (),
-        AFTER_OPENING,
-        AT_END if last else (COLON_COMMA,),
-        STANDING_ALONE,
-    ):
+    groups: list[Rules] = [OPENING, AFTER_OPENING, AT_END if last else (COLON_COMMA,), STANDING_ALONE]
+    if first:
+        groups.insert(1, AT_START)
+    for group in groups:
         for rule in group:
             if not marks.isdisjoint(rule.marks):
-                text = rule.pattern.sub(rule.by, text)
+                text = rule.apply(text)
     text = f" {text} "
     for rule in CLOSING:
         if not marks.isdisjoint(rule.marks):
-            text = rule.pattern.sub(rule.by, text)
-    text = CONTRACTION.sub(_parted, text)
+            text = rule.apply(text)
+    if _may_contract(text):
+        text = CONTRACTION.sub(_parted, text)
     if "'" in marks:
         text = APOSTROPHE_T.sub(r" \1 \2 ", text)
     return tuple(text.split())
+
+
+def _may_contract(text: str) -> bool:
+    """False only where CONTRACTION has no match: all of its words have one of these."""
+    lower = text.lower()
+    return "nn" in lower or "mm" in lower or "tt" in lower or "'" in lower
 
 
 def _parted(match: re.Match[str]) -> str:
