@@ -8,7 +8,10 @@ from refimpl import stamp
 
 DISTRIBUTIONS = {
     "bm25s": "bm25s",
+    "cohere": "cohere",
     "faiss": "faiss-cpu",
+    "huggingface_hub": "huggingface_hub",
+    "model2vec": "model2vec",
     "nltk": "nltk",
     "numba": "numba",
     "onnx": "onnx",
@@ -23,6 +26,7 @@ DISTRIBUTIONS = {
     "tokenizers": "tokenizers",
     "torch": "torch",
     "transformers": "transformers",
+    "voyageai": "voyageai",
     "xllamacpp": "xllamacpp",
 }
 

@@ -1,6 +1,6 @@
 """What every embedding function and reranker looks like from outside, and how each checks its texts."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
@@ -54,11 +54,19 @@ def check_texts(texts: object, name: str) -> list[str]:
         raise TypeError(f"{name} must be a list of str, got one str: wrap it in a list, [{_shown(texts)}]")
     if isinstance(texts, bytes | bytearray) or not isinstance(texts, Iterable):
         raise TypeError(f"{name} must be a list of str, got {type(texts).__name__}: {_remedy(texts)}")
+    if isinstance(texts, Mapping | set | frozenset):  # keys for texts, or texts in an order that nobody chose
+        raise TypeError(f"{name} must be a list of str, got {type(texts).__name__}: {_remedy(texts)}")
     checked = list(texts)
     if wrong := [i for i, text in enumerate(checked) if not isinstance(text, str)]:
         first = checked[wrong[0]]
         raise TypeError(f"{name}[{wrong[0]}] must be a str, got {type(first).__name__}: {_remedy(first)}")
     return checked
+
+
+def check_text(text: object, name: str) -> None:
+    """Raise TypeError unless `text`, which may be empty, is a str."""
+    if not isinstance(text, str):
+        raise TypeError(f"{name} must be a str, '' for none, got {type(text).__name__}")
 
 
 def check_encodable(texts: list[str], name_of: Callable[[int], str]) -> None:
@@ -86,4 +94,8 @@ def _remedy(value: object) -> str:
         return "decode it first, for example with .decode('utf-8')"
     if value is None:
         return "leave missing texts out, or give '' for an empty one"
+    if isinstance(value, Mapping):
+        return "choose its keys with list(d) or its values with list(d.values())"
+    if isinstance(value, set | frozenset):
+        return "its order is nobody's choice: make a list of it, for example with sorted()"
     return "convert it with str() if that is its text"

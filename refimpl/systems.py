@@ -9,10 +9,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from refimpl import __version__, models
-from refimpl.base import RerankFunction
+from refimpl.base import EmbeddingFunction, RerankFunction
 from refimpl.datasets import Dataset
 from refimpl.dense.minilm import MiniLMEmbeddingFunction
 from refimpl.fetching import sha256
@@ -22,9 +22,6 @@ from refimpl.search.plan import Encoder, System
 from refimpl.search.records import Field, Ranker
 from refimpl.services import GRAMMAR, Service
 from refimpl.tokens import TruncationWarning
-
-if TYPE_CHECKING:
-    from refimpl.hybrid.bge_m3 import BGEM3Kind
 
 DEFAULT = ("dense", "bm25", "hybrid-rrf", "hybrid-weighted", "milvus-bm25")
 WEIGHTS = (0.5, 0.5)  # of dense and sparse in hybrid-weighted
@@ -40,6 +37,8 @@ ABOUT = {
 }
 OF_ANY_MODEL = {  # as KIND:NAME, a folder or a hub repository
     "dense": "a sentence-transformers model, texts cut where it says, inner product of unit vectors",
+    "model2vec": "a Model2Vec table of static vectors, cosine",
+    "splade": "a SPLADE model, texts cut at its positions, sparse inner product",
     "bge-m3-dense": "BGE-M3's first state, inner product of unit vectors",
     "bge-m3-sparse": "BGE-M3's lexical weights, sparse inner product",
 }
@@ -188,25 +187,36 @@ def _dense(max_length: int) -> Encoder:
 
 
 def _of_any_model(name: str) -> Encoder:
+    """The encoder of a system called KIND:NAME; its key holds the hashes of the model's files and of our code."""
     kind, _, model = name.partition(":")
+    function, folder, rooms = _function(kind, model)
+    key = {"model": _folder_key(folder), "kind": kind, "code": _code(*rooms)}
+    if kind in ("splade", "bge-m3-sparse"):
+        return Encoder(Field(_field_name(name), "sparse"), function, key)
+    if kind == "model2vec":  # of any length
+        return Encoder(Field(_field_name(name), "dense", "COSINE", function.dim), function, key)
+    return Encoder(Field(_field_name(name), "dense", "IP", function.dim), function, key)
+
+
+def _function(kind: str, model: str) -> tuple[EmbeddingFunction, Path, tuple[str, ...]]:
+    """The embedding function of a kind in OF_ANY_MODEL, the model's folder, and the rooms of its code."""
     if kind == "dense":
         from refimpl.dense.sentence_transformer import SentenceTransformerEmbeddingFunction, model_folder
 
-        function = SentenceTransformerEmbeddingFunction(model)
-        key = {"model": _folder_key(model_folder(model)), "kind": kind, "code": _code("bert", "dense", "tokens")}
-        return Encoder(Field(_field_name(name), "dense", "IP", function.dim), function, key)
-    one = _bge_m3_kind(model, kind.rpartition("-")[2])
-    key = {"model": _folder_key(models.path(model)), "kind": kind, "code": _code("bert", "hybrid", "tokens")}
-    field = (
-        Field(_field_name(name), "dense", "IP", one.dim) if one.kind == "dense" else Field(_field_name(name), "sparse")
-    )
-    return Encoder(field, one, key)
+        return SentenceTransformerEmbeddingFunction(model), model_folder(model), ("bert", "dense", "tokens")
+    if kind == "model2vec":
+        from refimpl.dense.model2vec import Model2VecEmbeddingFunction
 
+        return Model2VecEmbeddingFunction(model), models.path(model), ("dense",)
+    if kind == "splade":
+        from refimpl.sparse import SpladeEmbeddingFunction
 
-def _bge_m3_kind(model: str, kind: str) -> "BGEM3Kind":
+        return SpladeEmbeddingFunction(model), models.path(model), ("bert", "sparse", "tokens")
     from refimpl.hybrid.bge_m3 import BGEM3EmbeddingFunction, BGEM3Kind
 
-    return BGEM3Kind(BGEM3EmbeddingFunction(model, return_dense=kind == "dense", return_sparse=kind == "sparse"), kind)
+    one = kind.rpartition("-")[2]
+    whole = BGEM3EmbeddingFunction(model, return_dense=one == "dense", return_sparse=one == "sparse")
+    return BGEM3Kind(whole, one), models.path(model), ("bert", "hybrid", "tokens")
 
 
 def _folder_key(folder: Path) -> dict[str, str]:

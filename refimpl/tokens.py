@@ -1,6 +1,7 @@
 """Texts to token ids, by the model's own tokenizer.json; truncation is stated, configurable and reported per text."""
 
 import json
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +27,13 @@ NO_LIMIT = 1 << 30  # transformers writes 1e30 for "none"
 
 class TruncationWarning(UserWarning):
     """Texts were longer than `max_length` tokens, and the rest of them did not enter their vectors."""
+
+
+def warn_truncated(cut: int, texts: int, max_length: int, stacklevel: int) -> None:
+    """A TruncationWarning that `cut` of so many texts were cut, none for 0; `stacklevel` as `warnings.warn` counts."""
+    if cut:
+        message = f"{cut} of {texts} texts exceed max_length={max_length} tokens and were cut"
+        warnings.warn(message, TruncationWarning, stacklevel=stacklevel + 1)
 
 
 @dataclass(frozen=True)

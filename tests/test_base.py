@@ -8,7 +8,8 @@ from refimpl.base import EmbeddingFunction, RerankFunction, RerankResult, check_
 
 
 @pytest.mark.parametrize(
-    "texts", [["a", "b"], ("a", "b"), (letter for letter in "ab"), {"a": 1, "b": 2}, dict.fromkeys("ab").keys()]
+    "texts",
+    [["a", "b"], ("a", "b"), (letter for letter in "ab"), dict.fromkeys("ab").keys(), {1: "a", 2: "b"}.values()],
 )
 def test_any_iterable_of_str_is_taken_as_a_list(texts: Any) -> None:
     assert check_texts(texts, "documents") == ["a", "b"]
@@ -41,6 +42,9 @@ def test_no_texts_are_no_texts() -> None:
         (["a", None], "documents[1] must be a str, got NoneType: leave missing texts out"),
         ([b"a"], "documents[0] must be a str, got bytes: decode it first"),
         ([["a"]], "documents[0] must be a str, got list"),
+        ({"id": "a"}, "documents must be a list of str, got dict: choose its keys with list(d) or its values"),
+        ({"a"}, "documents must be a list of str, got set: its order is nobody's choice: make a list of it"),
+        ([{"text": "a"}], "documents[0] must be a str, got dict: choose its keys"),
     ],
 )
 def test_what_is_no_list_of_str_is_told_with_its_remedy(texts: Any, told: str) -> None:

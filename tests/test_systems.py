@@ -7,7 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import seeded
+import tokenizers
+from safetensors.numpy import load_file
+from served import served
 
+import refimpl as package
 from refimpl import SentenceTransformerEmbeddingFunction, systems
 from refimpl.datasets.python_docs import PythonDocs, judgements
 from refimpl.evaluate import read_run
@@ -175,25 +180,63 @@ def test_the_demos_part_of_python_docs_keeps_every_judged_name():
     assert part.name == "python-docs, 4000 documents"
 
 
-def test_any_sentence_transformer_and_bge_m3_are_systems(beir, tmp_path):
+def test_any_model_of_the_family_is_a_system(beir, tmp_path):
     """Small random models by their folders, run and then searched; two folders of one name are refused."""
-    import seeded
-
     folder = seeded.sentence_folder(seeded.model_folder(tmp_path / "small", "mpnet"), {"pooling_mode_cls_token": True})
-    m3 = seeded.bge_m3_folder(tmp_path / "m3")
-    names = [f"dense:{folder}", f"bge-m3-dense:{m3}", f"bge-m3-sparse:{m3}"]
+    m3, static = seeded.bge_m3_folder(tmp_path / "m3"), seeded.model2vec_folder(tmp_path / "static")
+    names = [f"dense:{folder}", f"bge-m3-dense:{m3}", f"bge-m3-sparse:{m3}", f"model2vec:{static}"]
+    names += ["splade:splade-tiny"]
     done = refimpl("run", "--dataset", f"beir:{beir}", "--systems", ",".join(names), "--out", tmp_path / "out", "-q")
     assert done.returncode == 0, done.stderr
     results = json.loads((tmp_path / "out" / "results.json").read_text())
-    assert set(results["systems"]) == {"dense:small", "bge-m3-dense:m3", "bge-m3-sparse:m3"}
+    called = {"dense:small", "bge-m3-dense:m3", "bge-m3-sparse:m3", "model2vec:static", "splade:splade-tiny"}
+    assert set(results["systems"]) == called
     assert all(verdict["passed"] for verdict in results["verdicts"])
-    run = read_run(tmp_path / "out" / "runs" / "dense:small.trec")
     encode = SentenceTransformerEmbeddingFunction(folder, dtype="float64").encode_documents
     truth = encode(list(QUESTIONS.values())) @ encode(list(TEXTS.values())).T
-    np.testing.assert_allclose([[run[query][doc] for doc in TEXTS] for query in QUESTIONS], truth, atol=1e-5)
+    np.testing.assert_allclose(scores(tmp_path / "out" / "runs" / "dense:small.trec"), truth, atol=1e-5)
     found = systems.answer(["compress data"], tmp_path / "out", names[0], k=1)[0]
     assert found[0].id == max(TEXTS, key=lambda doc: truth[2][list(TEXTS).index(doc)])
+    of_static = scores(tmp_path / "out" / "runs" / "model2vec:static.trec")
+    np.testing.assert_allclose(of_static, cosines_of_means(static), atol=1e-5)
     with pytest.raises(ValueError, match="two of the systems are called the same: dense:small, dense:small"):
         build([names[0], f"dense:{tmp_path / 'other' / 'small'}"], Settings())
     with pytest.raises(ValueError, match=r"unknown dense:, .*"):
         build(["dense:", "bge-m3:x"], Settings())
+
+
+def scores(run):
+    """A run's scores, `(questions, texts)`."""
+    found = read_run(run)
+    return [[found[query][doc] for doc in TEXTS] for query in QUESTIONS]
+
+
+def cosines_of_means(folder):
+    """Questions against texts by the plain words of Model2Vec's card: the mean of the known tokens' vectors."""
+    table = load_file(folder / "model.safetensors")["embeddings"].astype(np.float64)
+    tokenizer = tokenizers.Tokenizer.from_file(str(folder / "tokenizer.json"))
+    unknown = tokenizer.token_to_id("[UNK]")
+
+    def unit(text):
+        ids = [i for i in tokenizer.encode(text, add_special_tokens=False).ids if i != unknown]
+        mean = table[ids].mean(axis=0)
+        return mean / np.linalg.norm(mean)
+
+    return [[unit(question) @ unit(text) for text in TEXTS.values()] for question in QUESTIONS.values()]
+
+
+def test_every_public_embedding_function_is_a_system(tmp_path, monkeypatch):
+    """By type: whatever refimpl calls an EmbeddingFunction fills the field of a system, the remote ones by name."""
+    for variable in ("OPENAI_API_KEY", "JINAAI_API_KEY", "VOYAGE_API_KEY", "CO_API_KEY"):
+        monkeypatch.setenv(variable, "none")
+    folder = seeded.sentence_folder(seeded.model_folder(tmp_path / "bert", "bert"), {"pooling_mode_mean_tokens": True})
+    m3, static = seeded.bge_m3_folder(tmp_path / "m3"), seeded.model2vec_folder(tmp_path / "static")
+    local = [*("dense", "bm25", "splade"), f"dense:{folder}", f"bge-m3-dense:{m3}", f"model2vec:{static}"]
+    remote = ["openai:text-embedding-3-small", "jina:jina-embeddings-v3", "voyage:voyage-3", "cohere:embed-v4.0"]
+    with served() as url:
+        encoders, _ = build([*local, *remote, f"tei:{url}"], Settings())
+    functions = [getattr(encoder.function, "_function", encoder.function) for encoder in encoders]
+    kinds = {type(getattr(function, "function", function)) for function in functions}  # one kind of BGE-M3's three
+    public = {getattr(package, name) for name in package.__all__ if name.endswith("EmbeddingFunction")}
+    assert len(public) == 11
+    assert kinds == public

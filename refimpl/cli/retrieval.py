@@ -32,7 +32,7 @@ def run(
         str,
         typer.Option(
             help="Some of dense, bm25, bm25-lucene, splade, milvus-bm25, hybrid-{rrf,weighted,splade}, "
-            "{dense,bge-m3-dense,bge-m3-sparse}:NAME_OR_FOLDER, and of servers "
+            "{dense,model2vec,splade,bge-m3-dense,bge-m3-sparse}:NAME_OR_FOLDER, and of servers "
             "{openai,jina,voyage,cohere}:MODEL or MODEL@ADDRESS, tei:ADDRESS."
         ),
     ] = "dense,bm25,hybrid-rrf,hybrid-weighted,milvus-bm25",

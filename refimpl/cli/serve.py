@@ -14,6 +14,9 @@ def serve(
     rerank_model: Annotated[
         str | None, typer.Option(help="Cross-encoder: a folder or owner/name. Default: MaxSim over MiniLM's tokens.")
     ] = None,
+    splade_model: Annotated[
+        str | None, typer.Option(help="For /embed_sparse: splade-tiny, a folder or owner/name. Default: none.")
+    ] = None,
     dtype: Annotated[str, typer.Option(help="float32, or float64 for the oracle's digits.")] = "float32",
     api_key: Annotated[
         str | None, typer.Option(envvar="REFIMPL_SERVE_KEY", show_envvar=True, help="Clients must send this key.")
@@ -21,7 +24,7 @@ def serve(
     max_documents: Annotated[int, typer.Option(min=1, help="Texts in one request.")] = 1000,
     max_waiting: Annotated[int, typer.Option(min=0, help="Requests that may wait; more get 429.")] = 32,
 ) -> None:
-    """Answer /rerank, /v1/rerank, /v2/rerank, /embed, /v1/embed, /v2/embed, /v1/embeddings and /health."""
+    """Answer /rerank, /v1/rerank, /v2/rerank, /embed, /v1/embed, /v2/embed, /v1/embeddings, /embed_sparse, /health."""
     try:
         from refimpl.serve.app import Limits
         from refimpl.serve.run import run
@@ -32,6 +35,7 @@ def serve(
     from refimpl import CrossEncoderRerankFunction, MaxSimRerankFunction, MiniLMEmbeddingFunction
     from refimpl.http import Secret
     from refimpl.serve.engine import Engine
+    from refimpl.sparse.splade import SpladeEmbeddingFunction
 
     key = Secret(api_key) if api_key is not None else None
     embedder = MiniLMEmbeddingFunction(dtype=dtype)
@@ -40,5 +44,6 @@ def serve(
         if rerank_model is None
         else CrossEncoderRerankFunction(rerank_model, dtype=dtype)
     )
-    engine = Engine(embedder, reranker, "all-MiniLM-L6-v2", rerank_model or "all-MiniLM-L6-v2-maxsim")
+    splade = SpladeEmbeddingFunction(splade_model, dtype=dtype) if splade_model is not None else None
+    engine = Engine(embedder, reranker, "all-MiniLM-L6-v2", rerank_model or "all-MiniLM-L6-v2-maxsim", splade)
     run(engine, host, port, key, Limits(max_documents=max_documents, max_waiting=max_waiting))

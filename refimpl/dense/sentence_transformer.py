@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from refimpl import models
-from refimpl.base import check_texts
+from refimpl.base import check_text, check_texts
 from refimpl.bert.encoder import Encoder
 from refimpl.bert.heads import l2_normalize
 from refimpl.bert.pooling import pool
@@ -51,6 +51,8 @@ class SentenceTransformerEmbeddingFunction:
     ) -> None:
         if device != "cpu":
             raise ValueError(f"device must be 'cpu', got {device!r}: refimpl computes in numpy")
+        check_text(query_instruction, "query_instruction")
+        check_text(doc_instruction, "doc_instruction")
         self.modules = read_modules(model_folder(model_name))
         folder = self.modules.transformer
         self.weights = BertWeights.load(folder, dtype)
@@ -97,7 +99,7 @@ class SentenceTransformerEmbeddingFunction:
 
 def model_folder(name: str | Path) -> Path:
     """The folder of a model; a bare name that is no folder and not known here is sentence-transformers' own."""
-    known = isinstance(name, Path) or name in models.SOURCES or not models.HUB_NAME.fullmatch(f"x/{name}")
+    known = not isinstance(name, str) or name in models.SOURCES or not models.HUB_NAME.fullmatch(f"x/{name}")
     if known or Path(name).is_dir():
         return models.path(name)
     return models.path(f"sentence-transformers/{name}")

@@ -1,13 +1,11 @@
 """Texts through a tokenizer, the encoder and a head, some at a time, in input order; said aloud when any were cut."""
 
-import warnings
-
 import numpy as np
 from jaxtyping import Float
 
 from refimpl.bert.encoder import Encoder, Head
 from refimpl.progress import progress
-from refimpl.tokens import Tokenizer, TruncationWarning
+from refimpl.tokens import Tokenizer, warn_truncated
 
 Array = np.ndarray
 
@@ -27,7 +25,5 @@ def encoded(
             for rows, values in encoder.map(tokens, head):
                 vectors[start + rows] = values
                 advance(len(rows))
-    if truncated:
-        message = f"{truncated} of {len(texts)} texts exceed max_length={tokenizer.max_length} tokens and were cut"
-        warnings.warn(message, TruncationWarning, stacklevel=4)
+    warn_truncated(truncated, len(texts), tokenizer.max_length, stacklevel=4)
     return vectors

@@ -16,7 +16,7 @@ from refimpl.bert.heads import l2_normalize
 from refimpl.bert.ops import Array, linear, relu
 from refimpl.bert.torch_files import map_torch
 from refimpl.bert.weights import BertWeights
-from refimpl.tokens import Tokenizer, Tokens
+from refimpl.tokens import Tokenizer, Tokens, warn_truncated
 
 Linear = tuple[Array, Array]
 TokenVectors = Float[Array, "_ colbert_dim"]
@@ -37,7 +37,8 @@ class BGEM3EmbeddingFunction:
     `model_name` is a folder or a hub repository with model.safetensors or pytorch_model.bin, sparse_linear.pt and
     colbert_linear.pt; nothing is unpickled. `normalize_embeddings=False` leaves dense and token vectors as long as they
     are. Texts are cut at `max_length` tokens (default: what the folder states, 8192 for the published model; the
-    library behind pymilvus.model cuts at 512). `dtype="float64"` is the oracle.
+    library behind pymilvus.model cuts at 512), and a TruncationWarning says how many were. `dtype="float64"` is the
+    oracle.
     """
 
     def __init__(
@@ -92,10 +93,12 @@ class BGEM3EmbeddingFunction:
         return self._encode(check_texts(texts, "texts"))
 
     def _encode(self, texts: list[str]) -> dict[str, Any]:
-        parts = [
-            self._part(self.tokenizer(texts[start : start + TEXTS_AT_A_TIME]))
-            for start in range(0, len(texts), TEXTS_AT_A_TIME)
-        ]
+        parts, cut = list[dict[str, Any]](), 0
+        for start in range(0, len(texts), TEXTS_AT_A_TIME):
+            tokens = self.tokenizer(texts[start : start + TEXTS_AT_A_TIME])
+            parts.append(self._part(tokens))
+            cut += int(tokens.truncated.sum())
+        warn_truncated(cut, len(texts), self.tokenizer.max_length, stacklevel=3)
         dtype = self.weights.dtype
         empty = {
             "dense": np.empty((0, self.dim["dense"]), dtype),

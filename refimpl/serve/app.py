@@ -10,6 +10,7 @@ from typing import Any
 from uuid import uuid4
 
 import numpy as np
+from scipy.sparse import csr_array
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
@@ -60,21 +61,6 @@ def build_app(engine: Engine, key: Secret | None = None, limits: Limits | None =
     limits = limits or Limits()
     gate = Gate(limits.max_waiting)
 
-    def route(path: str, answer: Callable[[Any, str], Awaitable[Any]]) -> Route:
-        async def endpoint(request: Request) -> Response:
-            try:
-                _check_key(request, key)
-                return JSONResponse(await answer(await _read(request, limits), path))
-            except Refused as refused:
-                return _error(path, refused.status, str(refused), refused.headers)
-            except ClientDisconnect:
-                return Response(status_code=499)
-            except Exception:  # the client learns that it was us, the log why; the server goes on
-                log.exception("%s failed", path)
-                return _error(path, 500, "the server failed: its log says why")
-
-        return Route(path, endpoint, methods=["POST"])
-
     async def rerank(body: Any, path: str) -> Any:
         asked = rerank_request(body, most=limits.max_documents, echo=path == "/v1/rerank")
         results, tokens = await gate.run(engine.rerank, asked)
@@ -85,12 +71,36 @@ def build_app(engine: Engine, key: Secret | None = None, limits: Limits | None =
         vectors, tokens = await gate.run(engine.embed, asked)
         return _embed_answer(engine, path, asked, vectors, tokens)
 
+    async def embed_sparse(body: Any, path: str) -> Any:
+        asked = embed_request(body, most=limits.max_documents)
+        return _sparse_answer(await gate.run(engine.embed_sparse, asked))
+
     async def health(_: Request) -> Response:
         return JSONResponse({"status": "ok", "embeddings": engine.embed_name, "rerank": engine.rerank_name})
 
-    routes = [route(path, rerank) for path in ("/v1/rerank", "/v2/rerank", "/rerank")]
-    routes += [route(path, embed) for path in ("/embed", "/v1/embeddings", "/v1/embed", "/v2/embed")]
+    answers = dict.fromkeys(("/v1/rerank", "/v2/rerank", "/rerank"), rerank)
+    answers |= dict.fromkeys(("/embed", "/v1/embeddings", "/v1/embed", "/v2/embed"), embed)
+    answers["/embed_sparse"] = embed_sparse
+    routes = [_route(path, answer, key, limits) for path, answer in answers.items()]
     return Starlette(routes=[*routes, Route("/health", health)], exception_handlers={HTTPException: _no_route})
+
+
+def _route(path: str, answer: Callable[[Any, str], Awaitable[Any]], key: Secret | None, limits: Limits) -> Route:
+    """A route that answers a POST with `answer(body, path)` as JSON, and says in the path's own shape what is wrong."""
+
+    async def endpoint(request: Request) -> Response:
+        try:
+            _check_key(request, key)
+            return JSONResponse(await answer(await _read(request, limits), path))
+        except Refused as refused:
+            return _error(path, refused.status, str(refused), refused.headers)
+        except ClientDisconnect:
+            return Response(status_code=499)
+        except Exception:  # the client learns that it was us, the log why; the server goes on
+            log.exception("%s failed", path)
+            return _error(path, 500, "the server failed: its log says why")
+
+    return Route(path, endpoint, methods=["POST"])
 
 
 def _rerank_answer(
@@ -130,6 +140,15 @@ def _embed_answer(engine: Engine, path: str, asked: EmbedRequest, vectors: Any, 
     data = [{"object": "embedding", "index": i, "embedding": encode(v)} for i, v in enumerate(vectors)]
     usage = {"prompt_tokens": tokens, "total_tokens": tokens}
     return {"object": "list", "data": data, "model": engine.embed_name, "usage": usage}
+
+
+def _sparse_answer(rows: csr_array) -> Any:
+    """TEI's list of entries for each text, columns ascending."""
+    parts = zip(np.split(rows.indices, rows.indptr[1:-1]), np.split(rows.data, rows.indptr[1:-1]), strict=True)
+    return [
+        [{"index": column, "value": value} for column, value in zip(columns.tolist(), _numbers(values), strict=True)]
+        for columns, values in parts
+    ]
 
 
 def _cohere_embeddings(path: str, asked: EmbedRequest, vectors: list[Any], tokens: int) -> Any:
@@ -173,10 +192,11 @@ def _check_key(request: Request, key: Secret | None) -> None:
 
 def _error(path: str, status: int, message: str, headers: dict[str, str] | None = None) -> JSONResponse:
     """The error in the shape that the route's clients look for: OpenAI's, TEI's, Cohere's, or Jina's."""
-    kind = "Backend" if status >= 500 else "Overloaded" if status == 429 else "Validation"
+    kind = "Backend" if status >= 500 or status == 424 else "Overloaded" if status == 429 else "Validation"
     shapes: dict[str, Any] = {
         "/v1/embeddings": {"error": {"message": message, "type": kind, "code": status}},
         "/embed": {"error": message, "error_type": kind},
+        "/embed_sparse": {"error": message, "error_type": kind},
         "/rerank": {"error": message, "error_type": kind},
         "/v2/rerank": {"message": message},
         "/v1/embed": {"message": message},

@@ -63,8 +63,12 @@ def rerank_request(body: Any, *, most: int, echo: bool) -> RerankRequest:
     )
 
 
-def embed_request(body: Any, *, most: int, dim: int) -> EmbedRequest:
-    """OpenAI's body (`input`), TEI's (`inputs`) or Cohere's (`texts`); one str stands for a list of it."""
+def embed_request(body: Any, *, most: int, dim: int | None = None) -> EmbedRequest:
+    """OpenAI's body (`input`), TEI's (`inputs`) or Cohere's (`texts`); one str stands for a list of it.
+
+    `dim` is the one width that may be asked for; None for vectors that are as wide as the vocabulary, where no
+    protocol has a field for it.
+    """
     fields = _object(body)
     tei = "inputs" in fields
     name = "inputs" if tei else "texts" if "texts" in fields else "input"
@@ -73,7 +77,7 @@ def embed_request(body: Any, *, most: int, dim: int) -> EmbedRequest:
     if any(not text for text in texts):
         raise Refused(400 if not tei else 422, f"{name} must not hold an empty string")
     for width in ("dimensions", "output_dimension"):
-        if fields.get(width) not in (None, dim):
+        if dim is not None and fields.get(width) not in (None, dim):
             raise Refused(400, f"{width} must be {dim}: this model's vectors do not shorten, got {fields[width]!r}")
     return EmbedRequest(
         texts,

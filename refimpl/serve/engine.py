@@ -5,12 +5,14 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float
+from scipy.sparse import csr_array
 from scipy.special import expit
 
 from refimpl.base import RerankResult
 from refimpl.dense.minilm import MiniLMEmbeddingFunction
 from refimpl.reranker.ranking import ranked
 from refimpl.serve.bodies import EmbedRequest, Refused, RerankRequest
+from refimpl.sparse.splade import SpladeEmbeddingFunction
 from refimpl.tokens import Tokens
 
 Array = np.ndarray
@@ -33,12 +35,13 @@ class Reranker(Protocol):
 
 @dataclass(frozen=True)
 class Engine:
-    """Numbers for requests; the names are what answers call the models."""
+    """Numbers for requests; the names are what answers call the models. No `splade`, no sparse vectors."""
 
     embedder: MiniLMEmbeddingFunction
     reranker: Reranker
     embed_name: str
     rerank_name: str
+    splade: SpladeEmbeddingFunction | None = None
 
     def rerank(self, request: RerankRequest) -> tuple[list[RerankResult], int]:
         """The best documents, best first, and the number of tokens read.
@@ -61,6 +64,13 @@ class Engine:
         if not request.normalize:
             raise Refused(422, "normalize must be true: the reference's vectors have unit length")
         return vectors, int(tokens.lengths.sum())
+
+    def embed_sparse(self, request: EmbedRequest) -> csr_array:
+        """One sparse row a text."""
+        if self.splade is None:  # as TEI says it of a model that is no SPLADE model
+            raise Refused(424, "no SPLADE model is served: start `refimpl serve` with --splade-model splade-tiny")
+        _check_length(self.splade.tokenizer(request.texts), request.truncate)
+        return self.splade.encode_documents(request.texts)
 
 
 def _check_length(tokens: Tokens, truncate: bool) -> None:

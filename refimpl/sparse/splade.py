@@ -13,11 +13,11 @@ from jaxtyping import Float, Int
 from scipy.sparse import csr_array, sparray, vstack
 
 from refimpl import models
-from refimpl.base import check_texts
+from refimpl.base import check_text, check_texts
 from refimpl.bert.encoder import Encoder
 from refimpl.bert.heads import masked_lm_decoder, masked_lm_transform
 from refimpl.bert.weights import BertWeights
-from refimpl.tokens import Tokenizer, Tokens
+from refimpl.tokens import Tokenizer, Tokens, warn_truncated
 
 Array = np.ndarray
 TILE_LOGITS = 1 << 18  # a tile of logits stays in the second-level cache: 1 MB in float32
@@ -29,7 +29,8 @@ class SpladeEmbeddingFunction:
 
     `model_name` is a folder, a hub repository or a name of `refimpl.models` ("splade-tiny" needs no hub). The
     instructions are put before each text; `k_tokens_*` keeps each row's largest weights only (ties: the lower column).
-    Truncates at the model's positions. `dtype="float64"` is the oracle; its weights are float64.
+    Texts are cut at the model's positions, and a TruncationWarning says how many were. `dtype="float64"` is the oracle;
+    its weights are float64.
     """
 
     def __init__(
@@ -45,8 +46,10 @@ class SpladeEmbeddingFunction:
         num_workers: int | None = None,
     ) -> None:
         for name, k in (("k_tokens_query", k_tokens_query), ("k_tokens_document", k_tokens_document)):
-            if k is not None and k < 1:
-                raise ValueError(f"{name} must be at least 1, or None for all, got {k}")
+            if k is not None and (not isinstance(k, int | np.integer) or isinstance(k, bool) or k < 1):
+                raise ValueError(f"{name} must be a whole number, at least 1, or None for all, got {k!r}")
+        check_text(query_instruction, "query_instruction")
+        check_text(doc_instruction, "doc_instruction")
         folder = models.path(model_name)
         self.weights = BertWeights.load(folder, dtype)
         if "cls.predictions.bias" not in self.weights and "cls.predictions.decoder.bias" not in self.weights:
@@ -77,6 +80,8 @@ class SpladeEmbeddingFunction:
 
     def decode(self, row: sparray) -> list[tuple[str, float]]:
         """Terms and weights of one row, the heaviest first, ties by column."""
+        if not hasattr(row, "shape"):
+            raise TypeError(f"decode takes one row of what encode_* gives, got {type(row).__name__}")
         if row.shape[-1] != self.dim or (row.ndim == 2 and row.shape[0] != 1):
             raise ValueError(f"decode takes one row of {self.dim} columns, got shape {row.shape}")
         single = csr_array(row.reshape(1, -1))
@@ -85,10 +90,12 @@ class SpladeEmbeddingFunction:
         return [(self.tokenizer.piece(int(columns[i])), float(weights[i])) for i in order]
 
     def _encode(self, texts: list[str], k_tokens: int | None) -> csr_array:
-        parts = [
-            self._rows(self.tokenizer(texts[start : start + TEXTS_AT_A_TIME]), k_tokens)
-            for start in range(0, len(texts), TEXTS_AT_A_TIME)
-        ]
+        parts, cut = list[csr_array](), 0
+        for start in range(0, len(texts), TEXTS_AT_A_TIME):
+            tokens = self.tokenizer(texts[start : start + TEXTS_AT_A_TIME])
+            parts.append(self._rows(tokens, k_tokens))
+            cut += int(tokens.truncated.sum())
+        warn_truncated(cut, len(texts), self.tokenizer.max_length, stacklevel=3)
         if not parts:
             return csr_array((0, self.dim), dtype=self.weights.dtype)
         return csr_array(vstack(parts, format="csr"))

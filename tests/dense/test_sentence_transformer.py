@@ -172,6 +172,10 @@ def test_wrong_settings_are_told(minilm_folder, unchecked):
         SentenceTransformerEmbeddingFunction(minilm_folder, max_length=513)
     with pytest.raises(ValueError, match="the model has no prompt 'query'; it has none"):
         SentenceTransformerEmbeddingFunction(minilm_folder, query_prompt_name="query")
+    with pytest.raises(TypeError, match="query_instruction must be a str, '' for none, got NoneType"):
+        SentenceTransformerEmbeddingFunction(minilm_folder, query_instruction=None)
+    with pytest.raises(TypeError, match="name must be a str, got NoneType: give one of all-MiniLM-L6-v2"):
+        SentenceTransformerEmbeddingFunction(None)
     with pytest.raises(TypeError, match="documents must be a list of str, got one str"):
         SentenceTransformerEmbeddingFunction(minilm_folder).encode_documents("one")
 

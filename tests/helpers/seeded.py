@@ -214,6 +214,18 @@ def bge_m3_folder(folder: Path) -> Path:
     return folder
 
 
+def model2vec_folder(folder: Path, dim: int = 8) -> Path:
+    """A Model2Vec folder with a vector for each piece of `tokenizer`, of any length."""
+    from safetensors.numpy import save_file
+
+    folder.mkdir(parents=True, exist_ok=True)
+    tokenizer(folder)
+    pieces = len(json.loads((folder / "tokenizer.json").read_text())["model"]["vocab"])
+    save_file(weights({"embeddings": (pieces, dim)}, 90), folder / "model.safetensors")
+    (folder / "config.json").write_text("{}")
+    return folder
+
+
 def torch_bge_m3(folder: Path, texts: list[str], normalize: bool = True) -> tuple[Any, Any, list[Any]]:
     """Chen et al. 2024, section 3.2, in torch's float64 on a padded batch: dense, sparse as an array, token vectors."""
     import torch

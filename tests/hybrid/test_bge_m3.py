@@ -9,7 +9,7 @@ from scipy.sparse import csr_array
 from refimpl import BGEM3EmbeddingFunction
 from refimpl.bert.files import WeightsError
 from refimpl.hybrid.bge_m3 import lexical_weights
-from refimpl.tokens import Tokens
+from refimpl.tokens import Tokens, TruncationWarning
 
 KINDS = {"return_dense": True, "return_sparse": True, "return_colbert_vecs": True}
 
@@ -60,6 +60,11 @@ def test_the_forms_are_pymilvus_models(exact):
     assert empty["dense"].shape == (0, 32)
     assert empty["sparse"].shape == (0, seeded.VOCABULARY)
     assert empty["colbert_vecs"] == []
+
+
+def test_texts_that_are_cut_are_told(exact):
+    with pytest.warns(TruncationWarning, match="1 of 2 texts exceed max_length=40 tokens and were cut"):
+        exact(["fox " * 50, "dog"])
 
 
 def test_only_what_is_asked_for_is_given(folder, exact):

@@ -6,7 +6,7 @@ from contextlib import ExitStack
 import pytest
 from served import running
 
-from refimpl import MaxSimRerankFunction, MiniLMEmbeddingFunction
+from refimpl import MaxSimRerankFunction, MiniLMEmbeddingFunction, SpladeEmbeddingFunction
 from refimpl.http import Secret
 from refimpl.serve.app import Limits
 from refimpl.serve.engine import Engine, Reranker
@@ -22,11 +22,16 @@ def engine() -> Engine:
 
 @pytest.fixture(scope="session")
 def serve(engine: Engine) -> Iterator[Serve]:
-    """`serve(key=..., limits=..., reranker=...)` starts a server and gives its address."""
+    """`serve(key=..., limits=..., reranker=..., splade=...)` starts a server and gives its address."""
     with ExitStack() as stack:
 
-        def start(key: str | None = None, limits: Limits | None = None, reranker: Reranker | None = None) -> str:
-            chosen = Engine(engine.embedder, reranker or engine.reranker, "all-MiniLM-L6-v2", "maxsim")
+        def start(
+            key: str | None = None,
+            limits: Limits | None = None,
+            reranker: Reranker | None = None,
+            splade: SpladeEmbeddingFunction | None = None,
+        ) -> str:
+            chosen = Engine(engine.embedder, reranker or engine.reranker, "all-MiniLM-L6-v2", "maxsim", splade)
             return stack.enter_context(running(chosen, Secret(key) if key else None, limits or Limits()))
 
         yield start
@@ -35,6 +40,12 @@ def serve(engine: Engine) -> Iterator[Serve]:
 @pytest.fixture(scope="session")
 def url(serve: Serve) -> str:
     return serve()
+
+
+@pytest.fixture(scope="session")
+def sparse_url(serve: Serve) -> str:
+    """One that serves splade-tiny too."""
+    return serve(splade=SpladeEmbeddingFunction("splade-tiny"))
 
 
 @pytest.fixture(scope="session")

@@ -106,6 +106,48 @@ class TestOurOwnClients:
         assert len(JinaRerankFunction(base_url=locked_url, api_key="the-key")(QUERY, DOCUMENTS)) == 3
 
 
+class TestSparse:
+    """TEI's /embed_sparse, which refimpl answers when a SPLADE model is named."""
+
+    def test_gives_the_published_scores(self, sparse_url: str) -> None:
+        """15.67 and 8.17, which splade-tiny's authors state for the first text with the two others."""
+        texts = [
+            "does the fish purr like a cat?",
+            "a cat is a feline and likes to purr",
+            "a fish is a creature that lives in water and swims",
+        ]
+        answer = post(f"{sparse_url}/embed_sparse", {"inputs": texts}).json()
+        query, *documents = [{entry["index"]: entry["value"] for entry in row} for row in answer]
+        scores = [sum(query[column] * row.get(column, 0.0) for column in query) for row in documents]
+        assert scores == pytest.approx([15.67, 8.17], abs=0.005)
+        assert [entry["index"] for entry in answer[0]] == sorted(query)
+        (alone,) = post(f"{sparse_url}/embed_sparse", {"inputs": texts[0]}).json()
+        assert [entry["index"] for entry in alone] == sorted(query)
+
+    @pytest.mark.parametrize(
+        ("body", "status", "said"),
+        [
+            ({"inputs": ["a", ""]}, 422, "empty string"),
+            ({"inputs": []}, 400, "must not be empty"),
+            ({"inputs": [1]}, 422, "inputs[0] must be a string"),
+            ({"inputs": "word " * 600}, 413, "longer than the model"),
+        ],
+    )
+    def test_refuses_as_the_other_routes_of_tei(self, sparse_url: str, body: Any, status: int, said: str) -> None:
+        answer = post(f"{sparse_url}/embed_sparse", body)
+        assert (answer.status_code, answer.json()["error_type"]) == (status, "Validation")
+        assert said in answer.json()["error"]
+
+    def test_cuts_what_is_too_long_when_told_to(self, sparse_url: str) -> None:
+        (row,) = post(f"{sparse_url}/embed_sparse", {"inputs": "word " * 600, "truncate": True}).json()
+        assert row
+
+    def test_without_a_model_says_how_to_serve_one(self, url: str) -> None:
+        answer = post(f"{url}/embed_sparse", {"inputs": "a"})
+        assert (answer.status_code, answer.json()["error_type"]) == (424, "Backend")
+        assert "--splade-model splade-tiny" in answer.json()["error"]
+
+
 class TestShapes:
     def test_jina(self, url: str) -> None:
         answer = post(f"{url}/v1/rerank", {"query": QUERY, "documents": DOCUMENTS, "top_n": 1, "model": "x"}).json()
@@ -285,6 +327,14 @@ class TestCommand:
         finally:
             process.kill()
         assert (process.returncode, errors) == (0, "")
+
+    def test_serves_a_splade_model_when_one_is_named(self) -> None:
+        process, url = self.start("--splade-model", "splade-tiny")
+        try:
+            assert len(post(f"{url}/embed_sparse", {"inputs": ["a cat", "a fish"]}).json()) == 2
+        finally:
+            process.kill()
+            process.wait()
 
     def test_a_taken_port(self) -> None:
         with socket.create_server(("127.0.0.1", 0)) as taken:

@@ -46,6 +46,14 @@ def test_our_server_reranks_as_every_protocol_asks(cross_encoder_url: str, proto
     assert unasked == allowed.get(protocol, set())
 
 
+def test_our_server_gives_splades_weights_as_tei_asks(sparse_url: str) -> None:
+    """The suite's weights are transformers'; TEI refuses an empty text, and so may we."""
+    outcome = check(EndpointSubject(sparse_url, "tei"), ["splade"], FLOAT32)
+    assert departing(outcome) == []
+    assert outcome.count(Verdict.not_asked) == 0
+    assert len(list(outcome)) > 5
+
+
 def test_a_key_is_sent_and_its_absence_told(locked_url: str) -> None:
     assert departing(check(EndpointSubject(locked_url, "tei", key="the-key"), ["encoder"], FLOAT32, ["question"])) == []
     ((_, said),) = departing(check(EndpointSubject(locked_url, "tei"), ["encoder"], FLOAT32, ["question"]))

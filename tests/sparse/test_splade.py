@@ -5,6 +5,7 @@ import pytest
 from scipy.sparse import csr_array
 
 from refimpl.sparse.splade import SpladeEmbeddingFunction, pruned
+from refimpl.tokens import TruncationWarning
 
 # rasyosef/splade-index, tests: the query's two best scores among these documents
 DOCUMENTS = [
@@ -103,15 +104,33 @@ def test_decode_lists_the_heaviest_terms_first(splade):
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        ({"k_tokens_query": 0}, "k_tokens_query must be at least 1, or None"),
-        ({"k_tokens_document": -1}, "k_tokens_document must be at least 1, or None"),
+        ({"k_tokens_query": 0}, "k_tokens_query must be a whole number, at least 1, or None for all, got 0"),
+        ({"k_tokens_document": -1}, "k_tokens_document must be a whole number, at least 1"),
+        ({"k_tokens_document": 2.5}, "at least 1, or None for all, got 2.5"),
+        ({"k_tokens_query": "3"}, "at least 1, or None for all, got '3'"),
+        ({"k_tokens_query": True}, "at least 1, or None for all, got True"),
         ({"batch_size": 0}, "batch_size must be at least 1, got 0"),
         ({"model_name": "all-MiniLM-L6-v2"}, "no masked-LM head"),
     ],
 )
-def test_wrong_settings_are_refused(settings, said):
+def test_wrong_settings_are_refused(settings, said, unchecked):
     with pytest.raises(ValueError, match=said):
         SpladeEmbeddingFunction(**{"model_name": "splade-tiny", **settings})
+
+
+def test_what_is_no_text_and_no_row_is_told(splade, unchecked):
+    with pytest.raises(TypeError, match="query_instruction must be a str, '' for none, got NoneType"):
+        SpladeEmbeddingFunction("splade-tiny", query_instruction=None)
+    with pytest.raises(TypeError, match="doc_instruction must be a str, '' for none, got int"):
+        SpladeEmbeddingFunction("splade-tiny", doc_instruction=3)
+    with pytest.raises(TypeError, match=r"decode takes one row of what encode_\* gives, got dict"):
+        splade.decode({"cat": 2.0})
+
+
+def test_texts_that_are_cut_are_told(splade):
+    with pytest.warns(TruncationWarning, match="1 of 2 texts exceed max_length=512 tokens and were cut"):
+        cut = splade(["cat " * 600, "a cat"])
+    assert abs(cut[[0]] - splade(["cat " * 510])).max() <= 3e-5
 
 
 @pytest.mark.peer

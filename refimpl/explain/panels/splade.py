@@ -1,5 +1,6 @@
 """SPLADE's expansion: the words that the model adds to a text, and how they meet in the inner product."""
 
+import warnings
 from typing import Any
 
 from scipy.sparse import csr_array
@@ -7,6 +8,7 @@ from scipy.sparse import csr_array
 from refimpl.explain.panel import Panel
 from refimpl.explain.scene import Scene
 from refimpl.sparse.splade import SpladeEmbeddingFunction, largest_logits
+from refimpl.tokens import TruncationWarning
 
 SHOWN_TERMS = 24
 
@@ -15,7 +17,9 @@ def panel(scene: Scene, model: str) -> Panel:
     """The heaviest terms of every text and each document's score as a sum over the terms that it shares."""
     function = SpladeEmbeddingFunction(model, dtype="float64")
     texts = [text.text for text in scene.texts]
-    rows = function(texts)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", TruncationWarning)  # the page says which of its texts are cut
+        rows = function(texts)
     pieces = [set(function.tokenizer.tokens_of(text)) for text in texts]
     return Panel(
         "splade",
