@@ -71,6 +71,15 @@ class Tokens:
         packed = (self.input_ids[places], self.token_type_ids[places])
         return Tokens(*packed, lengths, self.truncated[texts], self.pad_token_id)
 
+    def distinct(self) -> tuple[Int[Array, "different"], Int[Array, "texts"]]:
+        """The first of each kind of equal texts, ascending, and for each text the place of its kind among them."""
+        kinds: dict[bytes, int] = {}
+        cuts = self.starts[1:]
+        parts = zip(np.split(self.input_ids, cuts), np.split(self.token_type_ids, cuts), strict=True)
+        places = [kinds.setdefault(ids.tobytes() + types.tobytes(), len(kinds)) for ids, types in parts][: len(self)]
+        places_of = np.array(places, dtype=np.int64)
+        return np.unique(places_of, return_index=True)[1], places_of
+
     def padded(self) -> Padded:
         """All texts as one batch, padded at the right to the longest."""
         seq = int(self.lengths.max(initial=0))

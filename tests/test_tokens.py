@@ -270,6 +270,17 @@ def by_hand(texts: list[list[int]]) -> Tokens:
     return Tokens(flat, flat % 2, np.array(lengths, dtype=np.int64), np.array([n > 2 for n in lengths], dtype=bool), 9)
 
 
+def test_distinct_names_the_first_of_equal_texts() -> None:
+    tokens = by_hand([[7, 8], [7], [7, 8], [], [8, 7], [7], []])
+    first, place = tokens.distinct()
+    assert first.tolist() == [0, 1, 3, 4]
+    assert place.tolist() == [0, 1, 0, 2, 3, 1, 2]
+    types = Tokens(np.array([7, 7]), np.array([0, 1]), np.array([1, 1]), np.zeros(2, dtype=bool))
+    assert types.distinct()[0].tolist() == [0, 1], "segments part what token ids do not"
+    nothing = by_hand([]).distinct()
+    assert [each.tolist() for each in nothing] == [[], []]
+
+
 def test_select_takes_texts_in_the_order_given_and_more_than_once() -> None:
     chosen = by_hand([[1, 2], [3], [4, 5, 6]]).select(np.array([2, 0, 0]))
     assert chosen.input_ids.tolist() == [4, 5, 6, 1, 2, 1, 2]

@@ -84,11 +84,12 @@ class CrossEncoderRerankFunction:
         return tokens
 
     def raw_scores(self, tokens: Tokens) -> Float[Array, "documents"]:
-        """The classifier's output for each pair, before any activation."""
-        logits = np.empty(len(tokens), dtype=self.weights.dtype)
-        for rows, values in self.encoder.map(tokens, self._head):
+        """The classifier's output for each pair, before any activation; equal pairs have the same, to the last bit."""
+        first, place = tokens.distinct()
+        logits = np.empty(len(first), dtype=self.weights.dtype)
+        for rows, values in self.encoder.map(tokens.select(first), self._head):
             logits[rows] = values
-        return logits
+        return logits[place]
 
     def _head(
         self, hidden_states: Float[Array, "tokens hidden"], lengths: Int[Array, "texts"]

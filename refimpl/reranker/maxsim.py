@@ -65,12 +65,14 @@ class MaxSimRerankFunction:
         return self.tokenizer([query, *documents])
 
     def raw_scores(self, tokens: Tokens) -> Float[Array, "documents"]:
-        """The score of each text after the first, which is the query."""
-        scores = np.empty(len(tokens) - 1, dtype=self.weights.dtype)
+        """The score of each text after the first, which is the query; equal texts have equal ones, to the last bit."""
         query = next(self.encoder.map(tokens.select(np.array([0])), _split))[1][0]
-        for rows, texts in self.encoder.map(tokens.select(np.arange(1, len(tokens))), _split):
+        documents = tokens.select(np.arange(1, len(tokens)))
+        first, place = documents.distinct()
+        scores = np.empty(len(first), dtype=self.weights.dtype)
+        for rows, texts in self.encoder.map(documents.select(first), _split):
             scores[rows] = [self.similarity(query, vectors) for vectors in texts]
-        return scores
+        return scores[place]
 
     def encode(self, texts: Sequence[str]) -> list[TokenVectors]:
         """Each text's token vectors, [CLS] and [SEP] included, to be kept and compared by `similarity` later."""

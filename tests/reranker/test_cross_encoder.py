@@ -115,3 +115,13 @@ def test_an_encoder_is_no_cross_encoder() -> None:
 def test_only_the_cpu() -> None:
     with pytest.raises(ValueError, match="cuda"):
         CrossEncoderRerankFunction("anything", device="cuda:0")
+
+
+def test_equal_documents_are_scored_once_and_alike(monkeypatch: pytest.MonkeyPatch) -> None:
+    rf = CrossEncoderRerankFunction(Path(__file__).parents[2] / "data" / "vectors" / "rerank" / "model")
+    original, seen = rf.encoder.map, list[int]()
+    monkeypatch.setattr(rf.encoder, "map", lambda tokens, head: (seen.append(len(tokens)), original(tokens, head))[1])
+    documents = small_models.documents(9, 30)
+    scores = rf.scores(QUERY, [*documents, *documents[::-1]])
+    assert seen == [len(set(documents))]
+    np.testing.assert_array_equal(scores[9:], scores[:9][::-1])

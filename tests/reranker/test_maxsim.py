@@ -52,6 +52,15 @@ def test_a_document_alone_scores_as_among_others() -> None:
     np.testing.assert_allclose(together, alone, rtol=0, atol=1e-12)
 
 
+def test_equal_documents_are_scored_once_and_alike(monkeypatch: pytest.MonkeyPatch) -> None:
+    rf = MaxSimRerankFunction()
+    original, seen = rf.encoder.map, list[int]()
+    monkeypatch.setattr(rf.encoder, "map", lambda tokens, head: (seen.append(len(tokens)), original(tokens, head))[1])
+    scores = rf.scores(QUERY, [*DOCUMENTS, *DOCUMENTS[::-1], DOCUMENTS[1]])
+    assert seen == [1, len(DOCUMENTS)]
+    np.testing.assert_array_equal(scores[5:], [*scores[:5][::-1], scores[1]])
+
+
 @pytest.mark.parametrize("weight", [-0.1, 1.1, float("nan")])
 def test_a_weight_outside_its_range_is_refused(weight: float) -> None:
     with pytest.raises(ValueError, match="cosine_weight"):
