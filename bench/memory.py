@@ -30,6 +30,14 @@ def peak_growth_bytes(run: Callable[[], Any]) -> int | None:
     return max(0, _status_bytes("VmHWM") - before)
 
 
+def peak_rss_bytes() -> int | None:
+    """The greatest resident memory of this process since it began, or since a reset; None where nobody tells."""
+    try:
+        return _status_bytes("VmHWM")
+    except OSError:
+        return None
+
+
 def _status_bytes(name: str) -> int:
     found = re.search(rf"^{name}:\s+(\d+) kB$", STATUS.read_text(), re.MULTILINE)
     if found is None:
