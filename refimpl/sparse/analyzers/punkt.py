@@ -177,9 +177,10 @@ def _candidates(text: str) -> Iterator[tuple["regex.Match[str]", str]]:
     """Each candidate for a sentence's end with the word before it; of overlapping ones the last."""
     start = stop = 0
     waiting = None
+    blanks = [blank for blank in BLANKS if blank in text] or BLANKS
     for candidate in CANDIDATE.finditer(text):
         before = text[stop : candidate.start()]
-        blank = max(map(before.rfind, BLANKS))
+        blank = max(map(before.rfind, blanks))
         word = stop + blank + 1 if blank > 0 else start
         if waiting is not None and stop <= word:
             yield waiting, text[start:stop]

@@ -65,7 +65,10 @@ STEP_4 = (
 )
 
 
-@dataclass
+APOSTROPHES = {0x2018: "'", 0x2019: "'", 0x201B: "'"}
+
+
+@dataclass(slots=True)
 class _Word:
     """A word and its regions R1 and R2, each cut where the word is."""
 
@@ -93,7 +96,9 @@ def stem(word: str) -> str:
         return word
     if word in SPECIAL:
         return SPECIAL[word]
-    word = word.translate({0x2018: "'", 0x2019: "'", 0x201B: "'"}).removeprefix("'")
+    if not word.isascii():
+        word = word.translate(APOSTROPHES)
+    word = word.removeprefix("'")
     it = _regions(_consonant_y(word))
     for step in (_step_0, _step_1a, _step_1b, _step_1c, _step_2, _step_3, _step_4, _step_5):
         step(it)
