@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 EXTRAS := milvus,datasets,serve,check,explain,bench,dev,docs
 
 # a test process a core, so one BLAS thread each
-TESTS  := OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
+TESTS  := OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile
 
 .PHONY: demo test bench check docs peers peer-test clean
 .DELETE_ON_ERROR:

@@ -10,12 +10,6 @@ from safetensors.numpy import save_file
 SHARED = Path(__file__).parents[2] / "shared"
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Slow files first: of several processes none is left alone with one at the end."""
-    slow = {item.path for item in items if item.get_closest_marker("slow") is not None}
-    items.sort(key=lambda item: item.path not in slow)
-
-
 @pytest.fixture(scope="session")
 def minilm_folder() -> Path:
     from refimpl import models
