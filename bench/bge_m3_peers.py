@@ -39,11 +39,8 @@ def torch_encoder(folder: Path, threads: int, max_length: int) -> Callable[[list
         sparse[:, unweighted] = 0
         late = unit(late, dim=-1).numpy()
         tokens = [vectors[1:n] for vectors, n in zip(late, mask.sum(dim=1).tolist(), strict=True)]
-        return {
-            "dense": unit(states[:, 0], dim=-1).numpy(),
-            "sparse": csr_array(sparse.numpy()),
-            "colbert_vecs": tokens,
-        }
+        dense = unit(states[:, 0], dim=-1).numpy()
+        return {"dense": dense, "sparse": csr_array(sparse.numpy()), "colbert_vecs": tokens}
 
     def encode(texts: list[str]) -> Vectors:
         order = sorted(range(len(texts)), key=lambda i: -len(texts[i]))

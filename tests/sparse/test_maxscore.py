@@ -288,6 +288,8 @@ def test_bad_input():
         counted.search(csr_array(np.array([[1, 0, 0]])), 1)
     with pytest.raises(TypeError, match="built from counts"):
         counted.search(["a"], 1)
+    with pytest.raises(TypeError, match="built from words: give queries as texts or as lists of tokens"):
+        index.search(csr_array(np.array([[1, 0, 0]])), 1)
 
 
 # --- the file
@@ -309,6 +311,20 @@ def test_loaded_finds_the_same(saved):
         np.testing.assert_array_equal(ours, theirs)
     assert (loaded.n_docs, loaded.n_terms, len(loaded)) == (index.n_docs, index.n_terms, 3000)
     assert repr(loaded) == repr(index)
+
+
+def test_an_index_of_counts_keeps_its_columns(tmp_path):
+    counts = np.array([[0, 1, 2], [0, 1, 0], [3, 1, 1], [0, 0, 0]])  # by df the columns are 1, 2, 0
+    words = [[name for name, n in zip("abc", row, strict=True) for _ in range(n)] for row in counts.tolist()]
+    brute = BruteForce(words, "lucene", 1.5, 0.75)
+    BM25Index.from_counts(csr_array(counts)).save(tmp_path / "i")
+    loaded = BM25Index.load(tmp_path / "i")
+    for asked, query in (([1, 0, 0], ["a"]), ([0, 1, 0], ["b"]), ([0, 0, 1], ["c"]), ([1, 1, 0], ["a", "b"])):
+        ids, scores = loaded.search(csr_array(np.array([asked])), 3)
+        found = [(i, s) for i, s in zip(ids[0].tolist(), scores[0].tolist(), strict=True) if i >= 0]
+        expected = brute.top(query, 3)
+        assert [i for i, _ in found] == [i for i, _ in expected]
+        assert [s for _, s in found] == pytest.approx([s for _, s in expected], rel=1e-14)
 
 
 def test_loaded_arrays_are_views_of_the_file(saved):
