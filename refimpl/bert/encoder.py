@@ -74,18 +74,14 @@ def tiles_by_length(
 ) -> Iterator[Int[Array, "tile_texts"]]:
     """Indices of the texts of each tile, longest texts first: at most `batch_size` texts, about `TILE_TOKENS` tokens.
 
-    Fewer tokens where every worker then has as much to do as the others, but not below `LEAST_TILE_TOKENS`. A text is
-    never cut in two, so a tile may exceed its share by less than its last text.
+    Tiles are shares of equal size, as many for each worker, but not below `LEAST_TILE_TOKENS`. A text is never cut in
+    two: it goes whole to the share in which its middle lies.
     """
     total = int(lengths.sum())
     rounds = max(1, ceil(total / (num_workers * TILE_TOKENS)))
-    share = max(LEAST_TILE_TOKENS, ceil(total / (num_workers * rounds)))
+    share = max(LEAST_TILE_TOKENS, total / (num_workers * rounds))
     order = np.argsort(-lengths, kind="stable")
-    start, filled = 0, 0
-    for end, length in enumerate(lengths[order].tolist()):
-        if end > start and (filled >= share or end - start == batch_size):
-            yield order[start:end]
-            start, filled = end, 0
-        filled += length
-    if start < len(order):
-        yield order[start:]
+    middles = np.cumsum(lengths[order]) - lengths[order] / 2
+    for tile in np.split(order, np.flatnonzero(np.diff(middles // share)) + 1):
+        for start in range(0, len(tile), batch_size):
+            yield tile[start : start + batch_size]

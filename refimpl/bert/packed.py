@@ -4,9 +4,9 @@ Where and why it departs from `bert/forward.py`, each trick once (`docs/performa
 
 - No padding. The tokens of many texts lie in one matrix; only attention needs to know where a text ends, and takes
   texts of one length together.
-- Products stand as `W @ x^T`, with W as published: BLAS is quicker so, by half for a single query and by a tenth for a
-  tile. What comes out has tokens as columns, and a softmax over keys, now down the columns, handles whole rows of
-  queries at a time.
+- Tokens are columns. Products stand as `W @ x`, with W as published: BLAS is quicker so than with `x @ W^T`. A norm's
+  mean, down the columns, adds whole rows of tokens; a softmax over keys handles whole rows of queries.
+- A few tokens, as in a query, meet some rows of W at a time: BLAS then reads W where it lies, and does not copy it.
 - Tiles. A few hundred tokens, always whole texts (`bert/encoder.py`), walk through all layers before the next tile
   starts, so that a tile's intermediates stay in the processor's second-level cache.
 - Fewer passes. Query, key and value are one matrix product; 1 / sqrt(head_dim) is folded into the query's weights. A
@@ -19,9 +19,9 @@ Where and why it departs from `bert/forward.py`, each trick once (`docs/performa
 - Element-wise work in place, on blocks that stay in the cache from the first pass to the last.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from math import sqrt
+from math import gcd, sqrt
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -32,10 +32,14 @@ from refimpl.bert.weights import BertWeights
 from refimpl.tokens import Tokens
 
 BLOCK = 1 << 16  # numbers that element-wise work takes at a time
-MOST_SCORES = 1 << 20  # attention scores that exist at a time
+MOST_SCORES = 1 << 17  # attention scores that exist at a time, where whole heads or this many queries fit:
+LEAST_QUERIES = 64
+FEW_TOKENS = 12  # up to here some rows of a weight at a time are quicker
+SOME_ROWS = 48
 SAFE_SUMS = (1e-30, 1e30)  # of exponentials: beyond, some have left float32's range or its precision
 
 Packed = Float[Array, "tokens hidden"]
+Weight = Float[Array, "out in"]
 Columns = Float[Array, "hidden tokens"]
 Column = Float[Array, "hidden 1"]
 Groups = list[tuple[slice, int]]
@@ -76,24 +80,24 @@ class PackedForward:
     def __call__(self, tile: Tokens) -> Packed:
         """Last hidden states of a tile's tokens, text after text."""
         config = self.weights.config
-        x = self._embed(tile)
+        x = np.ascontiguousarray(self._embed(tile).T)
         groups = equal_length_groups(tile.lengths)
-        tokens, hidden = x.shape
+        hidden, tokens = x.shape
         qkv, context, dense, intermediate = (
             np.empty((features, tokens), dtype=np.float32)
             for features in (3 * hidden, hidden, hidden, config.intermediate_size)
         )
         for layer in self.layers:
-            np.matmul(layer.qkv, x.T, out=qkv)
+            product(layer.qkv, x, out=qkv)
             qkv[:hidden] += layer.query_bias
             attention(qkv, groups, config.num_attention_heads, self.position_bias, out=context)
-            np.matmul(layer.attention_dense[0], context, out=dense)
+            product(layer.attention_dense[0], context, out=dense)
             add_and_norm(x, dense, layer.attention_dense[1], layer.attention_norm, config.layer_norm_eps)
-            np.matmul(layer.intermediate[0], x.T, out=intermediate)
+            product(layer.intermediate[0], x, out=intermediate)
             activate(intermediate, layer.intermediate[1], config.hidden_act)
-            np.matmul(layer.output[0], intermediate, out=dense)
+            product(layer.output[0], intermediate, out=dense)
             add_and_norm(x, dense, layer.output[1], layer.output_norm, config.layer_norm_eps)
-        return x
+        return np.ascontiguousarray(x.T)
 
     def _embed(self, tile: Tokens) -> Packed:
         weights = self.weights
@@ -104,6 +108,15 @@ class PackedForward:
         summed += weights["embeddings.position_embeddings.weight"][position_ids]
         norm = weights.affine("embeddings.LayerNorm")
         return project(weights, layer_norm(summed, *norm, eps=weights.config.layer_norm_eps))
+
+
+def product(weight: Weight, x: Float[Array, "in tokens"], out: Float[Array, "out tokens"]) -> None:
+    """`out = weight @ x`; for `FEW_TOKENS`, as products of `SOME_ROWS` each, which OpenBLAS takes without a copy."""
+    if x.shape[1] > FEW_TOKENS:
+        np.matmul(weight, x, out=out)
+        return
+    rows = gcd(len(weight), SOME_ROWS)
+    np.matmul(weight.reshape(-1, rows, len(x)), x, out=out.reshape(-1, rows, x.shape[1]))
 
 
 def equal_length_groups(lengths: Int[Array, "texts"]) -> Groups:
@@ -124,18 +137,26 @@ def attention(
 ) -> None:
     """Each head's softmax(Q K^T + position_bias) V into `out`, for texts of one length at a time.
 
-    The query's weights hold the scale already. Of long texts some queries at a time: `MOST_SCORES` scores exist.
+    The query's weights hold the scale already.
     """
     head_dim = len(out) // heads
     for columns, length in groups:
         query, key, value = qkv[:, columns].reshape(3, heads, head_dim, -1, length).transpose(0, 3, 1, 2, 4)
         context = out[:, columns].reshape(heads, head_dim, -1, length).transpose(2, 0, 1, 3)
         keys = key.swapaxes(-1, -2)
-        step = max(1, MOST_SCORES // (len(query) * heads * length))
-        for some in (slice(start, start + step) for start in range(0, length, step)):
-            bias = None if position_bias is None else position_bias[:, :length, :length][:, some].swapaxes(-1, -2)
-            exponentials, sums = exponentials_and_sums(keys, query[..., some], bias)
-            np.divide(value @ exponentials, sums, out=context[..., some])
+        for some, asking in heads_and_queries(len(query), heads, length):
+            bias = None if position_bias is None else position_bias[some, asking, :length].swapaxes(-1, -2)
+            exponentials, sums = exponentials_and_sums(keys[:, some], query[:, some, :, asking], bias)
+            np.divide(value[:, some] @ exponentials, sums, out=context[:, some, :, asking])
+
+
+def heads_and_queries(texts: int, heads: int, length: int) -> Iterator[tuple[slice, slice]]:
+    """Which heads and which queries of `texts` texts to take together, so that about `MOST_SCORES` scores exist."""
+    queries = min(length, max(LEAST_QUERIES, MOST_SCORES // (texts * length)))
+    some = max(1, MOST_SCORES // (texts * length * queries))
+    for head in range(0, heads, some):
+        for query in range(0, length, queries):
+            yield slice(head, head + some), slice(query, query + queries)
 
 
 def exponentials_and_sums(keys: Array, query: Array, bias: Array | None) -> tuple[Array, Array]:
@@ -163,17 +184,23 @@ def _scores(keys: Array, query: Array, bias: Array | None) -> Array:
     return scores
 
 
-def add_and_norm(x: Packed, residual: Columns, bias: Array, norm: tuple[Array, Array], eps: float) -> None:
-    """`x = layer_norm(x + residual + bias)`, in place."""
+def add_and_norm(x: Columns, residual: Columns, bias: Column, norm: tuple[Column, Column], eps: float) -> None:
+    """`x = layer_norm(x + residual + bias)`, in place; `residual` is used up."""
     weight, shift = norm
-    width = np.float32(x.shape[1])
-    x += residual.T
+    x += residual
     x += bias
-    x -= np.add.reduce(x, axis=1, keepdims=True) / width
-    variance = np.einsum("tf,tf->t", x, x)[:, None] / width
-    x /= np.sqrt(variance + np.float32(eps))
+    x -= column_means(x)
+    np.square(x, out=residual)
+    x /= np.sqrt(column_means(residual) + np.float32(eps))
     x *= weight
     x += shift
+
+
+def column_means(x: Columns) -> Float[Array, "tokens"]:
+    """The mean of each column, summed in two steps: float32 rounds at each addition, and so it adds fewer at a time."""
+    parts = x.reshape(gcd(len(x), 16), -1, x.shape[1])
+    summed: Array = np.add.reduce(np.add.reduce(parts, axis=0), axis=0)
+    return summed / np.float32(len(x))
 
 
 def activate(x: Float[Array, "wide tokens"], bias: Column, hidden_act: str) -> None:
@@ -217,12 +244,18 @@ def _pack_layer(layer: BertWeights) -> PackedLayer:
     attention_dense, attention_bias = layer.affine("attention.output.dense")
     intermediate, intermediate_bias = layer.affine("intermediate.dense")
     value_bias = (attention_dense.astype(np.float64) @ value[1] + attention_bias).astype(np.float32)
+    attention_norm, output_norm = (layer.affine(f"{name}.LayerNorm") for name in ("attention.output", "output"))
+    output, output_bias = layer.affine("output.dense")
     return PackedLayer(
         qkv=np.concatenate([query[0] * scale, key[0], value[0]]),
-        query_bias=(query[1] * scale)[:, None],
-        attention_dense=(attention_dense, value_bias),
-        attention_norm=layer.affine("attention.output.LayerNorm"),
-        intermediate=(intermediate, intermediate_bias[:, None]),
-        output=layer.affine("output.dense"),
-        output_norm=layer.affine("output.LayerNorm"),
+        query_bias=_column(query[1] * scale),
+        attention_dense=(attention_dense, _column(value_bias)),
+        attention_norm=(_column(attention_norm[0]), _column(attention_norm[1])),
+        intermediate=(intermediate, _column(intermediate_bias)),
+        output=(output, _column(output_bias)),
+        output_norm=(_column(output_norm[0]), _column(output_norm[1])),
     )
+
+
+def _column(features: Array) -> Column:
+    return features[:, None]

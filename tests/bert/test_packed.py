@@ -92,6 +92,40 @@ def test_softmax_holds_where_exp_leaves_float32(shift):
     assert np.abs(exponentials / sums - expected).max() <= max(1e-6, 1e-6 * abs(shift))  # float32 rounds the scores
 
 
+@pytest.mark.parametrize("tokens", [1, 8, packed.FEW_TOKENS, packed.FEW_TOKENS + 1, 40])
+@pytest.mark.parametrize("rows", [2, 50, 96, 144])
+def test_a_product_of_few_tokens_is_the_same_product(tokens, rows):
+    rng = np.random.default_rng(tokens)
+    weight, x = (rng.standard_normal(shape).astype(np.float32) for shape in ((rows, 30), (30, tokens)))
+    found = np.full((rows, tokens), np.nan, dtype=np.float32)
+    packed.product(weight, x, out=found)
+    np.testing.assert_allclose(found, weight.astype(np.float64) @ x, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("features", [6, 32, 36, 384])
+def test_norm_down_the_columns(features):
+    rng = np.random.default_rng(features)
+    x, residual = rng.standard_normal((2, features, 5)).astype(np.float32)
+    bias, weight, shift = rng.standard_normal((3, features, 1)).astype(np.float32)
+    summed = x.astype(np.float64) + residual + bias
+    centred = summed - summed.mean(axis=0)
+    expected = centred / np.sqrt((centred**2).mean(axis=0) + 1e-12) * weight + shift
+    packed.add_and_norm(x, residual, bias, (weight, shift), 1e-12)
+    np.testing.assert_allclose(x, expected, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("texts", "heads", "length"), [(1, 1, 1), (30, 12, 16), (3, 12, 128), (1, 12, 512), (2, 16, 9000)]
+)
+def test_attention_takes_every_query_of_every_head_once(texts, heads, length):
+    times = np.zeros((heads, length), dtype=int)
+    for some, asking in packed.heads_and_queries(texts, heads, length):
+        times[some, asking] += 1
+        scores = texts * times[some, asking].size * length
+        assert scores <= packed.MOST_SCORES or times[some, asking].size <= packed.LEAST_QUERIES
+    assert (times == 1).all()
+
+
 def test_tiles_hold_every_text_once_within_their_bounds():
     lengths = np.array([5, 300, 2, 600, 40, 40, 2])
     tiles = list(tiles_by_length(lengths, batch_size=3, num_workers=1))
@@ -101,11 +135,15 @@ def test_tiles_hold_every_text_once_within_their_bounds():
 
 
 def test_tiles_share_the_work_among_the_workers():
-    sizes = [
-        int(lengths.sum()) for lengths in (np.full(100, 10)[tile] for tile in tiles_by_length(np.full(100, 10), 128, 2))
-    ]
-    assert sizes == [500, 500]
+    assert [len(tile) * 10 for tile in tiles_by_length(np.full(100, 10), 128, 2)] == [500, 500]
     assert len(list(tiles_by_length(np.full(6, 10), 128, 2))) == 1
+
+
+def test_texts_longer_than_planned_do_not_leave_a_worker_without_a_tile():
+    lengths = np.arange(120, 250, 7)  # 19 texts, 3,477 tokens: four tiles for each of two workers
+    sizes = [int(lengths[tile].sum()) for tile in tiles_by_length(lengths, 128, 2)]
+    assert len(sizes) == 8
+    assert max(sizes) <= 3477 / 8 + 250
 
 
 def test_equal_lengths_are_grouped():
