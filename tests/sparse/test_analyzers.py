@@ -7,11 +7,12 @@ import warnings
 from pathlib import Path
 
 import pytest
+import regex
 from hypothesis import given
 from hypothesis import strategies as st
 
 from refimpl import build_analyzer, build_analyzer_from_yaml, build_default_analyzer, models
-from refimpl.sparse.analyzers import Analyzer, AnalyzerDataWarning, stopwords, uax29
+from refimpl.sparse.analyzers import Analyzer, AnalyzerDataWarning, punkt, stem_english, stopwords, uax29
 from refimpl.sparse.analyzers import memo as memory
 from refimpl.sparse.analyzers.build import READY_MADE
 from refimpl.sparse.analyzers.memo import Memo
@@ -209,6 +210,42 @@ def test_the_plain_pattern_splits_as_re_does(text):
 def test_every_ascii_character_is_a_word_character_here_where_it_is_in_re():
     text = "".join(f"a{chr(code)}b " for code in range(128))
     assert PatternTokenizer().tokenize(text) == re.findall(r"\w+", text)
+
+
+def test_blanks_around_a_sentences_end_are_the_regex_librarys():
+    found = {code for code in range(0x110000) if punkt.CANDIDATE.match(f".{chr(code)}-")}
+    assert found == {code for code in range(0x110000) if regex.match(r"""[\s)";}\]*:@'({\[‘’“”«»?!]""", chr(code))}
+
+
+def test_a_stem_step_is_left_out_only_where_it_changes_nothing(monkeypatch):
+    short = (
+        "'",
+        "'s",
+        "'s'",
+        "sses",
+        "ied",
+        "ies",
+        "us",
+        "ss",
+        "s",
+        "eedly",
+        "ingly",
+        "edly",
+        "eed",
+        "ing",
+        "ed",
+        "y",
+        "e",
+        "l",
+    )
+    suffixes = (*short, *stem_english.ENDINGS_2, *stem_english.ENDINGS_3, *stem_english.STEP_4)
+    starts = ("", "sky", "hopp", "relat", "communit", "generall", "tradition")
+    words = [start + suffix + more for start in starts for suffix in suffixes for more in ("", "s", "ly", "ing")]
+    quick = [stem_english.stem(word) for word in words]
+    monkeypatch.setattr(
+        stem_english, "STEPS", tuple(("'abcdefghijklmnopqrstuvwxyzY", step) for _, step in stem_english.STEPS)
+    )
+    assert quick == [stem_english.stem(word) for word in words]
 
 
 @given(st.lists(st.text("aAbB. ", max_size=12), max_size=6))

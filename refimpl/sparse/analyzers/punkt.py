@@ -5,6 +5,7 @@ sections named below. The parameter files and the treatment of what the paper le
 a full stop) follow nltk.tokenize.punkt 3.10.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -23,7 +24,9 @@ ANY_LOWER = BEGIN_LOWER | 1 << 5 | 1 << 6
 
 _NO_WORD = r"""[)";}\]*:@'({\[‘’“”«»?!]"""
 _ELLIPSIS_OR_DASH = r"(?:-{2,}|\.{2,}|(?:\.\s){2,}\.)"
-CANDIDATE = regex.compile(rf"[.?!](?=(?P<after>{_NO_WORD}|\s+(?P<next>\S+)))")
+_BLANK, _MARK = r"[^\S\x1c-\x1f]", r"[\S\x1c-\x1f]"  # the regex library's \s and \S in Python's re, which is quicker
+CANDIDATE = re.compile(rf"[.?!](?=({_NO_WORD}|{_BLANK}+({_MARK}+)))")
+AFTER, NEXT = 1, 2  # CANDIDATE's groups: what follows, and the word in it if there is one
 TOKEN = regex.compile(
     rf"{_ELLIPSIS_OR_DASH}"
     rf"""|(?=[^("`{{\[:;&#*@)}}\]\-,])\S+?(?=\s|$|{_NO_WORD}|{_ELLIPSIS_OR_DASH}|,(?=$|\s|{_NO_WORD}|{_ELLIPSIS_OR_DASH}))"""
@@ -76,22 +79,28 @@ class PunktSentences:
 
     def _spans(self, text: str) -> Iterator[tuple[int, int]]:
         start = 0
-        for candidate, before in _candidates(text):
-            if self._plainly_breaks(candidate, before) or self._breaks[before + candidate[0] + candidate["after"]]:
-                yield start, candidate.end()
-                start = candidate.start("next") if candidate["next"] else candidate.end()
+        for candidate, word in _candidates(text):
+            if self._breaks[text[word : candidate.end(AFTER)]]:
+                stop = candidate.end()
+                yield start, stop
+                start = max(stop, candidate.start(NEXT))
         yield start, len(text.rstrip())
 
-    def _plainly_breaks(self, candidate: "regex.Match[str]", before: str) -> bool:
+    def _plainly_breaks(self, context: str) -> bool:
         """True for a full stop after a word that only the first rule can speak of; False leaves it to the others."""
-        following = candidate["next"] or candidate["after"]
-        if candidate[0] != "." or len(before) < 2 or not before.isalpha() or following[0] == "." or following.isspace():
+        before, _, after = context.partition(".")
+        following = after.lstrip(BLANKS)[:1]
+        if len(before) < 2 or not before.isalpha() or (len(after) > 1 and after[0] not in BLANKS):
+            return False
+        if following in ("", ".") or following.isspace():
             return False
         word = before.lower()
         return word not in self._parameters.abbreviations and word not in self._collocating
 
     def _holds_break(self, context: str) -> bool:
         """Whether a sentence ends before the last token of `context`, the words around a candidate."""
+        if self._plainly_breaks(context):
+            return True
         tokens = [_Token(found) for line in context.split("\n") if line.strip() for found in TOKEN.findall(line)]
         for token in tokens:
             self._classify_type(token)
@@ -173,8 +182,8 @@ class _Token:
         return INITIAL.match(self.text) is not None
 
 
-def _candidates(text: str) -> Iterator[tuple["regex.Match[str]", str]]:
-    """Each candidate for a sentence's end with the word before it; of overlapping ones the last."""
+def _candidates(text: str) -> Iterator[tuple[re.Match[str], int]]:
+    """Each candidate for a sentence's end, and where the word before it starts; of overlapping ones the last."""
     start = stop = 0
     waiting = None
     blanks = [blank for blank in BLANKS if blank in text] or BLANKS
@@ -183,10 +192,10 @@ def _candidates(text: str) -> Iterator[tuple["regex.Match[str]", str]]:
         blank = max(map(before.rfind, blanks))
         word = stop + blank + 1 if blank > 0 else start
         if waiting is not None and stop <= word:
-            yield waiting, text[start:stop]
+            yield waiting, start
         waiting, start, stop = candidate, word, candidate.start()
     if waiting is not None:
-        yield waiting, text[start:stop]
+        yield waiting, start
 
 
 def _realigned(text: str, spans: list[tuple[int, int]]) -> Iterator[tuple[int, int]]:

@@ -100,8 +100,9 @@ def stem(word: str) -> str:
         word = word.translate(APOSTROPHES)
     word = word.removeprefix("'")
     it = _regions(_consonant_y(word))
-    for step in (_step_0, _step_1a, _step_1b, _step_1c, _step_2, _step_3, _step_4, _step_5):
-        step(it)
+    for last_letters, step in STEPS:
+        if it.text[-1:] in last_letters:
+            step(it)
     return it.text.replace("Y", "y")
 
 
@@ -223,3 +224,10 @@ def _step_5(it: _Word) -> None:
         or (it.r1.endswith("e") and len(word) >= 4 and not _is_short(word[:-1]))
     ):
         it.text = word[:-1]
+
+
+STEPS = (
+    *(("'s", _step_0), ("sd", _step_1a), ("ygd", _step_1b), ("yY", _step_1c)),
+    *(("nlsimr", _step_2), ("leis", _step_3), ("temsinlrc", _step_4), ("le", _step_5)),
+)
+"""Each step with the last letters of the suffixes that it knows."""

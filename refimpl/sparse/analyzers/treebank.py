@@ -11,6 +11,7 @@ come out.
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 from itertools import chain
 from typing import NamedTuple
 
@@ -20,15 +21,16 @@ from refimpl.sparse.analyzers.memo import Memo
 
 
 class Rule(NamedTuple):
-    """Put `by` for each match of `pattern`; a text without any of the `marks` has none, and most have none of most."""
+    """Put `by` for each match of `pattern`; a text without any of the `marks`, or without `needs`, has none."""
 
     marks: str
     pattern: re.Pattern[str]
     by: str
+    needs: str = ""
 
     def apply(self, text: str) -> str:
         """`text` rewritten."""
-        return self.pattern.sub(self.by, text)
+        return self.pattern.sub(self.by, text) if self.needs in text else text
 
 
 class Apart:
@@ -49,7 +51,7 @@ Rules = Sequence[Rule | Apart]
 OPENING: Rules = [Apart("«“‘„"), Rule("`", re.compile(r"`+"), r" \g<0> ")]
 AT_START: Rules = [Rule('"', re.compile(r'\A"'), "``")]
 AFTER_OPENING: Rules = [
-    Rule('"`', re.compile("``"), " `` "),
+    Rule('"`', re.compile("``"), " `` ", needs="``"),
     Rule("\"'", re.compile(r"""([ (\[{<])(?:"|'')"""), r"\1 `` "),
     Rule("'", regex.compile(r"(?i)(?<!\w)'(?!(?:re|ve|ll|m|t|s|d|n)\b)(?=\w)"), "' "),
 ]
@@ -57,10 +59,10 @@ FULL_STOP = Rule(".", regex.compile(r"""([^.])\.([\])}>"'»”’ ]*+)\s*$"""), 
 COLON_COMMA = Rule(":,", regex.compile(r"([:,])(\D)"), r" \1 \2")
 AT_END: Rules = [FULL_STOP, COLON_COMMA, Rule(":,", re.compile(r"[:,]$"), r" \g<0> ")]
 STANDING_ALONE: Rules = [
-    Rule(".", re.compile(r"\.{2,}"), r" \g<0> "),
+    Rule(".", re.compile(r"\.{2,}"), r" \g<0> ", needs=".."),
     Apart(";@#$%&?!\u2012\u2013\u2014\u2015"),
-    Rule("'", re.compile(r"([^'])' "), r"\1 ' "),
-    Rule("-", re.compile(r"--"), r" \g<0> "),
+    Rule("'", re.compile(r"([^'])' "), r"\1 ' ", needs="' "),
+    Rule("-", re.compile(r"--"), r" \g<0> ", needs="--"),
     Apart("*][(){}<>"),
 ]
 CLOSING: Rules = [
@@ -74,6 +76,11 @@ CONTRACTION = re.compile(
     r"(?i)\b(?:(can)(not)|(d)('ye)|(gim)(me)|(gon)(na)|(got)(ta)|(lem)(me)|(more)('n))\b|\b(wan)(na)(?=\s)"
 )
 APOSTROPHE_T = re.compile(r"(?i) ('t)(is|was)\b")
+MARKS = frozenset(
+    chain.from_iterable(
+        rule.marks for rule in (*OPENING, *AT_START, *AFTER_OPENING, *AT_END, *STANDING_ALONE, *CLOSING)
+    )
+)
 
 CLOSERS = frozenset("])}>\"'»”’")
 SEPARATORS = "\x1c\x1d\x1e\x1f"  # blanks to str.split, and to no rule
@@ -131,23 +138,30 @@ def _plainly(word: str, *, last: bool) -> tuple[str, ...]:
 
 def rewrite(text: str, *, first: bool, last: bool) -> tuple[str, ...]:
     """All rules in order; `first` and `last` say whether `text` starts and ends where the sentence does."""
-    marks = frozenset(text)
-    groups: list[Rules] = [OPENING, AFTER_OPENING, AT_END if last else (COLON_COMMA,), STANDING_ALONE]
-    if first:
-        groups.insert(1, AT_START)
-    for group in groups:
-        for rule in group:
-            if not marks.isdisjoint(rule.marks):
-                text = rule.apply(text)
+    marks = MARKS.intersection(text)
+    opening, closing = _rules(marks, first, last)
+    for rule in opening:
+        text = rule.apply(text)
     text = f" {text} "
-    for rule in CLOSING:
-        if not marks.isdisjoint(rule.marks):
-            text = rule.apply(text)
+    for rule in closing:
+        text = rule.apply(text)
     if _may_contract(text):
         text = CONTRACTION.sub(_parted, text)
     if "'" in marks:
         text = APOSTROPHE_T.sub(r" \1 \2 ", text)
     return tuple(text.split())
+
+
+@lru_cache(maxsize=4096)
+def _rules(marks: frozenset[str], first: bool, last: bool) -> tuple[Rules, Rules]:
+    """Those of the rules, in order, that can change a text with these marks: before and after blanks are put around it.
+
+    `marks` are the text's before any rule: no rule writes a mark that it or a later one would have to look for.
+    """
+    opening = [*OPENING, *(AT_START if first else ()), *AFTER_OPENING]
+    opening += [*(AT_END if last else (COLON_COMMA,)), *STANDING_ALONE]
+    before, after = ([rule for rule in rules if not marks.isdisjoint(rule.marks)] for rules in (opening, CLOSING))
+    return before, after
 
 
 def _may_contract(text: str) -> bool:
