@@ -5,7 +5,7 @@ The session ends with a table of what was aimed at and what this machine gave (b
 
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,8 +16,8 @@ from threadpoolctl import threadpool_limits
 
 from bench import minilm_peers
 from bench.checks import close
-from bench.encode_table import A_CORE, ONNX, OURS, PADDED, PRODUCTS, TORCH
-from bench.minilm_limit import FLOP_A_TOKEN, products_alone
+from bench.encode_table import A_CORE, ONNX, OURS, PADDED, PRODUCTS, READING, TORCH
+from bench.minilm_limit import FLOP_A_TOKEN, products_alone, weights_read_once
 from bench.race import Competitor, Race, Verdict
 from bench.texts import LENGTHS, fingerprint, texts
 from refimpl.dense.minilm import MiniLMEmbeddingFunction
@@ -26,10 +26,12 @@ COUNTS = {"short": 192, "long": 20, "mixed": 48}  # enough that the last tile do
 PADDED_COUNTS = {"short": 32, "mixed": 8}
 ONE_QUERY = "where was Alan Turing born?"  # 8 tokens
 ATOL = 1e-6  # DESIGN.md: unit vectors in float32
+WEIGHT_BYTES = 4 * 6 * (4 * 384 * 384 + 2 * 384 * 1536)  # the layers' matrices
 START = Path(__file__).with_name("encode_start.py")
 
 Encoders = dict[str, minilm_peers.Encode]
 Oracle = Callable[[list[str]], np.ndarray]
+Limit = Callable[[list[str]], Competitor]
 
 
 @pytest.fixture(scope="module")
@@ -67,31 +69,38 @@ def encoders(request: pytest.FixtureRequest, ours: MiniLMEmbeddingFunction) -> E
     return {name: encode for name, encode in found.items() if encode is not None}
 
 
+@pytest.fixture
+def products(request: pytest.FixtureRequest, ours: MiniLMEmbeddingFunction) -> Limit:
+    """The matrix products of some documents as a side of their race."""
+
+    def side(documents: list[str]) -> Competitor:
+        tokens = int(ours.tokenizer(documents).lengths.sum())
+        run = products_alone(tokens, request.config.getoption("--benchmark-threads"))
+        return Competitor(run, settings={"dtype": "float32", "expected": FLOP_A_TOKEN * tokens, "unit": "FLOP"})
+
+    return side
+
+
 @pytest.mark.parametrize("kind", LENGTHS)
-def test_encode(
-    race: Race,
-    encoders: Encoders,
-    oracle: Oracle,
-    ours: MiniLMEmbeddingFunction,
-    kind: str,
-    request: pytest.FixtureRequest,
-) -> None:
+def test_encode(race: Race, encoders: Encoders, oracle: Oracle, products: Limit, kind: str) -> None:
     documents = texts(kind, COUNTS[kind])
-    tokens = int(ours.tokenizer(documents).lengths.sum())
-    bound = products_alone(tokens, request.config.getoption("--benchmark-threads"))
     raced = {name: encode for name, encode in encoders.items() if name != PADDED}
-    _race(race, raced, oracle, documents, tokens=tokens, bound=bound, case=kind)
+    _race(race, raced, oracle, documents, {PRODUCTS: products(documents)}, case=kind)
 
 
 @pytest.mark.parametrize("kind", PADDED_COUNTS)
-def test_encode_padded_to_the_window(race: Race, encoders: Encoders, oracle: Oracle, kind: str) -> None:
+def test_encode_padded_to_the_window(
+    race: Race, encoders: Encoders, oracle: Oracle, products: Limit, kind: str
+) -> None:
+    documents = texts(kind, PADDED_COUNTS[kind])
     raced = {name: encode for name, encode in encoders.items() if name in (OURS, PADDED)}
-    _race(race, raced, oracle, texts(kind, PADDED_COUNTS[kind]), case=f"{kind}, as commonly used")
+    _race(race, raced, oracle, documents, {PRODUCTS: products(documents)}, case=f"{kind}, as commonly used")
 
 
-def test_encode_one_query(race: Race, encoders: Encoders, oracle: Oracle) -> None:
+def test_encode_one_query(race: Race, encoders: Encoders, oracle: Oracle, ours: MiniLMEmbeddingFunction) -> None:
     raced = {name: encode for name, encode in encoders.items() if name in (OURS, TORCH, ONNX)}
-    _race(race, raced, oracle, [ONE_QUERY], case="one query")
+    reading = Competitor(weights_read_once(ours.weights), settings={"expected": WEIGHT_BYTES, "unit": "bytes"})
+    _race(race, raced, oracle, [ONE_QUERY], {READING: reading}, case="one query")
 
 
 @pytest.mark.parametrize("size", [8, 32])
@@ -124,22 +133,20 @@ def _race(
     encoders: Encoders,
     oracle: Oracle,
     documents: list[str],
-    bound: Callable[[], int] | None = None,
+    limits: Mapping[str, Competitor] = {},
     **facts: Any,
 ) -> None:
     sides = {
-        name: Competitor(lambda encode=encode: np.asarray(encode(documents)), settings={"dtype": "float32"})
-        for name, encode in encoders.items()
+        name: Competitor(partial(encode, documents), settings={"dtype": "float32"}) for name, encode in encoders.items()
     }
-    if bound is not None:
-        sides[PRODUCTS] = Competitor(bound, settings={"dtype": "float32"})
     expected = oracle(documents)
 
     def check(name: str, answer: Any) -> Verdict:
-        if name == PRODUCTS:
-            assert answer == FLOP_A_TOKEN * facts["tokens"], f"{answer} FLOP"
-            return Verdict("no vectors, the matrix products alone")
-        return close(answer, expected, ATOL)
+        if name not in limits:
+            return close(answer, expected, ATOL)
+        settings = limits[name].settings
+        assert answer == settings["expected"], f"{name}: {answer} {settings['unit']}"
+        return Verdict(f"no vectors, {name}")
 
     facts |= {"stage": "encode", "work": len(documents), "unit": "texts", "data": fingerprint(documents)}
-    race(sides, check=check, **facts)
+    race({**sides, **limits}, check=check, **facts)

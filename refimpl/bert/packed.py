@@ -6,7 +6,8 @@ Where and why it departs from `bert/forward.py`, each trick once (`docs/performa
   texts of one length together.
 - Tokens are columns. Products stand as `W @ x`, with W as published: BLAS is quicker so than with `x @ W^T`. A norm's
   mean, down the columns, adds whole rows of tokens; a softmax over keys handles whole rows of queries.
-- A few tokens, as in a query, meet some rows of W at a time: BLAS then reads W where it lies, and does not copy it.
+- A few tokens, as in a query, stand one column after the other in memory, where else rows do, and meet some rows of W
+  at a time: on processors with AVX-512 OpenBLAS then reads W where it lies, and does not copy it.
 - Tiles. A few hundred tokens, always whole texts (`bert/encoder.py`), walk through all layers before the next tile
   starts, so that a tile's intermediates stay in the processor's second-level cache.
 - Fewer passes. Query, key and value are one matrix product; 1 / sqrt(head_dim) is folded into the query's weights. A
@@ -19,12 +20,15 @@ Where and why it departs from `bert/forward.py`, each trick once (`docs/performa
 - Element-wise work in place, on blocks that stay in the cache from the first pass to the last.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from math import gcd, sqrt
+from typing import Literal
 
 import numpy as np
 from jaxtyping import Float, Int
+from threadpoolctl import threadpool_info
 
 from refimpl.bert.architectures import project, relative_position_bias
 from refimpl.bert.ops import ACTIVATIONS, Array, layer_norm
@@ -34,8 +38,10 @@ from refimpl.tokens import Tokens
 BLOCK = 1 << 16  # numbers that element-wise work takes at a time
 MOST_SCORES = 1 << 17  # attention scores that exist at a time, where whole heads or this many queries fit:
 LEAST_QUERIES = 64
-FEW_TOKENS = 12  # up to here some rows of a weight at a time are quicker
-SOME_ROWS = 48
+FEW_TOKENS = 20  # up to here products of some rows of a weight are quicker, where BLAS has such kernels:
+WITHOUT_COPY = frozenset({"SkylakeX", "Cooperlake", "SapphireRapids"})
+SOME_ROWS = 48  # at most so many at a time
+MOST_DIRECT = 1_000_000  # and so many multiplications
 SAFE_SUMS = (1e-30, 1e30)  # of exponentials: beyond, some have left float32's range or its precision
 
 Packed = Float[Array, "tokens hidden"]
@@ -80,11 +86,13 @@ class PackedForward:
     def __call__(self, tile: Tokens) -> Packed:
         """Last hidden states of a tile's tokens, text after text."""
         config = self.weights.config
-        x = np.ascontiguousarray(self._embed(tile).T)
+        embedded = self._embed(tile)
+        order: Literal["C", "F"] = "C" if len(embedded) > few_tokens() else "F"
+        x = np.asarray(embedded.T, order=order)
         groups = equal_length_groups(tile.lengths)
         hidden, tokens = x.shape
         qkv, context, dense, intermediate = (
-            np.empty((features, tokens), dtype=np.float32)
+            np.empty((features, tokens), dtype=np.float32, order=order)
             for features in (3 * hidden, hidden, hidden, config.intermediate_size)
         )
         for layer in self.layers:
@@ -110,13 +118,23 @@ class PackedForward:
         return project(weights, layer_norm(summed, *norm, eps=weights.config.layer_norm_eps))
 
 
+@cache
+def few_tokens() -> int:
+    """Up to how many tokens BLAS multiplies without copying the weights, by the kernels that it chose."""
+    kernels = {library.get("architecture") for library in threadpool_info()}
+    return 0 if WITHOUT_COPY.isdisjoint(kernels) else FEW_TOKENS
+
+
 def product(weight: Weight, x: Float[Array, "in tokens"], out: Float[Array, "out tokens"]) -> None:
-    """`out = weight @ x`; for `FEW_TOKENS`, as products of `SOME_ROWS` each, which OpenBLAS takes without a copy."""
-    if x.shape[1] > FEW_TOKENS:
+    """`out = weight @ x`; where columns are contiguous, as products so small that OpenBLAS takes them without a copy."""
+    if not out.flags.f_contiguous:
         np.matmul(weight, x, out=out)
         return
     rows = gcd(len(weight), SOME_ROWS)
-    np.matmul(weight.reshape(-1, rows, len(x)), x, out=out.reshape(-1, rows, x.shape[1]))
+    while rows * x.size > MOST_DIRECT and rows % 2 == 0:
+        rows //= 2
+    blocks = out.T.reshape(out.shape[1], -1, rows).transpose(1, 2, 0)
+    np.matmul(weight.reshape(-1, rows, len(x)), x, out=blocks)
 
 
 def equal_length_groups(lengths: Int[Array, "texts"]) -> Groups:
@@ -197,9 +215,12 @@ def add_and_norm(x: Columns, residual: Columns, bias: Column, norm: tuple[Column
 
 
 def column_means(x: Columns) -> Float[Array, "tokens"]:
-    """The mean of each column, summed in two steps: float32 rounds at each addition, and so it adds fewer at a time."""
-    parts = x.reshape(gcd(len(x), 16), -1, x.shape[1])
-    summed: Array = np.add.reduce(np.add.reduce(parts, axis=0), axis=0)
+    """The mean of each column, which `np.add.reduce` sums in pairs only where columns are contiguous.
+
+    Else it would add row after row, and round each time: here in two steps, fewer at a time.
+    """
+    parts = x if x.flags.f_contiguous else np.add.reduce(x.reshape(gcd(len(x), 16), -1, x.shape[1]), axis=0)
+    summed: Array = np.add.reduce(parts, axis=0)
     return summed / np.float32(len(x))
 
 
@@ -207,16 +228,16 @@ def activate(x: Float[Array, "wide tokens"], bias: Column, hidden_act: str) -> N
     """`x = activation(x + bias)`, in place. GELU takes the quick way."""
     activation = gelu if hidden_act == "gelu" else _in_place(ACTIVATIONS[hidden_act])
     rows = max(1, BLOCK // x.shape[1])
-    scratch = np.empty((2, rows, x.shape[1]), dtype=np.float32)
+    scratch = [np.empty_like(x[:rows]) for _ in range(2)]
     with np.errstate(over="ignore"):  # exp of what is far below 0 is infinite, and x over it is 0
         for some in (slice(start, start + rows) for start in range(0, len(x), rows)):
             block = x[some]
             block += bias[some]
-            activation(block, scratch[:, : len(block)])
+            activation(block, [each[: len(block)] for each in scratch])
 
 
-def gelu(x: Array, scratch: Array) -> None:
-    """`x = x Phi(x)`, in place; `scratch (2, *x.shape)` is room. Phi is within 2e-7 of the normal distribution's."""
+def gelu(x: Array, scratch: Sequence[Array]) -> None:
+    """`x = x Phi(x)`, in place; `scratch` is two arrays of room. Phi is within 2e-7 of the normal distribution's."""
     square, exponential = scratch
     np.square(x, out=square)
     np.multiply(square, Q[-1], out=exponential)
@@ -230,8 +251,8 @@ def gelu(x: Array, scratch: Array) -> None:
     x /= exponential
 
 
-def _in_place(activation: Callable[[Array], Array]) -> Callable[[Array, Array], None]:
-    def run(x: Array, scratch: Array) -> None:
+def _in_place(activation: Callable[[Array], Array]) -> Callable[[Array, Sequence[Array]], None]:
+    def run(x: Array, scratch: Sequence[Array]) -> None:
         x[...] = activation(x)
 
     return run

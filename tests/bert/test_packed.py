@@ -52,6 +52,21 @@ def test_packed_equals_textbook_for_every_length(tiny_folder, monkeypatch, tile_
     assert difference.max() <= 1e-5  # entries of about 1
 
 
+@pytest.mark.parametrize("few", [0, 1000])
+@pytest.mark.parametrize("lengths", [[1], [8], [5, 5, 3], [32, 32]])
+def test_packed_equals_textbook_in_either_order(tiny_folder, monkeypatch, few, lengths):
+    monkeypatch.setattr(packed, "few_tokens", lambda: few)
+    tokens = tokens_of(lengths)
+    encoder = Encoder(BertWeights.load(tiny_folder))
+    assert np.abs(packed_vectors(encoder, tokens) - textbook_vectors(tiny_folder, tokens)).max() <= 1e-5
+
+
+@pytest.mark.parametrize(("kernels", "few"), [("SkylakeX", packed.FEW_TOKENS), ("Zen", 0), (None, 0)])
+def test_few_tokens_go_by_the_kernels_of_blas(monkeypatch, kernels, few):
+    monkeypatch.setattr(packed, "threadpool_info", lambda: [{"user_api": "openmp"}, {"architecture": kernels}])
+    assert packed.few_tokens.__wrapped__() == few
+
+
 @pytest.mark.parametrize("hidden_act", ["gelu_new", "relu", "silu"])
 def test_packed_equals_textbook_for_other_activations(tiny_folder, tmp_path, hidden_act):
     for file in ("config.json", "model.safetensors"):
@@ -65,7 +80,7 @@ def test_gelu_is_within_its_stated_bound():
     x = np.linspace(-12.0, 12.0, 400_000, dtype=np.float32)  # without 0, where it is exact
     found = x.copy()
     with np.errstate(over="ignore"):
-        packed.gelu(found, np.empty((2, len(x)), dtype=np.float32))
+        packed.gelu(found, [np.empty_like(x), np.empty_like(x)])
     exact = x.astype(np.float64)
     phi = found / exact
     assert np.abs(phi - 0.5 * (1.0 + erf(exact / np.sqrt(2.0)))).max() <= 2e-7  # observed 1.44e-7: erf within 2.9e-7
@@ -92,20 +107,22 @@ def test_softmax_holds_where_exp_leaves_float32(shift):
     assert np.abs(exponentials / sums - expected).max() <= max(1e-6, 1e-6 * abs(shift))  # float32 rounds the scores
 
 
+@pytest.mark.parametrize("order", ["C", "F"])
 @pytest.mark.parametrize("tokens", [1, 8, packed.FEW_TOKENS, packed.FEW_TOKENS + 1, 40])
-@pytest.mark.parametrize("rows", [2, 50, 96, 144])
-def test_a_product_of_few_tokens_is_the_same_product(tokens, rows):
+@pytest.mark.parametrize(("rows", "features"), [(2, 30), (50, 30), (96, 1536), (144, 384)])
+def test_a_product_is_the_same_in_either_order(order, tokens, rows, features):
     rng = np.random.default_rng(tokens)
-    weight, x = (rng.standard_normal(shape).astype(np.float32) for shape in ((rows, 30), (30, tokens)))
-    found = np.full((rows, tokens), np.nan, dtype=np.float32)
-    packed.product(weight, x, out=found)
-    np.testing.assert_allclose(found, weight.astype(np.float64) @ x, rtol=0, atol=1e-5)
+    weight, x = (rng.standard_normal(shape).astype(np.float32) for shape in ((rows, features), (features, tokens)))
+    found = np.full((rows, tokens), np.nan, dtype=np.float32, order=order)
+    packed.product(weight, np.asarray(x, order=order), out=found)
+    np.testing.assert_allclose(found, weight.astype(np.float64) @ x, rtol=0, atol=1e-4)
 
 
+@pytest.mark.parametrize("order", ["C", "F"])
 @pytest.mark.parametrize("features", [6, 32, 36, 384])
-def test_norm_down_the_columns(features):
+def test_norm_down_the_columns(order, features):
     rng = np.random.default_rng(features)
-    x, residual = rng.standard_normal((2, features, 5)).astype(np.float32)
+    x, residual = (np.asarray(rng.standard_normal((features, 5)), np.float32, order=order) for _ in range(2))
     bias, weight, shift = rng.standard_normal((3, features, 1)).astype(np.float32)
     summed = x.astype(np.float64) + residual + bias
     centred = summed - summed.mean(axis=0)
