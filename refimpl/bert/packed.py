@@ -126,7 +126,7 @@ def few_tokens() -> int:
 
 
 def product(weight: Weight, x: Float[Array, "in tokens"], out: Float[Array, "out tokens"]) -> None:
-    """`out = weight @ x`; where columns are contiguous, as products so small that OpenBLAS takes them without a copy."""
+    """`out = weight @ x`; where columns are contiguous, in products so small that OpenBLAS makes no copy."""
     if not out.flags.f_contiguous:
         np.matmul(weight, x, out=out)
         return
