@@ -2,8 +2,8 @@
 
     python -m bench.encode_profile
 
-Python's own profiler is asked about the forward's parts. What it finds in none of them is the forward's own lines: the
-four matrix products of each layer, and one bias. The parts are few and long, so that the profiler itself hardly shows.
+Python's own profiler is asked about the forward's parts. What it finds in none of them is the forward's own lines, one
+bias a layer. The parts are few and long, so that the profiler itself hardly shows.
 """
 
 import cProfile
@@ -21,7 +21,13 @@ from refimpl.tokens import Tokens
 
 COUNTS = {"short": 96, "mixed": 24, "long": 10}
 ROUNDS = 7
-PARTS = {"attention": "attention", "activate": "GELU", "add_and_norm": "norms and residuals", "_embed": "embedding"}
+PARTS = {
+    "product": "matrix products",
+    "attention": "attention",
+    "activate": "GELU",
+    "add_and_norm": "norms and residuals",
+    "_embed": "embedding",
+}
 FORWARD = "__call__"
 
 
@@ -58,8 +64,8 @@ def _one_round(forward: PackedForward, tiles: list[Tokens]) -> dict[str, float]:
         if name in PARTS:
             found[PARTS[name]] = cumulative
         elif name == FORWARD:
-            found |= {"products and a bias": own, "all": cumulative}
-    return {part: found[part] for part in ("products and a bias", *PARTS.values(), "all")}
+            found |= {"a bias": own, "all": cumulative}
+    return {part: found[part] for part in (*PARTS.values(), "a bias", "all")}
 
 
 if __name__ == "__main__":
