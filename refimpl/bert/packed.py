@@ -24,7 +24,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from math import gcd, sqrt
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -69,6 +69,16 @@ class PackedLayer:
     output_norm: tuple[Array, Array]
 
 
+class AttentionPart(NamedTuple):
+    """Some heads of some texts of one length: views, made once a tile, of what every layer writes to the same room."""
+
+    keys: Float[Array, "texts heads length head_dim"]
+    value: Float[Array, "texts heads head_dim length"]
+    query: Float[Array, "texts heads head_dim asking"]
+    bias: Float[Array, "heads length asking"] | None
+    context: Float[Array, "texts heads head_dim asking"]
+
+
 class PackedForward:
     """The last hidden states of a tile; it shares the arrays of `weights`, less those with a scale folded in."""
 
@@ -95,10 +105,11 @@ class PackedForward:
             np.empty((features, tokens), dtype=np.float32, order=order)
             for features in (3 * hidden, hidden, hidden, config.intermediate_size)
         )
+        parts = attention_parts(qkv, groups, config.num_attention_heads, self.position_bias, out=context)
         for layer in self.layers:
             product(layer.qkv, x, out=qkv)
             qkv[:hidden] += layer.query_bias
-            attention(qkv, groups, config.num_attention_heads, self.position_bias, out=context)
+            attention(parts)
             product(layer.attention_dense[0], context, out=dense)
             add_and_norm(x, dense, layer.attention_dense[1], layer.attention_norm, config.layer_norm_eps)
             product(layer.intermediate[0], x, out=intermediate)
@@ -146,26 +157,32 @@ def equal_length_groups(lengths: Int[Array, "texts"]) -> Groups:
     return [(slice(a, b), length) for a, b, length in bounds if b > a]
 
 
-def attention(
+def attention_parts(
     qkv: Float[Array, "hidden_times_3 tokens"],
     groups: Groups,
     heads: int,
     position_bias: Float[Array, "heads longest longest"] | None,
     out: Columns,
-) -> None:
-    """Each head's softmax(Q K^T + position_bias) V into `out`, for texts of one length at a time.
-
-    The query's weights hold the scale already.
-    """
+) -> list[AttentionPart]:
+    """Views of `qkv` and `out` for texts of one length at a time, and of long ones for some heads and queries."""
     head_dim = len(out) // heads
+    parts = []
     for columns, length in groups:
         query, key, value = qkv[:, columns].reshape(3, heads, head_dim, -1, length).transpose(0, 3, 1, 2, 4)
         context = out[:, columns].reshape(heads, head_dim, -1, length).transpose(2, 0, 1, 3)
         keys = key.swapaxes(-1, -2)
         for some, asking in heads_and_queries(len(query), heads, length):
             bias = None if position_bias is None else position_bias[some, asking, :length].swapaxes(-1, -2)
-            exponentials, sums = exponentials_and_sums(keys[:, some], query[:, some, :, asking], bias)
-            np.divide(value[:, some] @ exponentials, sums, out=context[:, some, :, asking])
+            asked = (query[:, some, :, asking], bias, context[:, some, :, asking])
+            parts.append(AttentionPart(keys[:, some], value[:, some], *asked))
+    return parts
+
+
+def attention(parts: list[AttentionPart]) -> None:
+    """Each part's `context = softmax(Q K^T + position_bias) V`; the query's weights hold the scale already."""
+    for keys, value, query, bias, context in parts:
+        exponentials, sums = exponentials_and_sums(keys, query, bias)
+        np.divide(value @ exponentials, sums, out=context)
 
 
 def heads_and_queries(texts: int, heads: int, length: int) -> Iterator[tuple[slice, slice]]:
