@@ -3,6 +3,7 @@
 from functools import cache
 
 import numpy as np
+from scipy.sparse import csc_array
 
 from bench.bm25_peers import K1, B
 from bench.race import Verdict
@@ -15,7 +16,7 @@ TOLERANCE = {"tantivy": 2e-3}  # relative. Observed 2e-4: its float32 ln(1 + x) 
 
 
 @cache
-def _counts(corpus: ZipfCorpus):  # type: ignore[no-untyped-def]
+def _counts(corpus: ZipfCorpus) -> csc_array:
     return count_matrix(corpus.ids, corpus.lengths, WORDS).tocsc()
 
 

@@ -15,6 +15,7 @@ from bench.race import SEED
 ROWS, INNER, OUTER = 512, 384, 1536
 # a layer's query, key, value and attention output, then the two of the feed-forward part; six layers
 FLOP_A_TOKEN = 6 * 2 * (4 * INNER * INNER + 2 * INNER * OUTER)
+WEIGHT_BYTES = 4 * FLOP_A_TOKEN // 2  # a number of theirs is multiplied and added once a token
 
 
 def products_alone(tokens: int, threads: int) -> Callable[[], int]:

@@ -7,7 +7,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,7 @@ from threadpoolctl import threadpool_limits
 from bench import minilm_peers
 from bench.checks import close
 from bench.encode_table import A_CORE, ONNX, OURS, PADDED, PRODUCTS, READING, TORCH
-from bench.minilm_limit import FLOP_A_TOKEN, products_alone, weights_read_once
+from bench.minilm_limit import FLOP_A_TOKEN, WEIGHT_BYTES, products_alone, weights_read_once
 from bench.race import Competitor, Race, Verdict
 from bench.texts import LENGTHS, fingerprint, texts
 from refimpl.dense.minilm import MiniLMEmbeddingFunction
@@ -28,13 +27,13 @@ COUNTS = {"short": 192, "long": 64, "mixed": 64}  # whole batches of 32 for each
 PADDED_COUNTS = {"short": 32, "mixed": 8}
 ONE_QUERY = "where was Alan Turing born?"  # 8 tokens
 ATOL = 1e-6  # DESIGN.md: unit vectors in float32
-WEIGHT_BYTES = 4 * 6 * (4 * 384 * 384 + 2 * 384 * 1536)  # the layers' matrices
-FLOAT32 = {"dtype": "float32"}
 START = Path(__file__).with_name("encode_start.py")
 
 Encoders = dict[str, minilm_peers.Encode]
 Oracle = Callable[[list[str]], np.ndarray]
-Limit = Callable[[list[str]], Competitor]
+Bound = tuple[Callable[[], int], int]
+"""A side that makes no vectors, and the number that it returns: FLOP or bytes."""
+Products = Callable[[int], dict[str, Bound]]
 
 
 @pytest.fixture(scope="module")
@@ -73,37 +72,36 @@ def encoders(request: pytest.FixtureRequest, ours: MiniLMEmbeddingFunction) -> E
 
 
 @pytest.fixture
-def products(request: pytest.FixtureRequest, ours: MiniLMEmbeddingFunction) -> Limit:
-    """The matrix products of some documents as a side of their race."""
-
-    def side(documents: list[str]) -> Competitor:
-        tokens = int(ours.tokenizer(documents).lengths.sum())
-        run = products_alone(tokens, request.config.getoption("--benchmark-threads"))
-        return Competitor(run, settings=FLOAT32 | {"expected": FLOP_A_TOKEN * tokens, "unit": "FLOP"})
-
-    return side
+def products(request: pytest.FixtureRequest) -> Products:
+    """The matrix products of so many tokens as a side of their race."""
+    threads = request.config.getoption("--benchmark-threads")
+    return lambda tokens: {PRODUCTS: (products_alone(tokens, threads), FLOP_A_TOKEN * tokens)}
 
 
 @pytest.mark.parametrize("kind", LENGTHS)
-def test_encode(race: Race, encoders: Encoders, oracle: Oracle, products: Limit, kind: str) -> None:
+def test_encode(
+    race: Race, encoders: Encoders, oracle: Oracle, ours: MiniLMEmbeddingFunction, products: Products, kind: str
+) -> None:
     documents = texts(kind, COUNTS[kind])
+    tokens = int(ours.tokenizer(documents).lengths.sum())
     raced = {name: encode for name, encode in encoders.items() if name != PADDED}
-    _race(race, raced, oracle, documents, {PRODUCTS: products(documents)}, case=kind)
+    _race(race, raced, oracle, documents, products(tokens), tokens=tokens, case=kind)
 
 
 @pytest.mark.parametrize("kind", PADDED_COUNTS)
 def test_encode_padded_to_the_window(
-    race: Race, encoders: Encoders, oracle: Oracle, products: Limit, kind: str
+    race: Race, encoders: Encoders, oracle: Oracle, ours: MiniLMEmbeddingFunction, products: Products, kind: str
 ) -> None:
     documents = texts(kind, PADDED_COUNTS[kind])
+    tokens = int(ours.tokenizer(documents).lengths.sum())
     raced = {name: encode for name, encode in encoders.items() if name in (OURS, PADDED)}
-    _race(race, raced, oracle, documents, {PRODUCTS: products(documents)}, case=f"{kind}, as commonly used")
+    _race(race, raced, oracle, documents, products(tokens), tokens=tokens, case=f"{kind}, as commonly used")
 
 
 def test_encode_one_query(race: Race, encoders: Encoders, oracle: Oracle, ours: MiniLMEmbeddingFunction) -> None:
     raced = {name: encode for name, encode in encoders.items() if name in (OURS, TORCH, ONNX)}
-    reading = Competitor(weights_read_once(ours.weights), settings={"expected": WEIGHT_BYTES, "unit": "bytes"})
-    _race(race, raced, oracle, [ONE_QUERY], {READING: reading}, case="one query")
+    bounds = {READING: (weights_read_once(ours.weights), WEIGHT_BYTES)}
+    _race(race, raced, oracle, [ONE_QUERY], bounds, case="one query")
 
 
 @pytest.mark.parametrize("size", [8, 32])
@@ -136,18 +134,18 @@ def _race(
     encoders: Encoders,
     oracle: Oracle,
     documents: list[str],
-    limits: Mapping[str, Competitor] = {},
+    bounds: Mapping[str, Bound] = {},
     **facts: Any,
 ) -> None:
-    sides = {name: Competitor(partial(encode, documents), settings=FLOAT32) for name, encode in encoders.items()}
-    sides = {name: replace(side, before=settle) for name, side in {**sides, **limits}.items()}
+    runs: dict[str, Callable[[], Any]] = {name: partial(encode, documents) for name, encode in encoders.items()}
+    runs |= {name: run for name, (run, _) in bounds.items()}
+    sides = {name: Competitor(run, before=settle, settings={"dtype": "float32"}) for name, run in runs.items()}
     expected = oracle(documents)
 
     def check(name: str, answer: Any) -> Verdict:
-        if name not in limits:
+        if name not in bounds:
             return close(answer, expected, ATOL)
-        settings = limits[name].settings
-        assert answer == settings["expected"], f"{name}: {answer} {settings['unit']}"
+        assert answer == bounds[name][1], f"{name}: {answer} FLOP or bytes, expected {bounds[name][1]}"
         return Verdict(f"no vectors, {name}")
 
     facts |= {"stage": "encode", "work": len(documents), "unit": "texts", "data": fingerprint(documents)}
