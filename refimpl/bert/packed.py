@@ -36,12 +36,12 @@ from refimpl.bert.weights import BertWeights
 from refimpl.tokens import Tokens
 
 BLOCK = 1 << 16  # numbers that element-wise work takes at a time
-MOST_SCORES = 1 << 17  # attention scores that exist at a time, where whole heads or this many queries fit:
-LEAST_QUERIES = 64
-FEW_TOKENS = 20  # up to here products of some rows of a weight are quicker, where BLAS has such kernels:
-WITHOUT_COPY = frozenset({"SkylakeX", "Cooperlake", "SapphireRapids"})
-SOME_ROWS = 48  # at most so many at a time
-MOST_DIRECT = 1_000_000  # and so many multiplications
+MOST_SCORES = 1 << 17  # attention scores that exist at a time: of some heads, or of some queries of one
+LEAST_QUERIES = 64  # of a head at a time, however long the text
+FEW_TOKENS = 20  # up to here small products are quicker, where OpenBLAS has kernels that make no copy:
+WITHOUT_COPY = frozenset({"SkylakeX", "Cooperlake", "SapphireRapids"})  # its names of them, all for AVX-512
+SOME_ROWS = 48  # of a weight that a small product takes at most
+MOST_DIRECT = 1_000_000  # multiplications that it makes at most
 SAFE_SUMS = (1e-30, 1e30)  # of exponentials: beyond, some have left float32's range or its precision
 
 Packed = Float[Array, "tokens hidden"]

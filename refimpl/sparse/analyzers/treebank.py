@@ -77,9 +77,7 @@ CONTRACTION = re.compile(
 )
 APOSTROPHE_T = re.compile(r"(?i) ('t)(is|was)\b")
 MARKS = frozenset(
-    chain.from_iterable(
-        rule.marks for rule in (*OPENING, *AT_START, *AFTER_OPENING, *AT_END, *STANDING_ALONE, *CLOSING)
-    )
+    "".join(rule.marks for rule in (*OPENING, *AT_START, *AFTER_OPENING, *AT_END, *STANDING_ALONE, *CLOSING))
 )
 
 CLOSERS = frozenset("])}>\"'»”’")
