@@ -1,0 +1,1 @@
+"""Utilities for every layer; they import no other package of refimpl."""
