@@ -1,1 +1,1 @@
-"""The encoder: weights from safetensors, the textbook forward, and what is read off its last hidden state."""
+"""The encoder: weights from safetensors, the textbook forward, and the heads on its last hidden state."""

@@ -1,9 +1,8 @@
-"""Many texts through the encoder: tiles of whole texts of like length, on threads; what is read off them is a head.
+"""Encode many texts in tiles of similar length, on threads; a head maps the hidden states to results.
 
 float32 goes through the packed forward, float64 through the textbook one, which is the oracle.
 """
 
-import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from math import ceil
@@ -11,20 +10,21 @@ from typing import TypeVar
 
 import numpy as np
 from jaxtyping import Int
-from threadpoolctl import ThreadpoolController
 
+from refimpl.bert.blas import ONE_BLAS_THREAD
 from refimpl.bert.forward import check_ids, forward
-from refimpl.bert.ops import Array
 from refimpl.bert.packed import Packed, PackedForward
 from refimpl.bert.weights import BertWeights
+from refimpl.common.stamp import usable_cores
+from refimpl.common.types import Array
 from refimpl.tokens import Tokens
 
 TILE_TOKENS = 512
-LEAST_TILE_TOKENS = 64  # below, one worker: a second reads all weights again and saves a quarter of the time at most
+LEAST_TILE_TOKENS = 64  # below, one worker: a second one saves at most a quarter of the time
 
 Result = TypeVar("Result")
 Head = Callable[[Array, Array], Result]
-"""Takes a tile's hidden states `(tokens, hidden)` and `lengths (texts,)`; returns a row or an item for each text."""
+"""Takes a tile's hidden states `(tokens, hidden)` and `lengths (texts,)`; returns a row or an item per text."""
 
 
 class Encoder:
@@ -32,7 +32,8 @@ class Encoder:
 
     At most `batch_size` texts and about `TILE_TOKENS` tokens go through the arithmetic together, on `num_workers`
     threads (default: the cores that this process may use) with one BLAS thread each: at these sizes OpenBLAS's own
-    threads wait on each other. After the call BLAS has as many threads as before.
+    threads wait on each other. The number of BLAS threads is restored whenever no tile is being computed, also where
+    calls overlap in threads or an iterator is abandoned.
     """
 
     def __init__(self, weights: BertWeights, *, batch_size: int = 128, num_workers: int | None = None) -> None:
@@ -41,27 +42,26 @@ class Encoder:
                 raise ValueError(f"{name} must be at least 1, got {value}")
         self.weights = weights
         self.batch_size = batch_size
-        self.num_workers = num_workers or len(os.sched_getaffinity(0))
-        self._blas = ThreadpoolController()  # made once: looking through all loaded libraries takes a millisecond
+        self.num_workers = num_workers or usable_cores()
         self._hidden_states = PackedForward(weights) if weights.dtype == np.float32 else self._textbook
-        weights.let_go()  # of what was packed, the packed copy is in use
+        weights.release_pages()  # copies made in packing replace the mapped tensors
 
     def map(self, tokens: Tokens, head: Head[Result]) -> Iterator[tuple[Array, Result]]:
-        """For each tile of texts: their indices `(texts,)` and what `head` makes of their hidden states."""
+        """For each tile of texts: their indices `(texts,)` and the result of `head`."""
         longest = int(tokens.lengths.max(initial=0))
         check_ids(self.weights.config, tokens.input_ids, tokens.token_type_ids, longest)
         tiles = list(tiles_by_length(tokens.lengths, self.batch_size, self.num_workers))
 
         def run(texts: Array) -> tuple[Array, Result]:
             tile = tokens.select(texts)
-            return texts, head(self._hidden_states(tile), tile.lengths)
+            with ONE_BLAS_THREAD:
+                return texts, head(self._hidden_states(tile), tile.lengths)
 
-        with self._blas.limit(limits=1, user_api="blas"):
-            if self.num_workers == 1 or len(tiles) == 1:
-                yield from map(run, tiles)
-                return
-            with ThreadPoolExecutor(self.num_workers) as pool:
-                yield from pool.map(run, tiles)
+        if self.num_workers == 1 or len(tiles) == 1:
+            yield from map(run, tiles)
+            return
+        with ThreadPoolExecutor(self.num_workers) as pool:
+            yield from pool.map(run, tiles)
 
     def _textbook(self, tile: Tokens) -> Packed:
         batch = tile.padded()
@@ -74,8 +74,8 @@ def tiles_by_length(
 ) -> Iterator[Int[Array, "tile_texts"]]:
     """Indices of the texts of each tile, longest texts first: at most `batch_size` texts, about `TILE_TOKENS` tokens.
 
-    Tiles are shares of equal size, as many for each worker, but not below `LEAST_TILE_TOKENS`. A text is never cut in
-    two: it goes whole to the share in which its middle lies.
+    Tiles are shares of equal size, the same number per worker, of at least `LEAST_TILE_TOKENS`. A text is never split:
+    it belongs to the share that contains its middle.
     """
     total = int(lengths.sum())
     rounds = max(1, ceil(total / (num_workers * TILE_TOKENS)))

@@ -1,6 +1,6 @@
-"""The arithmetic of a transformer, one pure function of arrays an operation, in any float dtype.
+"""The arithmetic of a transformer, one pure function of arrays per operation, in any float dtype.
 
-Every function returns the dtype it is given: float32 stays float32, float64 is the oracle.
+Every function returns its input's dtype: float32 stays float32, float64 is the oracle.
 """
 
 from collections.abc import Callable
@@ -10,7 +10,10 @@ import numpy as np
 from jaxtyping import Bool, Float
 from scipy.special import erf, expit
 
-Array = np.ndarray
+from refimpl.common.types import Array
+
+Hidden = Float[Array, "batch seq hidden"]
+Heads = Float[Array, "batch heads seq head_dim"]
 
 
 def linear(
@@ -18,7 +21,7 @@ def linear(
     weight: Float[Array, "out_features in_features"],
     bias: Float[Array, "out_features"],
 ) -> Float[Array, "*rows out_features"]:
-    """Affine map x W^T + b, with W as published: one row an output feature."""
+    """Affine map x W^T + b, with W as published: one row per output feature."""
     return x @ weight.T + bias
 
 
@@ -27,15 +30,32 @@ def layer_norm(
 ) -> Float[Array, "*rows features"]:
     """Layer normalisation over the last axis, with the biased variance (Ba et al. 2016, eq. 4).
 
-    eps stands inside the square root and is the model's own: 1e-12 for BERT, not PyTorch's 1e-5.
+    eps is inside the square root and is the model's: 1e-12 for BERT, not PyTorch's 1e-5.
     """
     centred = x - x.mean(axis=-1, keepdims=True)
     variance = np.mean(centred * centred, axis=-1, keepdims=True)
     return centred / np.sqrt(variance + eps) * weight + bias
 
 
+def split_heads(x: Hidden, heads: int) -> Heads:
+    """`(batch, seq, hidden)` to `(batch, heads, seq, head_dim)`: head h holds features h*head_dim onwards."""
+    batch, seq, hidden = x.shape
+    return x.reshape(batch, seq, heads, hidden // heads).transpose(0, 2, 1, 3)
+
+
+def merge_heads(x: Heads) -> Hidden:
+    """The inverse of `split_heads`."""
+    batch, heads, seq, head_dim = x.shape
+    return x.transpose(0, 2, 1, 3).reshape(batch, seq, heads * head_dim)
+
+
+def rms_norm(x: Float[Array, "*rows features"], weight: Float[Array, "features"], eps: float) -> Array:
+    """Root-mean-square normalisation over the last axis (Zhang and Sennrich 2019, eq. 4): no mean, no shift."""
+    return x / np.sqrt(np.mean(x * x, axis=-1, keepdims=True) + eps) * weight
+
+
 def softmax(x: Float[Array, "*rows n"]) -> Float[Array, "*rows n"]:
-    """Softmax over the last axis, the maximum taken off first so that exp cannot overflow; one entry must be finite."""
+    """Softmax over the last axis, less the maximum, so that exp does not overflow; one entry must be finite."""
     exponentials = np.exp(x - x.max(axis=-1, keepdims=True))
     return exponentials / exponentials.sum(axis=-1, keepdims=True)
 
@@ -43,7 +63,7 @@ def softmax(x: Float[Array, "*rows n"]) -> Float[Array, "*rows n"]:
 def attention_bias(attention_mask: Bool[Array, "batch seq"], dtype: np.dtype) -> Float[Array, "batch 1 1 seq"]:
     """0 for a real token and -inf for padding, to be added to the attention scores of every head and query.
 
-    exp(-inf) is exactly 0, so padding takes no share at all; a row is never wholly masked, for [CLS] is always there.
+    exp(-inf) is exactly 0, so padding gets no attention; no row is fully masked, since every text has a token.
     """
     return np.where(attention_mask, 0.0, -np.inf).astype(dtype)[:, None, None, :]
 
@@ -54,7 +74,7 @@ def gelu(x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
 
 
 def gelu_new(x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
-    """GELU by its tanh approximation (Hendrycks and Gimpel 2016, section 2), as GPT-2 and ALBERT have it."""
+    """GELU by its tanh approximation (Hendrycks and Gimpel 2016, section 2), as in GPT-2 and ALBERT."""
     return 0.5 * x * (1.0 + np.tanh(sqrt(2.0 / pi) * (x + 0.044715 * x * x * x)))
 
 
@@ -69,7 +89,7 @@ def silu(x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
 
 
 def quick_gelu(x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
-    """GELU by its sigmoid approximation, x sigmoid(1.702 x) (Hendrycks and Gimpel 2016, section 2), as CLIP has it."""
+    """GELU by its sigmoid approximation, x sigmoid(1.702 x) (Hendrycks and Gimpel 2016, section 2), as in CLIP."""
     return x * expit(1.702 * x)
 
 

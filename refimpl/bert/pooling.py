@@ -1,6 +1,6 @@
-"""From a text's token states to one vector, in every way that sentence-transformers publishes.
+"""From a text's token states to one vector, by each of sentence-transformers' pooling modes.
 
-States come packed, `(tokens, hidden)`, text after text; there is no padding to leave out. Every function takes the
+States are packed, `(tokens, hidden)`, text after text, without padding. Every function takes the
 states, each token's position in its text from 0, and `lengths (texts,)`, and returns float64 `(texts, hidden)`.
 """
 
@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from refimpl.bert.heads import mean_pool_packed
-from refimpl.bert.ops import Array
+from refimpl.common.types import Array
 
 States = Float[Array, "tokens hidden"]
 Positions = Int[Array, "tokens"]
@@ -65,9 +65,9 @@ POOLINGS: dict[str, Callable[[States, Positions, Lengths], Pooled]] = {
 def pool(
     states: States, lengths: Lengths, modes: Sequence[str], prompt_tokens: int = 0
 ) -> Float[Array, "texts modes_times_hidden"]:
-    """The vectors of every mode side by side, in float64; each text's first `prompt_tokens` tokens take no part.
+    """The vectors of every mode side by side, in float64; each text's first `prompt_tokens` tokens are excluded.
 
-    Raises ValueError for a text that has no more tokens than that.
+    Raises ValueError for a text without further tokens.
     """
     positions = np.arange(len(states)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
     if prompt_tokens:

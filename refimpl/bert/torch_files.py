@@ -1,13 +1,14 @@
-"""What `torch.save` writes for a dict of tensors (pytorch_model.bin, *.pt), mapped into memory; nothing is unpickled.
+"""Files that `torch.save` wrote for a dict of tensors (pytorch_model.bin, *.pt), memory-mapped; nothing is unpickled.
 
-Such a file is a zip archive of stored members: `data.pkl` says which tensor lies where in which `data/N`. A pickle is
-a program, and `pickle` would run it; here `pickletools` only takes it apart, and a stack machine follows the opcodes
-that describe plain tensors. Any other opcode, any other global and any other call is refused before it means anything.
+Such a file is a zip archive of stored members: `data.pkl` gives each tensor's place in one of `data/N`. A pickle is
+a program, and `pickle` would run it; here `pickletools` only parses it, and a stack machine interprets the opcodes
+that describe plain tensors. Any other opcode, global or call is refused before it has an effect.
 """
 
 import math
 import pickletools
 import zipfile
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,8 +17,9 @@ from typing import Any
 import numpy as np
 
 from refimpl.bert.files import WeightsError
-
-Array = np.ndarray
+from refimpl.common.array_files import MOST_DIMENSIONS, ZIP_ERRORS
+from refimpl.common.tensors import release_pages
+from refimpl.common.types import Array
 
 STORAGES = {
     ("torch", "DoubleStorage"): "<f8",
@@ -31,12 +33,12 @@ ORDERED_DICT = ("collections", "OrderedDict")
 TENSOR = ("torch._utils", "_rebuild_tensor_v2")
 PARAMETER = ("torch._utils", "_rebuild_parameter")
 GLOBALS = {*STORAGES, ORDERED_DICT, TENSOR, PARAMETER}
-MOST_DESCRIPTION_BYTES = 64 << 20
+MOST_DESCRIPTION_BYTES = 8 << 20  # a tensor takes about 200
 
 
 @dataclass(frozen=True)
 class _Global:
-    """A name that the pickle refers to; it is never looked up."""
+    """A global name in the pickle; it is never imported."""
 
     name: tuple[str, str]
 
@@ -56,24 +58,25 @@ class _Tensor:
     shape: tuple[int, ...]
 
 
-_MARK = object()
-
-
 class _Refused(Exception):
-    """What the description holds that no dict of plain tensors does."""
+    """A description of something other than a dict of plain tensors."""
 
 
 @dataclass
 class _Machine:
-    """The pickle machine's stack and memo, with as few opcodes as plain tensors take."""
+    """The pickle machine's stack, marks and memo, with the opcodes that plain tensors need.
+
+    `marks` are the sizes of the stack at each mark. No opcode takes longer than its operands are long.
+    """
 
     stack: list[Any] = field(default_factory=list)
+    marks: list[int] = field(default_factory=list)
     memo: dict[int, Any] = field(default_factory=dict)
 
     def run(self, pickled: bytes) -> Any:
         for opcode, argument, _ in pickletools.genops(pickled):
             if opcode.name == "STOP":
-                return self.stack.pop()
+                return self.top(1)[0]
             if opcode.name not in _OPCODES:
                 raise _Refused(f"opcode {opcode.name}")
             _OPCODES[opcode.name](self, argument)
@@ -82,21 +85,31 @@ class _Machine:
     def push(self, value: Any) -> None:
         self.stack.append(value)
 
+    def mark(self) -> None:
+        self.marks.append(len(self.stack))
+
     def marked(self) -> list[Any]:
-        """Everything above the topmost mark, taken off with it."""
-        at = max(i for i, value in enumerate(self.stack) if value is _MARK)
-        taken = self.stack[at + 1 :]
+        """Everything above the topmost mark, removed with it."""
+        if not self.marks:
+            raise _Refused("a stack that runs out")
+        at = self.marks.pop()
+        taken = self.stack[at:]
         del self.stack[at:]
         return taken
 
-    def top(self, count: int) -> tuple[Any, ...]:
-        taken = tuple(self.stack[-count:])
-        if len(taken) < count or any(value is _MARK for value in taken):
+    def require(self, count: int) -> None:
+        """Raise _Refused unless so many values are above the topmost mark."""
+        if len(self.stack) - (self.marks[-1] if self.marks else 0) < count:
             raise _Refused("a stack that runs out")
+
+    def top(self, count: int) -> tuple[Any, ...]:
+        self.require(count)
+        taken = tuple(self.stack[-count:])
         del self.stack[-count:]
         return taken
 
     def set_items(self, pairs: list[Any]) -> None:
+        self.require(1)
         target = self.stack[-1]
         if type(target) is not dict or len(pairs) % 2 or not all(type(key) is str for key in pairs[::2]):
             raise _Refused("items that are not set by name in a dict")
@@ -115,7 +128,7 @@ class _Machine:
             raise _Refused("a call of something else")
 
     def build(self) -> None:
-        """A state dict's `_metadata`: taken off and not looked at."""
+        """A state dict's `_metadata`: removed and ignored."""
         target, _ = self.top(2)
         if type(target) is not dict:
             raise _Refused("attributes of something else than a dict")
@@ -142,13 +155,14 @@ def _global(machine: _Machine, argument: Any) -> None:
 
 
 def _put(machine: _Machine, argument: Any) -> None:
+    machine.require(1)
     machine.memo[argument] = machine.stack[-1]
 
 
 _OPCODES: dict[str, Callable[[_Machine, Any], None]] = {
     "PROTO": lambda machine, _: None,
     "GLOBAL": _global,
-    "MARK": lambda machine, _: machine.push(_MARK),
+    "MARK": lambda machine, _: machine.mark(),
     "NONE": _constant(lambda: None),
     "NEWTRUE": _constant(lambda: True),
     "NEWFALSE": _constant(lambda: False),
@@ -170,7 +184,7 @@ _OPCODES: dict[str, Callable[[_Machine, Any], None]] = {
 
 
 def _storage(identity: Any) -> _Storage:
-    """('storage', its class, its member's name, where it once was, its length): the length is the member's."""
+    """('storage', its class, its member's name, its device, its length): the member's length is used."""
     if type(identity) is not tuple or len(identity) != 5 or identity[0] != "storage":
         raise _Refused("a persistent id of something else than a storage")
     kind, key = identity[1:3]
@@ -180,15 +194,17 @@ def _storage(identity: Any) -> _Storage:
 
 
 def _tensor(arguments: tuple[Any, ...]) -> _Tensor:
-    """(storage, offset, shape, strides, ...), one row after another in memory."""
+    """(storage, offset, shape, strides, ...), row-major."""
     if len(arguments) < 4 or type(arguments[0]) is not _Storage:
         raise _Refused("a tensor without a storage")
     storage, offset, shape, strides = arguments[:4]
     numbers = (*shape, *strides, offset) if type(shape) is type(strides) is tuple else (None,)
+    if len(numbers) > 2 * MOST_DIMENSIONS + 1:
+        raise _Refused(f"a tensor of more than {MOST_DIMENSIONS} dimensions")
     if not all(type(n) is int and 0 <= n < 1 << 48 for n in numbers) or len(shape) != len(strides):
         raise _Refused("a tensor without a whole shape, offset and strides")
-    in_one_piece = [math.prod(shape[axis + 1 :]) for axis in range(len(shape))]
-    if any(n > 1 and stride != whole for n, stride, whole in zip(shape, strides, in_one_piece, strict=True)):
+    contiguous = [math.prod(shape[axis + 1 :]) for axis in range(len(shape))]
+    if any(n > 1 and stride != whole for n, stride, whole in zip(shape, strides, contiguous, strict=True)):
         raise _Refused("a tensor that does not lie in one piece: save it with .contiguous()")
     return _Tensor(storage, offset, shape)
 
@@ -196,56 +212,83 @@ def _tensor(arguments: tuple[Any, ...]) -> _Tensor:
 def map_torch(file: Path) -> dict[str, Array]:
     """Every tensor of a file that `torch.save` wrote of a dict of tensors, as a read-only view of the mapped file.
 
-    bfloat16 comes as its uint16 bits. Raises FileNotFoundError, and WeightsError for anything else than plain tensors.
+    bfloat16 as its uint16 bits. The CRC of each member that is used is checked, which reads the file once. Raises
+    FileNotFoundError, and WeightsError for anything other than plain tensors, and for a damaged file.
     """
     if not file.is_file():
         raise FileNotFoundError(f"{file} is missing")
+    members, prefix, described = _read_description(file)
+    if type(described) is not dict or not all(type(tensor) is _Tensor for tensor in described.values()):
+        raise WeightsError(f"{file} must hold a dict of tensors by name")
+    mapped = np.memmap(file, dtype=np.uint8, mode="r")
+    numbers: dict[str, Array] = {}
+    for name, tensor in described.items():
+        if tensor.storage.key not in numbers:
+            member = members.get(f"{prefix}data/{tensor.storage.key}")
+            numbers[tensor.storage.key] = _numbers(file, name, mapped, member)
+    return {name: _view(file, name, numbers[tensor.storage.key], tensor) for name, tensor in described.items()}
+
+
+def _read_description(file: Path) -> tuple[dict[str, zipfile.ZipInfo], str, Any]:
+    """The archive's members, the folder in it that has all of them, and what its data.pkl describes."""
     try:
         with zipfile.ZipFile(file) as archive:
-            members = {info.filename: info for info in archive.infolist()}
+            listed = archive.infolist()
+            members = {info.filename: info for info in listed}
+            if len(members) < len(listed):
+                raise _Refused("two members of one name")
             prefix = _prefix(members)
-            described = _Machine().run(_description(archive, prefix))
+            return members, prefix, _Machine().run(_description(archive, prefix))
     except _Refused as refused:
         raise WeightsError(f"{file} holds {refused}, and only plain tensors are read: nothing of it was run") from None
     except zipfile.BadZipFile as error:
         old = "torch before 1.6 wrote such files; save it again" if file.stat().st_size else "it is empty"
         raise WeightsError(f"{file} is no zip archive of torch.save ({error}): fetch it again ({old})") from error
-    except (ValueError, KeyError, IndexError, EOFError, NotImplementedError, RuntimeError, OSError) as error:
+    except ZIP_ERRORS as error:
         raise WeightsError(f"{file} is damaged ({type(error).__name__}: {str(error)[:80]}): fetch it again") from error
-    if type(described) is not dict or not all(type(tensor) is _Tensor for tensor in described.values()):
-        raise WeightsError(f"{file} must hold a dict of tensors by name")
-    mapped = np.memmap(file, dtype=np.uint8, mode="r")
-    lying = {name: members.get(f"{prefix}data/{tensor.storage.key}") for name, tensor in described.items()}
-    return {name: _view(file, name, mapped, lying[name], tensor) for name, tensor in described.items()}
 
 
 def _prefix(members: dict[str, zipfile.ZipInfo]) -> str:
-    found = [name for name in members if name.endswith("/data.pkl") and name.count("/") == 1]
-    if len(found) != 1:
+    names = [name for name in members if name.endswith("/data.pkl") and name.count("/") == 1]
+    if len(names) != 1:
         raise _Refused("no data.pkl")
-    return found[0].removesuffix("data.pkl")
+    return names[0].removesuffix("data.pkl")
 
 
 def _description(archive: zipfile.ZipFile, prefix: str) -> bytes:
-    names = archive.namelist()
-    if f"{prefix}byteorder" in names and archive.read(f"{prefix}byteorder") != b"little":
+    if f"{prefix}byteorder" in archive.namelist() and _stored(archive, f"{prefix}byteorder", 16) != b"little":
         raise _Refused("numbers that are not little-endian")
-    info = archive.getinfo(f"{prefix}data.pkl")
-    if info.file_size > MOST_DESCRIPTION_BYTES or info.compress_type != zipfile.ZIP_STORED:
-        raise _Refused("a description that is packed or too long")
+    return _stored(archive, f"{prefix}data.pkl", MOST_DESCRIPTION_BYTES)
+
+
+def _stored(archive: zipfile.ZipFile, name: str, most: int) -> bytes:
+    info = archive.getinfo(name)
+    if info.file_size > most or info.compress_type != zipfile.ZIP_STORED:
+        raise _Refused(f"a {name.rpartition('/')[2]} that is packed or longer than {most} bytes")
     return archive.read(info)
 
 
-def _view(file: Path, name: str, mapped: Array, member: zipfile.ZipInfo | None, tensor: _Tensor) -> Array:
+def _numbers(file: Path, name: str, mapped: Array, member: zipfile.ZipInfo | None) -> Array:
+    """The bytes of one member, their CRC checked; `name` is a tensor in it."""
     if member is None or member.compress_type != zipfile.ZIP_STORED or member.flag_bits & 1:
         raise WeightsError(f"{file}: the numbers of {name} are not there, or packed")
-    dtype = np.dtype(tensor.storage.dtype)
     local = mapped[member.header_offset : member.header_offset + 30].tobytes()
     start = member.header_offset + 30 + int.from_bytes(local[26:28], "little") + int.from_bytes(local[28:30], "little")
-    begin = start + tensor.offset * dtype.itemsize
+    if local[:4] != b"PK\3\4" or start + member.file_size > len(mapped):
+        raise WeightsError(f"{file}: {name} reaches beyond its numbers")
+    numbers = np.asarray(mapped[start : start + member.file_size])
+    if zlib.crc32(numbers.data) != member.CRC:
+        raise WeightsError(f"{file}: the numbers of {name} have another CRC than they were saved with: fetch it again")
+    release_pages(numbers)
+    return numbers
+
+
+def _view(file: Path, name: str, numbers: Array, tensor: _Tensor) -> Array:
+    dtype = np.dtype(tensor.storage.dtype)
+    begin = tensor.offset * dtype.itemsize
     end = begin + math.prod(tensor.shape) * dtype.itemsize
-    if local[:4] != b"PK\3\4" or end > start + member.file_size or start + member.file_size > len(mapped):
+    if end > len(numbers):
         raise WeightsError(f"{file}: {name} of shape {tensor.shape} reaches beyond its numbers")
     if begin == end:
         raise WeightsError(f"{file}: {name} is empty, its shape is {tensor.shape}")
-    return np.asarray(mapped[begin:end]).view(dtype).reshape(tensor.shape)
+    return numbers[begin:end].view(dtype).reshape(tensor.shape)

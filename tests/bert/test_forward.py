@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from refimpl.bert.forward import forward, merge_heads, split_heads
-from refimpl.bert.heads import mean_pool
+from refimpl.bert.heads import max_pool, mean_pool
 from refimpl.bert.weights import BertWeights
 
 IDS = np.array([[2, 7, 9, 11, 3], [2, 8, 3, 0, 0]])
@@ -20,7 +20,7 @@ def tiny(tiny_folder) -> BertWeights:
 
 
 def test_trace_names_every_intermediate_with_true_shapes(tiny):
-    walk = forward(tiny, IDS, MASK, TYPES, trace=True).trace
+    trace = forward(tiny, IDS, MASK, TYPES, trace=True).trace
     heads, hidden, wide = (2, 3, 5, 8), (2, 5, 24), (2, 5, 40)
     layer = {
         "query": heads,
@@ -40,10 +40,10 @@ def test_trace_names_every_intermediate_with_true_shapes(tiny):
     embeddings |= {"sum": hidden, "hidden_states": hidden}
     expected = {f"embeddings.{name}": shape for name, shape in embeddings.items()}
     expected |= {f"layer.{i}.{name}": shape for i in range(2) for name, shape in layer.items()}
-    assert {name: value.shape for name, value in walk.items()} == expected
+    assert {name: value.shape for name, value in trace.items()} == expected
 
 
-def test_attention_rows_are_shares_and_padding_gets_none(tiny):
+def test_attention_rows_sum_to_1_and_padding_gets_0(tiny):
     probs = forward(tiny, IDS, MASK, TYPES, trace=True).trace["layer.1.attention_probs"]
     np.testing.assert_allclose(probs.sum(axis=-1), 1.0, atol=1e-15)
     assert np.all(probs[1, :, :, 3:] == 0.0)
@@ -67,7 +67,7 @@ def test_heads_split_and_merge():
 
 
 @pytest.mark.parametrize(
-    ("ids", "types", "said"),
+    ("ids", "types", "message"),
     [
         (np.full((1, 3), 50), np.zeros((1, 3), int), r"input_ids must lie in \[0, 50\), got 50 to 50"),
         (np.array([[2, -1, 3]]), np.zeros((1, 3), int), r"input_ids must lie in \[0, 50\), got -1"),
@@ -75,8 +75,8 @@ def test_heads_split_and_merge():
         (np.full((1, 33), 1), np.zeros((1, 33), int), "33 tokens exceed the model's 32 positions: truncate"),
     ],
 )
-def test_ids_outside_the_tables_are_refused(tiny, ids, types, said):
-    with pytest.raises(ValueError, match=said):
+def test_ids_outside_the_tables_are_refused(tiny, ids, types, message):
+    with pytest.raises(ValueError, match=message):
         forward(tiny, ids, np.ones(ids.shape, bool), types)
 
 
@@ -95,8 +95,8 @@ def test_hidden_states_equal_transformers_in_float64(tiny, hidden_act, eps):
     with torch.no_grad():
         theirs = model(**{name: torch.tensor(a) for name, a in batch.items()}, output_hidden_states=True).hidden_states
     changed = dataclasses.replace(tiny.config, hidden_act=hidden_act, layer_norm_eps=eps)
-    walk = forward(BertWeights(changed, dict(tiny)), IDS, MASK, TYPES, trace=True).trace
-    mine = [walk["embeddings.hidden_states"], *(walk[f"layer.{i}.hidden_states"] for i in range(2))]
+    trace = forward(BertWeights(changed, dict(tiny)), IDS, MASK, TYPES, trace=True).trace
+    mine = [trace["embeddings.hidden_states"], *(trace[f"layer.{i}.hidden_states"] for i in range(2))]
     for stage, (a, b) in enumerate(zip(mine, theirs, strict=True)):
         worst = np.abs(a - b.numpy())[MASK].max()
         assert worst <= 1e-12, f"stage {stage}: {worst}"
@@ -126,3 +126,8 @@ def test_mean_pool_of_a_hand_worked_batch():
     states = np.array([[[1.0], [3.0], [100.0]], [[2.0], [4.0], [6.0]]])
     pooled = mean_pool(states, np.array([[True, True, False], [True, True, True]]))
     np.testing.assert_array_equal(pooled, [[2.0], [4.0]])
+
+
+def test_max_pool_of_negative_features_excludes_padding():
+    states = np.array([[[-1.0, 2.0], [-3.0, -4.0], [0.0, 100.0]]])
+    np.testing.assert_array_equal(max_pool(states, np.array([[True, True, False]])), [[-1.0, 2.0]])

@@ -5,6 +5,8 @@ import os
 import pickle
 import pickletools
 import struct
+import tracemalloc
+import warnings
 import zipfile
 from collections import OrderedDict
 
@@ -178,9 +180,9 @@ BROKEN = {
 @pytest.mark.parametrize("raw", BROKEN.values(), ids=BROKEN.keys())
 def test_a_broken_file_is_an_error_that_names_it(file, raw):
     file.write_bytes(raw)
-    with pytest.raises(WeightsError, match=r"pytorch_model\.bin") as told:
+    with pytest.raises(WeightsError, match=r"pytorch_model\.bin") as message:
         map_torch(file)
-    assert len(str(told.value)) < 400
+    assert len(str(message.value)) < 400
 
 
 def test_a_missing_file_is_named(file):
@@ -213,4 +215,51 @@ def test_a_local_header_that_lies_about_its_length_is_an_error(file):
     raw[at : at + 4] = struct.pack("<HH", 0xFFFF, 0xFFFF)
     file.write_bytes(raw)
     with pytest.raises(WeightsError, match="reaches beyond its numbers"):
+        map_torch(file)
+
+
+def test_a_changed_number_is_an_error(file):
+    raw = archive()
+    at = raw.index(NUMBERS.tobytes())
+    for place in range(at, at + NUMBERS.nbytes):
+        file.write_bytes(raw[:place] + bytes([raw[place] ^ 1]) + raw[place + 1 :])
+        with pytest.raises(WeightsError, match="the numbers of weight have another CRC"):
+            map_torch(file)
+
+
+def described(shape: bytes, strides: bytes) -> bytes:
+    return ONE.replace(b"K\x02K\x03\x86", shape).replace(b"K\x03K\x01\x86", strides)
+
+
+def test_a_description_takes_time_by_its_length(file):
+    """Seconds, not hours: each took time by the square of its length."""
+    many = b"(" + b"K\x01" * 100_000 + b"t"
+    file.write_bytes(archive(described(many, many)))
+    with pytest.raises(WeightsError, match="a tensor of more than 64 dimensions"):
+        map_torch(file)
+    file.write_bytes(archive(b"\x80\x02" + b"N" * 200_000 + b"(t" * 200_000 + b"."))
+    with pytest.raises(WeightsError, match="must hold a dict of tensors"):
+        map_torch(file)
+
+
+def test_a_packed_byteorder_is_not_unpacked(file):
+    with zipfile.ZipFile(file, "w") as zipped:
+        zipped.writestr("archive/byteorder", bytes(1 << 24), zipfile.ZIP_DEFLATED)
+        zipped.writestr("archive/data.pkl", ONE)
+        zipped.writestr("archive/data/0", NUMBERS.tobytes())
+    tracemalloc.start()
+    try:
+        with pytest.raises(WeightsError, match="a byteorder that is packed or longer than 16 bytes"):
+            map_torch(file)
+        assert tracemalloc.get_traced_memory()[1] < 1 << 20
+    finally:
+        tracemalloc.stop()
+
+
+def test_two_members_of_one_name_are_refused(file):
+    with zipfile.ZipFile(file, "w") as zipped, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for name, content in (("data.pkl", ONE), ("data/0", NUMBERS.tobytes()), ("data/0", bytes(24))):
+            zipped.writestr(f"archive/{name}", content)
+    with pytest.raises(WeightsError, match="two members of one name"):
         map_torch(file)

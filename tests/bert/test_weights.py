@@ -17,8 +17,9 @@ from safetensors.numpy import save, save_file
 from refimpl import models
 from refimpl.bert.architectures import BERT
 from refimpl.bert.config import BertConfig
-from refimpl.bert.files import WeightsError, let_go, map_safetensors
+from refimpl.bert.files import WeightsError, map_safetensors
 from refimpl.bert.weights import BertWeights
+from refimpl.common.tensors import release_pages
 
 Array = np.ndarray
 ROOT = Path(__file__).parents[2]
@@ -34,7 +35,7 @@ CONFIG: dict[str, Any] = {
     "layer_norm_eps": 1e-12,
     "hidden_act": "gelu",
 }
-# The names and shapes of transformers' BertModel for that configuration, written down by hand.
+# The names and shapes of transformers' BertModel for that configuration, written by hand.
 HIDDEN, WIDE = 8, 12
 LAYER = {
     "attention.self.query": (HIDDEN, HIDDEN),
@@ -113,22 +114,22 @@ def test_float32_weights_are_the_mapped_file_itself(tmp_path: Path) -> None:
         assert isinstance(base, np.memmap), name
 
 
-def test_pages_that_are_let_go_are_read_again(tmp_path: Path) -> None:
-    """64 MB of a mapped file leave the process's memory, and hold the same numbers afterwards."""
+def test_pages_that_are_released_are_read_again(tmp_path: Path) -> None:
+    """64 MB of a mapped file leave the process's memory, with the same numbers afterwards."""
     numbers = np.arange(16 << 20, dtype=np.float32)
     save_file({"a": numbers[: 1 << 10], "b": numbers}, tmp_path / "model.safetensors")
     mapped = map_safetensors(tmp_path / "model.safetensors")["b"]
     total = float(mapped.sum(dtype=np.float64))
     before = resident_bytes()
-    let_go(mapped)
+    release_pages(mapped)
     assert before - resident_bytes() > 60e6
     assert float(mapped.sum(dtype=np.float64)) == total == float(numbers.sum(dtype=np.float64))
-    let_go(numbers)
-    assert numbers[-1] == len(numbers) - 1, "an array that is no mapped file stays as it is"
+    release_pages(numbers)
+    assert numbers[-1] == len(numbers) - 1, "an array outside a mapped file is unchanged"
 
 
 def resident_bytes() -> int:
-    return int(Path("/proc/self/status").read_text().split("VmRSS:")[1].split()[0]) * 1024
+    return int(Path("/proc/self/status").read_text(encoding="utf-8").split("VmRSS:")[1].split()[0]) * 1024
 
 
 def test_a_header_of_odd_length_is_read_right(tmp_path: Path) -> None:
@@ -139,7 +140,7 @@ def test_a_header_of_odd_length_is_read_right(tmp_path: Path) -> None:
         assert map_safetensors(tmp_path / "model.safetensors")["a"].tolist() == [1.5, -2.25]
 
 
-def test_a_dtype_that_is_none_is_told(tmp_path: Path) -> None:
+def test_a_dtype_that_is_none_is_reported(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="dtype must be 'float32' or 'float64', got 'float16'"):
         BertWeights.load(write(tmp_path), "float16")
 
@@ -148,7 +149,7 @@ def test_a_dtype_that_is_none_is_told(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("prefix", ["", "bert.", "model."])
-def test_prefixes_and_old_norm_names_are_understood(tmp_path: Path, prefix: str) -> None:
+def test_prefixes_and_old_norm_names_are_read(tmp_path: Path, prefix: str) -> None:
     def old(name: str) -> str:
         return prefix + name.replace("LayerNorm.weight", "LayerNorm.gamma").replace("LayerNorm.bias", "LayerNorm.beta")
 
@@ -168,14 +169,14 @@ def test_a_layer_is_a_view_of_its_own_names(tmp_path: Path) -> None:
     layer = weights.layer(1)
     assert set(layer) == {f"{name}.{half}" for name in LAYER for half in ("weight", "bias")}
     assert len(layer) == 16
-    for found, half in zip(layer.affine("output.dense"), ("weight", "bias"), strict=True):
-        np.testing.assert_array_equal(found, published[f"encoder.layer.1.output.dense.{half}"])
+    for array, half in zip(layer.affine("output.dense"), ("weight", "bias"), strict=True):
+        np.testing.assert_array_equal(array, published[f"encoder.layer.1.output.dense.{half}"])
     assert layer.dtype == np.float32
     with pytest.raises(KeyError):
         weights["no.such.tensor"]
 
 
-def test_names_that_only_look_like_old_ones_stay() -> None:
+def test_names_that_resemble_old_ones_are_unchanged() -> None:
     assert BERT.canonical("bert.encoder.gamma_ray.weight") == "encoder.gamma_ray.weight"
     assert BERT.canonical("classifier.bias") == "classifier.bias"
 
@@ -183,7 +184,7 @@ def test_names_that_only_look_like_old_ones_stay() -> None:
 # Heads
 
 
-def test_splade_tinys_tied_masked_lm_head_is_understood() -> None:
+def test_splade_tinys_tied_masked_lm_head_is_read() -> None:
     weights = BertWeights.load(models.path("splade-tiny"))
     assert weights["cls.predictions.bias"].shape == (30522,)
     assert weights["cls.predictions.transform.dense.weight"].shape == (128, 128)
@@ -191,7 +192,7 @@ def test_splade_tinys_tied_masked_lm_head_is_understood() -> None:
     assert "cls.predictions.decoder.weight" not in weights
 
 
-def test_minilm_is_understood() -> None:
+def test_minilm_is_read() -> None:
     weights = BertWeights.load(models.path("all-MiniLM-L6-v2"))
     assert weights["embeddings.word_embeddings.weight"].shape == (30522, 384)
     assert len(weights.layer(5)) == 16
@@ -211,7 +212,7 @@ def test_a_classifier_head_has_as_many_labels_as_it_has_rows(tmp_path: Path, lab
     assert weights["classifier.weight"].shape == (labels, 8)
 
 
-def test_a_masked_lm_head_with_its_own_decoder_is_understood(tmp_path: Path) -> None:
+def test_a_masked_lm_head_with_its_own_decoder_is_read(tmp_path: Path) -> None:
     lm = head(
         cls__predictions__transform__dense__weight=(8, 8),
         cls__predictions__transform__dense__bias=(8,),
@@ -226,7 +227,7 @@ def test_a_masked_lm_head_with_its_own_decoder_is_understood(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize(
-    ("half", "told"),
+    ("half", "message"),
     [
         ({"classifier.weight": (3, 8)}, r"missing: classifier\.bias"),
         (
@@ -236,9 +237,9 @@ def test_a_masked_lm_head_with_its_own_decoder_is_understood(tmp_path: Path) -> 
         ({"pooler.dense.bias": (8,)}, r"missing: pooler\.dense\.weight"),
     ],
 )
-def test_half_a_head_is_named(tmp_path: Path, half: dict[str, tuple[int, ...]], told: str) -> None:
+def test_half_a_head_is_named(tmp_path: Path, half: dict[str, tuple[int, ...]], message: str) -> None:
     stored = {**tensors(), **{name: np.ones(shape, np.float32) for name, shape in half.items()}}
-    with pytest.raises(WeightsError, match=told):
+    with pytest.raises(WeightsError, match=message):
         BertWeights.load(write(tmp_path, stored))
 
 
@@ -254,16 +255,16 @@ def test_missing_extra_and_misshapen_tensors_are_all_named_at_once(tmp_path: Pat
     stored["encoder.layer.2.output.dense.bias"] = np.zeros(8, np.float32)
     stored["adapter.weight"] = np.zeros(1, np.float32)
     stored["embeddings.word_embeddings.weight"] = np.zeros((8, 11), np.float32)
-    with pytest.raises(WeightsError) as told:
+    with pytest.raises(WeightsError) as message:
         BertWeights.load(write(tmp_path, stored))
-    message = str(told.value)
+    message = str(message.value)
     assert message.startswith(f"{tmp_path / 'model.safetensors'} does not fit its config.json; missing: {QUERY}; ")
     assert "adapter.weight" in message
     assert "encoder.layer.2.output.dense.bias" in message
     assert message.endswith("misshapen: embeddings.word_embeddings.weight (8, 11), expected (11, 8)")
 
 
-def test_a_file_that_lacks_a_layer_does_not_print_a_page(tmp_path: Path) -> None:
+def test_a_file_that_lacks_a_layer_gives_a_short_message(tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match=r"and 8 more$"):
         BertWeights.load(write(tmp_path, num_hidden_layers=3))
 
@@ -292,11 +293,11 @@ def test_integers_for_weights_are_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("file", ["config.json", "model.safetensors"])
-def test_a_missing_file_is_told_with_what_a_model_folder_holds(tmp_path: Path, file: str) -> None:
+def test_a_missing_file_is_reported_with_the_contents_of_a_model_folder(tmp_path: Path, file: str) -> None:
     write(tmp_path)
     (tmp_path / file).unlink()
-    told = rf"{file} is missing: a model folder holds config\.json, model\.safetensors and tokenizer\.json"
-    with pytest.raises(FileNotFoundError, match=told):
+    message = rf"{file} is missing: a model folder holds config\.json, model\.safetensors and tokenizer\.json"
+    with pytest.raises(FileNotFoundError, match=message):
         BertWeights.load(tmp_path)
 
 
@@ -334,12 +335,12 @@ BROKEN = {
 
 @pytest.mark.parametrize("raw", BROKEN.values(), ids=BROKEN.keys())
 def test_a_broken_file_is_an_error_that_names_it(tmp_path: Path, raw: bytes) -> None:
-    with pytest.raises(WeightsError, match=r"model\.safetensors") as told:
+    with pytest.raises(WeightsError, match=r"model\.safetensors") as message:
         BertWeights.load(write(tmp_path, raw))
-    assert len(str(told.value)) < 500
+    assert len(str(message.value)) < 500
 
 
-def test_a_file_cut_short_says_to_fetch_it_again(tmp_path: Path) -> None:
+def test_a_file_cut_short_asks_for_a_new_download(tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match=r"is not a whole safetensors file \(.+\): fetch it again$"):
         BertWeights.load(write(tmp_path, WHOLE[: len(WHOLE) // 2]))
 
@@ -359,7 +360,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
 """
 
 
-def test_no_broken_file_or_absurd_configuration_allocates_by_what_it_says(tmp_path: Path) -> None:
+def test_no_broken_file_or_absurd_configuration_allocates_by_its_sizes(tmp_path: Path) -> None:
     folders = [write(tmp_path / str(i), raw) for i, raw in enumerate(BROKEN.values())]
     sizes = ("vocab_size", "hidden_size", "num_hidden_layers", "intermediate_size", "max_position_embeddings")
     folders += [write(tmp_path / name, **{name: 2**31 - 1}) for name in sizes]
@@ -396,11 +397,11 @@ ABSURD = [
 
 @pytest.mark.parametrize("config", ABSURD, ids=str)
 def test_an_absurd_configuration_is_named(tmp_path: Path, config: dict[str, Any]) -> None:
-    with pytest.raises(WeightsError, match=next(iter(config))):
+    with pytest.raises(WeightsError, match=f"{next(iter(config))}|is not a JSON number"):
         BertWeights.load(write(tmp_path, **config))
 
 
-@pytest.mark.parametrize("kind", ["electra", "gpt2", "modernbert", "", None])
+@pytest.mark.parametrize("kind", ["electra", "gpt2", "deberta-v2", "", None])
 def test_another_architecture_is_refused_by_its_name(tmp_path: Path, kind: str | None) -> None:
     with pytest.raises(WeightsError, match=rf"model_type is {kind!r}, and this encoder computes"):
         BertWeights.load(write(tmp_path, model_type=kind))
@@ -417,11 +418,9 @@ def test_missing_fields_are_all_named(tmp_path: Path) -> None:
     [b"", b"{", b"[1]", b"null", b"\xff\xfe{", b"[" * 100_000, b'{"a": ' + b"9" * 5000 + b"}"],
     ids=lambda r: r[:8],
 )
-def test_a_configuration_that_is_not_a_json_object_is_told(tmp_path: Path, raw: bytes) -> None:
+def test_a_configuration_that_is_not_a_json_object_is_reported(tmp_path: Path, raw: bytes) -> None:
     (tmp_path / "config.json").write_bytes(raw)
-    with pytest.raises(
-        WeightsError, match=r"config\.json (is not JSON that holds a configuration|must hold a JSON object)"
-    ):
+    with pytest.raises(WeightsError, match=r"config\.json (is not valid JSON|must hold a JSON object)"):
         BertConfig.load(tmp_path)
 
 
@@ -431,8 +430,8 @@ def test_a_configuration_that_is_not_a_json_object_is_told(tmp_path: Path, raw: 
 ANYTHING = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
-def loads_or_tells(folder: Path) -> None:
-    """Never anything but weights of the right shape, or a WeightsError."""
+def loads_or_raises(folder: Path) -> None:
+    """Weights of the right shape, or a WeightsError."""
     try:
         weights = BertWeights.load(folder)
     except WeightsError:
@@ -449,7 +448,7 @@ def test_changed_bytes_are_an_error_or_other_numbers(tmp_path: Path, data: st.Da
     for place in data.draw(st.lists(st.integers(0, header_end - 1) | st.integers(0, len(WHOLE) - 1), max_size=4)):
         raw[place] = data.draw(st.integers(0, 255))
     cut = data.draw(st.integers(0, len(raw)) | st.just(len(raw)))
-    loads_or_tells(write(tmp_path, bytes(raw[:cut])))
+    loads_or_raises(write(tmp_path, bytes(raw[:cut])))
 
 
 @ANYTHING
@@ -487,14 +486,14 @@ JSON = st.recursive(
 @ANYTHING
 @given(name=st.sampled_from([*CONFIG, "pad_token_id", "position_embedding_type", "is_decoder"]), value=JSON)
 def test_any_value_in_the_configuration_is_an_error_or_harmless(tmp_path: Path, name: str, value: object) -> None:
-    loads_or_tells(write(tmp_path, **{name: value}))
+    loads_or_raises(write(tmp_path, **{name: value}))
 
 
 @pytest.mark.peer
 @pytest.mark.parametrize(
     "make", ["BertModel", "BertForMaskedLM", "BertForSequenceClassification", "BertForPreTraining"]
 )
-def test_what_transformers_saves_is_understood(tmp_path: Path, make: str) -> None:
+def test_what_transformers_saves_is_read(tmp_path: Path, make: str) -> None:
     import transformers
 
     config = transformers.BertConfig(**{k: v for k, v in CONFIG.items() if k != "model_type"}, num_labels=3)
