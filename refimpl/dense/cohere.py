@@ -1,46 +1,81 @@
-"""Cohere's embedding protocol, versions 1 and 2."""
+"""Client of Cohere's embedding API, versions 1 and 2."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, ClassVar, Literal
 
-from refimpl.dense.answers import listed_vectors
-from refimpl.dense.remote import Array, Kind, RemoteEmbeddingFunction, check_choice, given
-from refimpl.http import RETRY_STATUSES, ProtocolError
-from refimpl.http.answers import message_in, shown
-from refimpl.http.provider import endpoint
+from refimpl.dense.remote import RemoteEmbeddingFunction
+from refimpl.http import Secret
+from refimpl.providers.client import TIMEOUT_S, Connection, check_choice
 
-INPUT_TYPES: dict[Kind, str] = {"document": "search_document", "query": "search_query"}
+HEADERS_OF = {"client_name": "X-Client-Name"}
 
 
 class CohereEmbeddingFunction(RemoteEmbeddingFunction):
     """Embeds by Cohere's `POST /v2/embed`, or `/v1/embed` with `api_version="v1"`.
 
-    Documents go as `search_document`, queries as `search_query`, a plain call as `input_type`. `embedding_types` names
-    one, "float" or "base64" (the same numbers in a quarter of the bytes); `truncate` is "NONE", "START", "END" or None
-    for the server's own. `output_dimension` belongs to version 2 and embed-v4. The protocol has no index: the n-th
-    vector is the n-th text's. The key is `api_key`, or `CO_API_KEY` or `COHERE_API_KEY` for Cohere's own address.
+    Parameters
+    ----------
+    model_name
+        The model that requests name.
+    api_key
+        Sent as Bearer; None takes `CO_API_KEY` or `COHERE_API_KEY`, for Cohere's own address alone.
+    input_type
+        Type of the texts of a plain call; documents are sent as `search_document`, queries as `search_query`.
+    embedding_types
+        A list of one encoding of vectors: "float" or "base64" (the same numbers in a quarter of the bytes). None is
+        "float".
+    truncate
+        End at which the server truncates texts that are too long: "START", "END", "NONE" (it refuses them), or None for
+        its own default.
+    output_dimension
+        Width of the vectors, in version 2 with embed-v4; None for the model's own.
+    base_url
+        The server's address.
+    api_version
+        "v2" or "v1".
+    timeout_s
+        Bound of a request with its retries, in seconds.
+    max_retries
+        Number of retries of a request that failed for a reason that may pass, such as a rate limit.
+    batch_size
+        Texts per request, at most; None is Cohere's limit, 96.
+    allow_http
+        Whether to send unencrypted requests to another machine.
+    **kwargs
+        `client_name`, sent as a header; `timeout`, another name of `timeout_s`.
+
+    Raises
+    ------
+    TypeError
+        For an argument of another type, and for any other keyword of Cohere's client, by name.
+    ValueError
+        For an argument out of range, and for a missing key at the provider's own address.
+
+    Notes
+    -----
+    The protocol is "Embed" of Cohere's API reference, v1 and v2. Responses have no index: the n-th vector belongs to
+    the n-th text.
+
+    Examples
+    --------
+    With `refimpl serve` at `url`:
+
+    >>> from refimpl import CohereEmbeddingFunction
+    >>> embed = CohereEmbeddingFunction("all-MiniLM-L6-v2", base_url=url)
+    >>> vectors = embed.encode_documents(["Alan Turing was born in London.", "Mars is red."])
+    >>> vectors.shape, vectors.dtype.name
+    ((2, 384), 'float32')
+    >>> query = embed.encode_queries(["Where was Turing born?"])
+    >>> int((query @ vectors.T).argmax())
+    0
     """
 
-    HOME: ClassVar[str | None] = "https://api.cohere.com"
-    KEY_VARIABLES: ClassVar[tuple[str, ...]] = ("CO_API_KEY", "COHERE_API_KEY")
-    MAX_TEXTS: ClassVar[int] = 96
-    RETRY_STATUSES: ClassVar[frozenset[int]] = RETRY_STATUSES | {409}
-    TOKEN_PLACES: ClassVar[tuple[tuple[str, ...], ...]] = (("meta", "billed_units", "input_tokens"),)
-    DIMS: ClassVar[Mapping[str, int]] = {
-        "embed-v4.0": 1536,
-        "embed-english-v3.0": 1024,
-        "embed-english-light-v3.0": 384,
-        "embed-english-v2.0": 4096,
-        "embed-english-light-v2.0": 1024,
-        "embed-multilingual-v3.0": 1024,
-        "embed-multilingual-light-v3.0": 384,
-        "embed-multilingual-v2.0": 768,
-    }
+    ATTRIBUTES: ClassVar[tuple[str, ...]] = ("input_type",)
 
     def __init__(
         self,
         model_name: str = "embed-english-light-v3.0",
-        api_key: str | None = None,
+        api_key: str | Secret | None = None,
         input_type: str = "search_document",
         embedding_types: Sequence[str] | None = None,
         truncate: str | None = None,
@@ -48,42 +83,28 @@ class CohereEmbeddingFunction(RemoteEmbeddingFunction):
         output_dimension: int | None = None,
         base_url: str = "https://api.cohere.com",
         api_version: Literal["v1", "v2"] = "v2",
-        timeout_s: float = 60.0,
+        timeout_s: float = TIMEOUT_S,
         max_retries: int = 3,
         batch_size: int | None = None,
         allow_http: bool = False,
+        **kwargs: Any,
     ) -> None:
+        timeout_s, headers = self._client_options(kwargs, timeout_s, HEADERS_OF)
         check_choice("api_version", api_version, ("v1", "v2"))
-        kinds = ["float"] if embedding_types is None else list(embedding_types)
-        if len(kinds) != 1:
-            raise ValueError(f"embedding_types must name one type, got {kinds}: make one function for each")
-        check_choice("embedding_types", kinds[0], ("float", "base64"))
+        encodings = ["float"] if embedding_types is None else list(embedding_types)
+        if len(encodings) != 1:
+            raise ValueError(f"embedding_types must name one type, got {encodings}: make one function for each")
+        check_choice("embedding_types", encodings[0], ("float", "base64"))
         if api_version == "v1" and output_dimension is not None:
             raise ValueError("output_dimension belongs to version 2 of Cohere's API: leave api_version at 'v2'")
         self.input_type = input_type
-        self._type = kinds[0]
-        self._options = given(embedding_types=kinds, truncate=truncate, output_dimension=output_dimension)
         super().__init__(
+            "cohere",
             model_name,
             api_key,
-            endpoint(base_url, ("embed",), api_version),
+            base_url=base_url,
+            version=api_version,
             dimensions=output_dimension,
-            timeout_s=timeout_s,
-            max_retries=max_retries,
-            batch_size=batch_size,
-            allow_http=allow_http,
+            options={"embedding_types": encodings, "truncate": truncate},
+            connection=Connection(timeout_s, max_retries, batch_size, allow_http, headers),
         )
-
-    def _body(self, texts: list[str], kind: Kind) -> dict[str, Any]:
-        input_type = INPUT_TYPES.get(kind, self.input_type)
-        return {"model": self.model_name, "texts": texts, "input_type": input_type, **self._options}
-
-    def _vectors(self, answer: Any, texts: int) -> Array:
-        found = answer.get("embeddings") if isinstance(answer, dict) else None
-        if isinstance(found, dict):
-            found = found.get(self._type)
-        if found is None:
-            if isinstance(answer, dict) and (said := message_in(answer)):
-                raise ProtocolError(f"{self!r} answered 200 with an error: {said}", status=200, server_message=said)
-            raise ProtocolError(f"{self!r}: expected vectors under 'embeddings', '{self._type}', got {shown(answer)}")
-        return listed_vectors(found, texts, repr(self))

