@@ -1,26 +1,25 @@
-"""Sparse embedding functions: analyzers, BM25 and its exact top-k, SPLADE."""
+"""Sparse embedding functions, under the names of `pymilvus.model.sparse`: analyzers, BM25 and its search, SPLADE."""
 
-from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING
 
-_ROOMS = {
-    "Analyzer": "refimpl.sparse.analyzers",
-    "BM25EmbeddingFunction": "refimpl.sparse.bm25",
-    "BM25Index": "refimpl.sparse.maxscore",
-    "SpladeEmbeddingFunction": "refimpl.sparse.splade",
-    "build_analyzer": "refimpl.sparse.analyzers",
-    "build_analyzer_from_yaml": "refimpl.sparse.analyzers",
-    "build_default_analyzer": "refimpl.sparse.analyzers",
-}
+from refimpl.common.lazy import lazy_exports
 
-__all__ = sorted(_ROOMS)
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _ROOMS:
-        raise AttributeError(f"module 'refimpl.sparse' has no attribute {name!r}")
-    return getattr(import_module(_ROOMS[name]), name)
-
-
-def __dir__() -> list[str]:
-    return __all__
+if TYPE_CHECKING:
+    from refimpl.sparse.analyzers import Analyzer as Analyzer
+    from refimpl.sparse.analyzers import build_analyzer as build_analyzer
+    from refimpl.sparse.analyzers import build_analyzer_from_yaml as build_analyzer_from_yaml
+    from refimpl.sparse.analyzers import build_default_analyzer as build_default_analyzer
+    from refimpl.sparse.bm25 import BM25EmbeddingFunction as BM25EmbeddingFunction
+    from refimpl.sparse.index import BM25Index as BM25Index
+    from refimpl.sparse.splade import SpladeEmbeddingFunction as SpladeEmbeddingFunction
+else:
+    __getattr__, __dir__, __all__ = lazy_exports(
+        __name__,
+        {
+            "analyzers": ("Analyzer", "build_analyzer", "build_analyzer_from_yaml", "build_default_analyzer"),
+            "bm25": ("BM25EmbeddingFunction",),
+            "index": ("BM25Index",),
+            "splade": ("SpladeEmbeddingFunction",),
+            "utils": (),
+        },
+    )

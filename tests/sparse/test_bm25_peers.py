@@ -2,33 +2,27 @@
 
 import json
 import math
-import os
 from pathlib import Path
 
 import numpy as np
 import pytest
 from scipy.sparse import csr_array
 
-from refimpl import BM25EmbeddingFunction, BM25Index, build_analyzer, build_default_analyzer, models
+from refimpl import BM25EmbeddingFunction, BM25Index, build_analyzer, build_default_analyzer
 from refimpl.sparse.bm25 import BM25WeightWarning
 from refimpl.sparse.bm25 import formulas as f
 
-pytestmark = [pytest.mark.peer, pytest.mark.filterwarnings("ignore::refimpl.sparse.bm25.BM25WeightWarning")]
+pytestmark = [
+    pytest.mark.peer,
+    pytest.mark.usefixtures("nltk_data_path"),
+    pytest.mark.filterwarnings("ignore::refimpl.sparse.bm25.BM25WeightWarning"),
+]
 SHARED = Path(__file__).parents[3] / "shared" / "collections"
-
-
-@pytest.fixture(scope="session", autouse=True)
-def nltk_finds_our_data():
-    import nltk
-
-    folder = str(models.path("nltk-data"))
-    os.environ["NLTK_DATA"] = folder
-    nltk.data.path.insert(0, folder)
 
 
 @pytest.fixture(scope="module")
 def texts() -> list[str]:
-    """What 200 modules of scipy say: prose, code, numbers."""
+    """The first 1,500 characters of 200 modules of scipy: prose, code, numbers."""
     import scipy
 
     files = sorted(Path(scipy.__file__).parent.rglob("*.py"))[:800:4]
@@ -47,7 +41,7 @@ def queries_of(tokens: list[list[str]], n: int = 40) -> list[list[str]]:
     return [[str(word) for word in rng.choice(full[i], 4)] for i in rng.integers(0, len(full), n)]
 
 
-def same_bits(ours: csr_array, theirs: csr_array) -> None:
+def assert_same_bits(ours: csr_array, theirs: csr_array) -> None:
     theirs = csr_array(theirs)
     theirs.sort_indices()
     theirs.eliminate_zeros()
@@ -70,9 +64,9 @@ def test_pymilvus_model_with_its_default_analyzers(texts, language):
     assert {word: value for word, (value, _) in ours.idf.items()} == {w: v for w, (v, _) in theirs.idf.items()}
     assert list(ours.idf) == list(theirs.idf)
     assert (ours.dim, ours.corpus_size, ours.avgdl) == (theirs.dim, theirs.corpus_size, theirs.avgdl)
-    same_bits(ours.encode_documents(part), theirs.encode_documents(part))
-    asked = [text[:200] for text in part] + ["test test test test test a b", "unseen-word"]
-    same_bits(ours.encode_queries(asked), theirs.encode_queries(asked))
+    assert_same_bits(ours.encode_documents(part), theirs.encode_documents(part))
+    queries = [text[:200] for text in part] + ["test test test test test a b", "unseen-word"]
+    assert_same_bits(ours.encode_queries(queries), theirs.encode_queries(queries))
 
 
 @pytest.mark.parametrize("settings", [{}, {"k1": 0.9, "b": 0.4}, {"k1": 0.0}, {"b": 0.0}, {"b": 1.0, "epsilon": 0.0}])
@@ -81,8 +75,8 @@ def test_pymilvus_model_with_other_parameters(texts, settings):
 
     ours = BM25EmbeddingFunction(build_analyzer("simple"), texts, **settings)
     theirs = Theirs(build_analyzer("simple"), texts, **settings)
-    same_bits(ours.encode_documents(texts), theirs.encode_documents(texts))
-    same_bits(ours.encode_queries(texts), theirs.encode_queries(texts))
+    assert_same_bits(ours.encode_documents(texts), theirs.encode_documents(texts))
+    assert_same_bits(ours.encode_queries(texts), theirs.encode_queries(texts))
 
 
 def test_files_travel_both_ways(texts, tmp_path):
@@ -94,8 +88,8 @@ def test_files_travel_both_ways(texts, tmp_path):
     ours, theirs = BM25EmbeddingFunction(simple), Theirs(simple)
     ours.load(tmp_path / "theirs.json")
     theirs.load(str(tmp_path / "ours.json"))
-    same_bits(ours.encode_documents(texts), theirs.encode_documents(texts))
-    same_bits(ours.encode_queries(texts), theirs.encode_queries(texts))
+    assert_same_bits(ours.encode_documents(texts), theirs.encode_documents(texts))
+    assert_same_bits(ours.encode_queries(texts), theirs.encode_queries(texts))
 
 
 def test_negative_floor_of_two_documents_is_theirs_too():
@@ -111,7 +105,7 @@ def test_negative_floor_of_two_documents_is_theirs_too():
 
 
 def test_rank_bm25_okapi(tokens):
-    """Settings that agree: none needed, but that it scores every document, one without any of the terms 0."""
+    """Equal without further settings, except that it scores every document, 0 for one without any of the terms."""
     from rank_bm25 import BM25Okapi
 
     theirs = BM25Okapi(tokens, k1=1.5, b=0.75, epsilon=0.25)
@@ -138,7 +132,7 @@ def test_rank_bm25_plus(tokens):
     assert_all_scores(index, without_absent, queries_of(tokens), 1e-12)
 
 
-def test_rank_bm25_l_has_a_factor_too_many():
+def test_rank_bm25_l_multiplies_by_tf_once_too_often():
     """By hand: one document of average length, tf 2, k1 1.5, delta 0.5, so c = 2 and BM25L's tf 2.5 * 2.5 / 4 = 1.5625.
 
     rank_bm25 multiplies by tf once more and gets twice that.
@@ -148,18 +142,18 @@ def test_rank_bm25_l_has_a_factor_too_many():
     docs = [["a", "a"], ["b", "c"]]
     idf = math.log(3) - math.log(1.5)
     assert BM25L(docs, k1=1.5, b=0.75, delta=0.5).get_scores(["a"])[0] == pytest.approx(idf * 1.5625 * 2, rel=1e-12)
-    found = BM25Index.from_tokens(docs, variant="bm25l", k1=1.5, b=0.75, delta=0.5).search([["a"]], 1)[1][0, 0]
-    assert found == pytest.approx(idf * 1.5625, rel=1e-12)
+    score = BM25Index.from_tokens(docs, variant="bm25l", k1=1.5, b=0.75, delta=0.5).search([["a"]], 1)[1][0, 0]
+    assert score == pytest.approx(idf * 1.5625, rel=1e-12)
 
 
 def assert_all_scores(index: BM25Index, score_all, queries: list[list[str]], tolerance: float) -> None:
-    """Each document's score; those that the index does not find must score 0 there."""
+    """Compare every document's score; one that is no hit in the index must score 0 in the other library."""
     for query in queries:
         expected = np.asarray(score_all(query), np.float64)
         ids, scores = index.search([query], len(index))
-        found = np.zeros(len(index))
-        found[ids[ids >= 0]] = scores[ids >= 0]
-        np.testing.assert_allclose(found, expected, rtol=tolerance, atol=tolerance * max(1.0, np.abs(expected).max()))
+        dense = np.zeros(len(index))
+        dense[ids[ids >= 0]] = scores[ids >= 0]
+        np.testing.assert_allclose(dense, expected, rtol=tolerance, atol=tolerance * max(1.0, np.abs(expected).max()))
 
 
 # --- bm25s, 1e-6
@@ -194,7 +188,7 @@ def test_bm25s(tokens, method):
     assert_all_scores(index, without_absent, queries, 1e-6)
 
 
-# --- Lucene's arithmetic, as tantivy has it and as Anserini published it
+# --- Lucene's arithmetic, in tantivy and in Anserini's published figure
 
 
 def test_tantivy_scores_are_lucene_lossy_times_k1_plus_1(tmp_path):
@@ -203,7 +197,7 @@ def test_tantivy_scores_are_lucene_lossy_times_k1_plus_1(tmp_path):
 
     rng = np.random.default_rng(5)
     docs = [[f"w{i}" for i in rng.zipf(1.3, int(n)) if i < 500] or ["w1"] for n in rng.integers(1, 900, 200)]
-    assert max(map(len, docs)) > 300  # lengths that one byte does not hold
+    assert max(map(len, docs)) > 300  # lengths without a code of their own
     builder = tantivy.SchemaBuilder()
     builder.add_integer_field("id", stored=True)
     builder.add_text_field("text", tokenizer_name="whitespace", index_option="freq")
@@ -224,12 +218,12 @@ def test_tantivy_scores_are_lucene_lossy_times_k1_plus_1(tmp_path):
         hits = searcher.search(tantivy.Query.boolean_query(terms), len(docs)).hits
         expected = {searcher.doc(address)["id"][0]: score / 2.2 for score, address in hits}
         ids, scores = ours.search([words], len(docs))
-        found = dict(zip(ids[ids >= 0].tolist(), scores[ids >= 0].tolist(), strict=True))
-        assert found.keys() == expected.keys()
-        assert found == pytest.approx(expected, rel=2e-5)  # observed 1.6e-6, where its float32 idf is near 0
+        actual = dict(zip(ids[ids >= 0].tolist(), scores[ids >= 0].tolist(), strict=True))
+        assert actual.keys() == expected.keys()
+        assert actual == pytest.approx(expected, rel=2e-5)  # observed 1.6e-6, where its float32 idf is near 0
 
 
-def test_nfcorpus_is_anserinis():
+def test_nfcorpus_equals_anserinis_figure():
     """Its regression beir-v1.0.0-nfcorpus.flat: nDCG@10 0.3218. Documents by id, so that ties go as Anserini's do."""
     from ir_measures import Qrel, ScoredDoc, calc_aggregate, nDCG
 
@@ -249,7 +243,7 @@ def test_nfcorpus_is_anserinis():
     contents = [f"{doc['title']} {doc['text']}" for doc in docs]
     index = BM25Index.build(contents, analyzer="lucene-english", variant="lucene-lossy", k1=0.9, b=0.4)
     ids, _ = index.search([query["text"] for query in queries], 1000)
-    run = [  # by rank, as trec_eval would put ties the other way round
+    run = [  # scored by rank, as trec_eval orders ties by descending id
         ScoredDoc(query["_id"], docs[i]["_id"], float(-rank))
         for query, row in zip(queries, ids, strict=True)
         for rank, i in enumerate(row[row >= 0])

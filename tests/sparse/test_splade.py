@@ -1,10 +1,13 @@
-"""SPLADE on splade-tiny: the published scores, transformers' float64, and what padding does to pymilvus.model's."""
+"""SPLADE on splade-tiny: the published scores, transformers' float64, and padding in pymilvus.model."""
+
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from scipy.sparse import csr_array
 
-from refimpl.sparse.splade import SpladeEmbeddingFunction, pruned
+from refimpl.sparse import splade as splade_module
+from refimpl.sparse.splade import SpladeEmbeddingFunction, activated, largest_logits, pruned
 from refimpl.tokens import TruncationWarning
 
 # rasyosef/splade-index, tests: the query's two best scores among these documents
@@ -45,6 +48,28 @@ def test_published_scores(splade):
     assert scores[[0, 3]] == pytest.approx([15.67, 8.17], abs=0.005)
 
 
+@pytest.mark.parametrize("tile", [1, 4, 1 << 18])
+def test_the_weight_is_the_maximum_over_a_texts_own_tokens(tile, monkeypatch, unchecked):
+    """Two texts of two tokens and one; logits and weights by hand, for every width of a tile."""
+    logits = np.array([[1.0, -2.0, 0.5, -1.0], [0.25, 3.0, 0.5, -3.0], [9.0, 0.0, -4.0, 1.0]])
+    bias = np.array([0.0, 0.0, -1.0, 0.5])
+    monkeypatch.setattr(splade_module, "TILE_LOGITS", tile)
+    monkeypatch.setattr(splade_module, "masked_lm_transform", lambda weights, hidden_states: hidden_states)
+    monkeypatch.setattr(splade_module, "masked_lm_decoder", lambda weights: (np.eye(4), bias))
+    maxima = largest_logits(SimpleNamespace(), logits, np.array([2, 1]))
+    assert maxima.tolist() == [[1.0, 3.0, -0.5, -0.5], [9.0, 0.0, -5.0, 1.5]]
+    rows = activated(maxima)
+    assert rows.indices.tolist() == [0, 1, 0, 3]
+    assert rows.data == pytest.approx([np.log(2), np.log(4), np.log(10), np.log(2.5)], rel=1e-15)
+
+
+def test_an_empty_text_has_the_row_of_its_special_tokens(splade):
+    rows = splade.encode_queries(["", QUERY, ""])
+    assert rows.shape == (3, 30522)
+    assert abs(rows[[0]] - rows[[2]]).max() == 0
+    assert abs(rows[[1]] - splade.encode_queries([QUERY])).max() <= 3e-5
+
+
 def test_rows_are_canonical_and_positive(splade):
     vectors = splade(MIXED)
     assert isinstance(vectors, csr_array)
@@ -59,7 +84,7 @@ def test_float32_stays_near_float64(splade, splade64):
 
 
 @pytest.mark.parametrize("settings", [{"batch_size": 1}, {"batch_size": 3, "num_workers": 1}])
-def test_neighbours_and_batches_change_nothing(splade, settings):
+def test_batches_and_other_texts_of_a_batch_change_nothing(splade, settings):
     other = SpladeEmbeddingFunction("splade-tiny", **settings)
     assert abs(other(MIXED) - splade(MIXED)).max() <= 3e-5
 
@@ -92,17 +117,24 @@ def test_instructions_are_put_before_the_text(splade):
     assert abs(instructed.encode_documents(["cats"]) - splade(["text: cats"])).max() == 0
 
 
-def test_decode_lists_the_heaviest_terms_first(splade):
+def test_a_row_without_weights_and_a_limit_of_tokens_above_its_number():
+    empty = activated(np.array([[-1.0, 0.0], [0.0, 2.0]]))
+    assert np.diff(empty.indptr).tolist() == [0, 1]
+    np.testing.assert_array_equal(pruned(empty, 1).toarray(), empty.toarray())
+    np.testing.assert_array_equal(pruned(empty, 9).toarray(), empty.toarray())
+
+
+def test_decode_lists_the_largest_weights_first(splade):
     terms = splade.decode(splade([QUERY])[0])
     assert {"cat", "fish", "pu", "##rr"} <= {term for term, _ in terms[:5]}
     assert [weight for _, weight in terms] == sorted((weight for _, weight in terms), reverse=True)
     assert splade.decode(splade([QUERY])[[0]]) == terms
-    with pytest.raises(ValueError, match="decode takes one row"):
+    with pytest.raises(ValueError, match="expected one row of 30522 columns, got shape"):
         splade.decode(splade(DOCUMENTS))
 
 
 @pytest.mark.parametrize(
-    ("settings", "said"),
+    ("settings", "message"),
     [
         ({"k_tokens_query": 0}, "k_tokens_query must be a whole number, at least 1, or None for all, got 0"),
         ({"k_tokens_document": -1}, "k_tokens_document must be a whole number, at least 1"),
@@ -110,27 +142,27 @@ def test_decode_lists_the_heaviest_terms_first(splade):
         ({"k_tokens_query": "3"}, "at least 1, or None for all, got '3'"),
         ({"k_tokens_query": True}, "at least 1, or None for all, got True"),
         ({"batch_size": 0}, "batch_size must be at least 1, got 0"),
-        ({"model_name": "all-MiniLM-L6-v2"}, "no masked-LM head"),
+        ({"model_name": "all-MiniLM-L6-v2"}, "no masked-LM head: give a SPLADE model"),
     ],
 )
-def test_wrong_settings_are_refused(settings, said, unchecked):
-    with pytest.raises(ValueError, match=said):
+def test_wrong_settings_are_refused(settings, message, unchecked):
+    with pytest.raises(ValueError, match=message):
         SpladeEmbeddingFunction(**{"model_name": "splade-tiny", **settings})
 
 
-def test_what_is_no_text_and_no_row_is_told(splade, unchecked):
+def test_instructions_and_rows_of_another_type_are_refused(splade, unchecked):
     with pytest.raises(TypeError, match="query_instruction must be a str, '' for none, got NoneType"):
         SpladeEmbeddingFunction("splade-tiny", query_instruction=None)
     with pytest.raises(TypeError, match="doc_instruction must be a str, '' for none, got int"):
         SpladeEmbeddingFunction("splade-tiny", doc_instruction=3)
-    with pytest.raises(TypeError, match=r"decode takes one row of what encode_\* gives, got dict"):
+    with pytest.raises(TypeError, match=r"row must be one row that encode_\* returned, got dict"):
         splade.decode({"cat": 2.0})
 
 
-def test_texts_that_are_cut_are_told(splade):
-    with pytest.warns(TruncationWarning, match="1 of 2 texts exceed max_length=512 tokens and were cut"):
-        cut = splade(["cat " * 600, "a cat"])
-    assert abs(cut[[0]] - splade(["cat " * 510])).max() <= 3e-5
+def test_truncated_texts_give_a_warning(splade):
+    with pytest.warns(TruncationWarning, match="1 of 2 texts exceed max_length=512 tokens and were truncated"):
+        truncated = splade(["cat " * 600, "a cat"])
+    assert abs(truncated[[0]] - splade(["cat " * 510])).max() <= 3e-5
 
 
 @pytest.mark.peer
@@ -147,8 +179,8 @@ def test_float64_equals_transformers_text_by_text(splade64, torch_splade):
 
 
 @pytest.mark.peer
-def test_the_sum_and_the_maximum_over_padding_are_other_numbers(splade64, torch_splade):
-    """SPLADE v1's sum for the maximum, and pymilvus.model's maximum over padding too: far outside the tolerance."""
+def test_the_sum_and_the_maximum_over_padding_differ(splade64, torch_splade):
+    """SPLADE v1's sum in place of the maximum, and pymilvus.model's maximum over padding: far outside the tolerance."""
     import torch
 
     tokenizer, model = torch_splade

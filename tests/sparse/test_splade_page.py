@@ -1,4 +1,4 @@
-"""docs/splade.md: its code runs and prints what stands under it; its table of padding is computed by both libraries."""
+"""docs/splade.md: its code prints its output block; both libraries compute its table of padding."""
 
 import contextlib
 import io
@@ -11,7 +11,7 @@ import pytest
 from refimpl import SpladeEmbeddingFunction, models
 
 PAGE = (Path(__file__).parents[2] / "docs" / "splade.md").read_text("utf-8")
-COMPANY = (
+OTHER_TEXT = (
     "a fish is a creature that lives in water and swims, and a cat is a feline that likes to purr in the sun all day"
 )
 ROWS = {
@@ -20,7 +20,7 @@ ROWS = {
 }
 
 
-def test_the_code_runs_and_prints_what_the_page_says():
+def test_the_code_prints_its_output_block():
     ((code, expected),) = re.findall(r"```python\n(.*?)```\n```text\n(.*?)```", PAGE, re.DOTALL)
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed):
@@ -34,27 +34,27 @@ def ours():
 
 
 def weights_of(ours, row):
-    found = dict(ours.decode(row.astype(np.float32)))
-    assert set(found) <= set(ROWS)
-    return [found.get(piece, 0.0) for piece in ROWS]
+    weights = dict(ours.decode(row.astype(np.float32)))
+    assert set(weights) <= set(ROWS)
+    return [weights.get(piece, 0.0) for piece in ROWS]
 
 
-def test_company_changes_nothing_here(ours):
+def test_other_texts_of_the_batch_change_nothing(ours):
     assert len(ROWS) == 8
     column = [row[0] for row in ROWS.values()]
     np.testing.assert_allclose(weights_of(ours, ours(["cats"])[[0]]), column, atol=5.1e-4)
-    np.testing.assert_allclose(weights_of(ours, ours(["cats", COMPANY])[[0]]), column, atol=5.1e-4)
+    np.testing.assert_allclose(weights_of(ours, ours(["cats", OTHER_TEXT])[[0]]), column, atol=5.1e-4)
 
 
 @pytest.mark.peer
-def test_company_changes_pymilvus_models_vectors(ours):
-    """Its own code, given back the tokenizer method that transformers 5 has dropped."""
+def test_other_texts_of_the_batch_change_pymilvus_models_vectors(ours):
+    """Its own code, with the tokenizer method that transformers 5 removed."""
     from pymilvus.model.sparse import SpladeEmbeddingFunction as Theirs
 
     theirs = Theirs(str(models.path("splade-tiny")))
     tokenizer = theirs.model.tokenizer
     tokenizer.__dict__["batch_encode_plus"] = tokenizer.__call__
-    assert len(tokenizer(COMPANY).input_ids) == int(re.search(r"beside a text of (\d+) tokens", PAGE)[1])
-    for place, batch in ((1, ["cats"]), (2, ["cats", COMPANY])):
+    assert len(tokenizer(OTHER_TEXT).input_ids) == int(re.search(r"beside a text of (\d+) tokens", PAGE)[1])
+    for place, batch in ((1, ["cats"]), (2, ["cats", OTHER_TEXT])):
         column = [row[place] for row in ROWS.values()]
         np.testing.assert_allclose(weights_of(ours, theirs(batch)[[0]]), column, atol=5.1e-4)

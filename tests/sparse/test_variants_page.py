@@ -1,4 +1,4 @@
-"""docs/bm25-variants.md: each number of its table computed again, by the library that it is of; its code run."""
+"""docs/bm25-variants.md: each number of its table recomputed by the library of its row; its code executed."""
 
 import re
 from pathlib import Path
@@ -23,11 +23,11 @@ def test_the_page_has_every_variant_and_library():
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_our_rows(variant):
+def test_rows_of_refimpl(variant):
     ids, scores = BM25Index.from_tokens(DOCS, variant=variant, k1=1.5, b=0.75).search([QUERY], 5)
-    found = np.zeros(5)
-    found[ids[ids >= 0]] = scores[ids >= 0]
-    np.testing.assert_allclose(found, ROWS[f"refimpl `{variant}`"], atol=5.1e-5)
+    scores_of_docs = np.zeros(5)
+    scores_of_docs[ids[ids >= 0]] = scores[ids >= 0]
+    np.testing.assert_allclose(scores_of_docs, ROWS[f"refimpl `{variant}`"], atol=5.1e-5)
 
 
 @pytest.mark.peer
@@ -35,8 +35,8 @@ def test_our_rows(variant):
 def test_rows_of_rank_bm25(name):
     import rank_bm25
 
-    found = getattr(rank_bm25, name)(DOCS, k1=1.5, b=0.75).get_scores(QUERY)
-    np.testing.assert_allclose(found, ROWS[f"rank_bm25 `{name}`"], atol=5.1e-5)
+    scores_of_docs = getattr(rank_bm25, name)(DOCS, k1=1.5, b=0.75).get_scores(QUERY)
+    np.testing.assert_allclose(scores_of_docs, ROWS[f"rank_bm25 `{name}`"], atol=5.1e-5)
 
 
 @pytest.mark.peer
@@ -65,20 +65,20 @@ def test_row_of_tantivy(tmp_path):
     writer.commit()
     writer.wait_merging_threads()
     index.reload()
-    searcher, found = index.searcher(), np.zeros(5)
+    searcher, scores_of_docs = index.searcher(), np.zeros(5)
     terms = [(tantivy.Occur.Should, tantivy.Query.term_query(schema, "text", word, "freq")) for word in QUERY]
     for score, address in searcher.search(tantivy.Query.boolean_query(terms), 5).hits:
-        found[searcher.doc(address)["id"][0]] = score
-    np.testing.assert_allclose(found, ROWS["tantivy (k1 = 1.2)"], atol=5.1e-5)
+        scores_of_docs[searcher.doc(address)["id"][0]] = score
+    np.testing.assert_allclose(scores_of_docs, ROWS["tantivy (k1 = 1.2)"], atol=5.1e-5)
 
 
-def test_the_code_prints_what_stands_under_it(capsys):
+def test_the_code_prints_its_output_block(capsys):
     code, printed = re.search(r"```python\n(.*?)```\n```text\n(.*?)```", PAGE, re.DOTALL).groups()
     exec(compile(code, "docs/bm25-variants.md", "exec"), {})
     assert capsys.readouterr().out == printed
 
 
-def test_stop_words_are_as_many_as_it_says():
+def test_numbers_of_stop_words():
     from refimpl.sparse.analyzers import stopwords
 
     assert f"NLTK's {len(stopwords.of_language('english'))} stop words" in PAGE

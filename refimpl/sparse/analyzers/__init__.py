@@ -1,4 +1,4 @@
-"""Analyzers: texts to terms, in small steps that compose."""
+"""Analyzers: texts to terms, by character filters, a tokenizer and token filters."""
 
 from refimpl.sparse.analyzers.analyzer import Analyzer
 from refimpl.sparse.analyzers.build import build_analyzer, build_analyzer_from_yaml, build_default_analyzer

@@ -1,4 +1,4 @@
-"""A text to its terms: character filters, one tokenizer, token filters, in this order."""
+"""Analyzer: a text to its terms by character filters, one tokenizer and token filters, in this order."""
 
 import hashlib
 import json
@@ -15,7 +15,7 @@ class CharFilter(Protocol):
     """Text to text."""
 
     def apply(self, text: str) -> str:
-        """The text as the tokenizer is to see it."""
+        """The text for the tokenizer."""
         ...
 
 
@@ -33,14 +33,25 @@ class Filter(Protocol):
     """Tokens to tokens."""
 
     def apply(self, tokens: list[str]) -> list[str]:
-        """The tokens that remain, as they remain."""
+        """The filtered tokens."""
         ...
 
 
 class Analyzer:
-    """Call it with a text to get its list of terms; it pickles, and two with equal `fingerprint` give equal terms.
+    """A callable from a text to its list of terms; picklable. Analyzers of equal `fingerprint` give equal terms.
 
-    Steps of your own need the methods of `CharFilter`, `Tokenizer` or `Filter`.
+    Parameters
+    ----------
+    name
+        A label; part of the fingerprint.
+    tokenizer, preprocessors, filters
+        Objects with the methods of `Tokenizer`, `CharFilter` and `Filter`, of this package or of your own.
+
+    Examples
+    --------
+    >>> from refimpl.sparse.analyzers.steps import LowercaseFilter, PatternTokenizer
+    >>> Analyzer("mine", PatternTokenizer(), filters=[LowercaseFilter()])("The cat")
+    ['the', 'cat']
     """
 
     def __init__(
@@ -54,11 +65,11 @@ class Analyzer:
         self.tokenizer = tokenizer
         self.preprocessors = list(preprocessors or [])
         self.filters = list(filters or [])
-        self._one_by_one = [f for f in self.filters if isinstance(f, TokenFilter)]
+        self._token_filters = [f for f in self.filters if isinstance(f, TokenFilter)]
         self._memo: Memo[str | None] = Memo(self._filtered)
-        whole = len(self._one_by_one) < len(self.filters)
-        self.term: Callable[[str], str | None] | None = None if whole else self._memo.__getitem__
-        """What the filters make of one token, None where they drop it; None where a filter looks at more than one."""
+        per_token = len(self._token_filters) == len(self.filters)
+        self.term: Callable[[str], str | None] | None = self._memo.__getitem__ if per_token else None
+        """One token through all filters, to None if they drop it; None if a filter needs more than one token."""
 
     def __call__(self, text: str) -> list[str]:
         """The terms of `text` in order; TypeError for anything but a str."""
@@ -83,28 +94,28 @@ class Analyzer:
     @cached_property
     def fingerprint(self) -> str:
         """The name, a colon, and 16 hex digits of the sha256 of all steps with their settings."""
-        steps = [_described(step) for step in (*self.preprocessors, self.tokenizer, *self.filters)]
+        steps = [_description(step) for step in (*self.preprocessors, self.tokenizer, *self.filters)]
         return f"{self.name}:{hashlib.sha256(json.dumps(steps, sort_keys=True).encode()).hexdigest()[:16]}"
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self.name, self.tokenizer, self.preprocessors, self.filters)
 
     def _filtered(self, token: str) -> str | None:
-        kept: str | None = token
-        for each in self._one_by_one:
-            if kept is None:
+        filtered: str | None = token
+        for each in self._token_filters:
+            if filtered is None:
                 return None
-            kept = each.token(kept)
-        return kept
+            filtered = each.token(filtered)
+        return filtered
 
 
-def _described(step: object) -> dict[str, object]:
-    """A step by its class and settings; one of the user's own by its class and public plain attributes."""
+def _description(step: object) -> dict[str, object]:
+    """A step's class and settings; for a class of the user's own, its public instance attributes."""
     if isinstance(step, Step):
         return {"step": type(step).__name__, **step.settings}
-    plain = (
+    attributes = (
         {key: repr(value) for key, value in vars(step).items() if not key.startswith("_")}
         if hasattr(step, "__dict__")
         else {}
     )
-    return {"step": f"{type(step).__module__}.{type(step).__qualname__}", **plain}
+    return {"step": f"{type(step).__module__}.{type(step).__qualname__}", **attributes}

@@ -1,28 +1,28 @@
-"""A function of a word, computed once for each different word."""
+"""A bounded cache of a function of words."""
 
 from collections.abc import Callable
 from typing import TypeVar
 
 Value = TypeVar("Value")
 
-MOST = 1 << 18
+MAX_WORDS = 1 << 18
 
 
 class Memo(dict[str, Value]):
-    """`memo[word]` is `of(word)`; forgets everything after `MOST` words, so that no stream of texts fills the memory.
+    """`memo[word]` is `function(word)`, computed once; emptied at `MAX_WORDS` words, which bounds its memory.
 
-    Pickles as an empty one where `of` can be pickled.
+    Pickled without its content; `function` must be picklable.
     """
 
-    def __init__(self, of: Callable[[str], Value]) -> None:
+    def __init__(self, function: Callable[[str], Value]) -> None:
         super().__init__()
-        self._of = of
+        self._function = function
 
     def __missing__(self, word: str) -> Value:
-        if len(self) >= MOST:
+        if len(self) >= MAX_WORDS:
             self.clear()
-        value = self[word] = self._of(word)
+        value = self[word] = self._function(word)
         return value
 
     def __reduce__(self) -> tuple[type["Memo[Value]"], tuple[Callable[[str], Value]]]:
-        return type(self), (self._of,)
+        return type(self), (self._function,)

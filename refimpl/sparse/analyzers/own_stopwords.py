@@ -1,4 +1,4 @@
-"""Stop lists that come with refimpl: Lucene's English one, and short ones for when NLTK's cannot be had."""
+"""Stop word lists: Lucene's English one, and short ones of refimpl's own for when NLTK's are not available."""
 
 # Lucene's EnglishAnalyzer.ENGLISH_STOP_WORDS_SET.
 LUCENE_ENGLISH = """
@@ -49,5 +49,11 @@ OWN = {
     esta este eu foi for há isso isto já lhe mais mas me mesmo meu minha muito na nas nem no nos nossa nosso não nós
     num numa o os ou para pela pelo por qual quando que quem se sem ser seu sua são só também te tem teu tu tua um
     uma você à às é
+    """,
+    "chinese": """
+    一 一个 一些 上 下 不 不是 与 且 个 中 为 为了 也 了 于 些 人 什么 从 他 他们 以 以及 会 但 但是 你 你们 使 来
+    其 再 几 到 却 又 及 可 可以 各 同 后 向 吗 呢 和 哪 因 因为 在 多 她 好 如 如果 它 它们 对 将 就 已 已经 并
+    并且 很 得 您 我 我们 或 或者 所 所以 把 时 是 更 最 有 没 没有 然后 由 由于 的 着 而 而且 能 自己 被 要 让 该
+    说 谁 跟 过 还 还是 这 这个 这些 那 那个 那些 都 里 非 需要
     """,
 }

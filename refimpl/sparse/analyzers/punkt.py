@@ -1,8 +1,8 @@
-"""Sentences of a text, by the Punkt algorithm with NLTK's trained parameters.
+"""Sentence boundary detection by the Punkt algorithm with NLTK's trained parameters.
 
 Source: Kiss and Strunk, Unsupervised Multilingual Sentence Boundary Detection, Computational Linguistics 32, 2006;
-sections named below. The parameter files and the treatment of what the paper leaves open (closing quotes, words around
-a full stop) follow nltk.tokenize.punkt 3.10.
+section numbers below are its own. The parameter files and details that the paper leaves open (closing quotes, words
+around a full stop) follow nltk.tokenize.punkt 3.10.
 """
 
 import re
@@ -16,31 +16,31 @@ import regex
 
 from refimpl.sparse.analyzers.memo import Memo
 
-# Bits of ortho_context.tab: in which places and cases a word was seen.
+# Bits of ortho_context.tab: the positions and cases in which training saw a word.
 MID_UPPER = 1 << 2
 BEGIN_LOWER = 1 << 4
 ANY_UPPER = 1 << 1 | MID_UPPER | 1 << 3
 ANY_LOWER = BEGIN_LOWER | 1 << 5 | 1 << 6
 
-_NO_WORD = r"""[)";}\]*:@'({\[‘’“”«»?!]"""
+_NON_WORD = r"""[)";}\]*:@'({\[‘’“”«»?!]"""
 _ELLIPSIS_OR_DASH = r"(?:-{2,}|\.{2,}|(?:\.\s){2,}\.)"
-_BLANK, _MARK = r"[^\S\x1c-\x1f]", r"[\S\x1c-\x1f]"  # the regex library's \s and \S in Python's re, which is quicker
-CANDIDATE = re.compile(rf"[.?!](?=({_NO_WORD}|{_BLANK}+({_MARK}+)))")
-AFTER, NEXT = 1, 2  # CANDIDATE's groups: what follows, and the word in it if there is one
+_SPACE, _MARK = r"[^\S\x1c-\x1f]", r"[\S\x1c-\x1f]"  # the regex library's \s and \S in Python's re, which is faster
+CANDIDATE = re.compile(rf"[.?!](?=({_NON_WORD}|{_SPACE}+({_MARK}+)))")
+AFTER, NEXT = 1, 2  # CANDIDATE's groups: the text after the mark, and the word in it if there is one
 TOKEN = regex.compile(
     rf"{_ELLIPSIS_OR_DASH}"
-    rf"""|(?=[^("`{{\[:;&#*@)}}\]\-,])\S+?(?=\s|$|{_NO_WORD}|{_ELLIPSIS_OR_DASH}|,(?=$|\s|{_NO_WORD}|{_ELLIPSIS_OR_DASH}))"""
+    rf"""|(?=[^("`{{\[:;&#*@)}}\]\-,])\S+?(?=\s|$|{_NON_WORD}|{_ELLIPSIS_OR_DASH}|,(?=$|\s|{_NON_WORD}|{_ELLIPSIS_OR_DASH}))"""
     r"|\S"
 )
 CLOSING = regex.compile(r"""["')\]}‘’“”«»]+?(?:\s+|(?=--)|$)""", regex.MULTILINE)
 NUMERIC = regex.compile(r"^-?[.,]?\d[\d,.-]*\.?$")
 INITIAL = regex.compile(r"[^\W\d]\.$")
-BLANKS = " \t\n\r\v\f"
+SPACES = " \t\n\r\v\f"
 
 
 @dataclass(frozen=True)
 class PunktParameters:
-    """What training learned: abbreviations, collocations around a stop, frequent sentence starters, cases seen."""
+    """Trained parameters: abbreviations, collocations across a full stop, frequent sentence starters, letter cases."""
 
     abbreviations: frozenset[str]
     collocations: frozenset[tuple[str, str]]
@@ -68,10 +68,10 @@ class PunktSentences:
     def __init__(self, parameters: PunktParameters) -> None:
         self._parameters = parameters
         self._collocating = frozenset(first for first, _ in parameters.collocations)
-        self._breaks: Memo[bool] = Memo(self._holds_break)
+        self._breaks: Memo[bool] = Memo(self._contains_break)
 
     def __call__(self, text: str) -> list[str]:
-        """The sentences in order, without the blanks between them; none for a text of blanks only."""
+        """The sentences in order, without the white space between them; none for a text of white space only."""
         if not CANDIDATE.search(text):
             whole = text.rstrip()
             return [whole] if whole else []
@@ -86,22 +86,22 @@ class PunktSentences:
                 start = max(stop, candidate.start(NEXT))
         yield start, len(text.rstrip())
 
-    def _plainly_breaks(self, context: str) -> bool:
-        """True for a full stop after a word that only the first rule can speak of; False leaves it to the others."""
+    def _breaks_by_word_alone(self, context: str) -> bool:
+        """True for a full stop after a word to which only the first rule applies; False: the other rules decide."""
         before, _, after = context.partition(".")
-        following = after.lstrip(BLANKS)[:1]
-        if len(before) < 2 or not before.isalpha() or (len(after) > 1 and after[0] not in BLANKS):
+        following = after.lstrip(SPACES)[:1]
+        if len(before) < 2 or not before.isalpha() or (len(after) > 1 and after[0] not in SPACES):
             return False
         if following in ("", ".") or following.isspace():
             return False
         word = before.lower()
         return word not in self._parameters.abbreviations and word not in self._collocating
 
-    def _holds_break(self, context: str) -> bool:
-        """Whether a sentence ends before the last token of `context`, the words around a candidate."""
-        if self._plainly_breaks(context):
+    def _contains_break(self, context: str) -> bool:
+        """Whether a sentence ends before the last token of `context`, the words around a candidate mark."""
+        if self._breaks_by_word_alone(context):
             return True
-        tokens = [_Token(found) for line in context.split("\n") if line.strip() for found in TOKEN.findall(line)]
+        tokens = [_Token(text) for line in context.split("\n") if line.strip() for text in TOKEN.findall(line)]
         for token in tokens:
             self._classify_type(token)
         for token, following in pairwise(tokens):
@@ -111,7 +111,7 @@ class PunktSentences:
         return False
 
     def _classify_type(self, token: "_Token") -> None:
-        """Section 3: by the word alone, an abbreviation or an ellipsis, or else the end of a sentence."""
+        """Section 3: classify by the word alone: abbreviation, ellipsis, or else end of a sentence."""
         text = token.text
         if text in ".?!":
             token.breaks = True
@@ -120,12 +120,12 @@ class PunktSentences:
                 token.ellipsis = not text.strip(".")
                 return
             stem = text[:-1].lower()
-            known = self._parameters.abbreviations
-            token.abbreviation = stem in known or stem.rpartition("-")[2] in known
+            abbreviations = self._parameters.abbreviations
+            token.abbreviation = stem in abbreviations or stem.rpartition("-")[2] in abbreviations
             token.breaks = not token.abbreviation
 
     def _classify_token(self, token: "_Token", following: "_Token") -> None:
-        """Section 4: by the word that follows, correct what the word alone suggested."""
+        """Section 4: correct the classification by the following word."""
         if not token.text.endswith("."):
             return
         kind, next_kind = token.kind_without_stop, following.kind_in_sentence
@@ -144,7 +144,7 @@ class PunktSentences:
                 token.breaks = False
 
     def _starts_sentence(self, token: "_Token") -> bool | None:
-        """Section 4.1.1, the orthographic heuristic; None for undecided."""
+        """Section 4.1.1, the orthographic heuristic; None if undecided."""
         if token.text in {";", ":", ",", ".", "!", "?"}:
             return False
         seen = self._seen(token.kind_in_sentence)
@@ -159,7 +159,7 @@ class PunktSentences:
 
 
 class _Token:
-    """A word with its punctuation, and what has been found out about it."""
+    """A word with its punctuation, and its classification."""
 
     def __init__(self, text: str) -> None:
         self.text = text
@@ -183,23 +183,23 @@ class _Token:
 
 
 def _candidates(text: str) -> Iterator[tuple[re.Match[str], int]]:
-    """Each candidate for a sentence's end, and where the word before it starts; of overlapping ones the last."""
+    """Each candidate mark and the start of the word before it; of candidates in one word, the last."""
     start = stop = 0
-    waiting = None
-    blanks = [blank for blank in BLANKS if blank in text] or BLANKS
+    previous = None
+    spaces = [space for space in SPACES if space in text] or SPACES
     for candidate in CANDIDATE.finditer(text):
         before = text[stop : candidate.start()]
-        blank = max(map(before.rfind, blanks))
-        word = stop + blank + 1 if blank > 0 else start
-        if waiting is not None and stop <= word:
-            yield waiting, start
-        waiting, start, stop = candidate, word, candidate.start()
-    if waiting is not None:
-        yield waiting, start
+        last_space = max(map(before.rfind, spaces))
+        word = stop + last_space + 1 if last_space > 0 else start
+        if previous is not None and stop <= word:
+            yield previous, start
+        previous, start, stop = candidate, word, candidate.start()
+    if previous is not None:
+        yield previous, start
 
 
 def _realigned(text: str, spans: list[tuple[int, int]]) -> Iterator[tuple[int, int]]:
-    """Closing quotes and brackets after a sentence's end, moved into that sentence."""
+    """The spans, with closing quotes and brackets moved into the sentence that they end."""
     moved = 0
     for (start, stop), following in zip(spans, [*spans[1:], None], strict=True):
         begin = start + moved

@@ -1,8 +1,8 @@
-"""Porter's second English stemmer, in the version that NLTK's SnowballStemmer("english") computes.
+"""Porter's second English stemmer, in the version of NLTK's SnowballStemmer("english").
 
 Source: Martin Porter, The English (Porter2) stemming algorithm, snowballstem.org, as of 2006. Later releases of
-Snowball, and with them PyStemmer 3, stem otherwise (`added`, `organization`, `interval`). Where NLTK departs from the
-paper, by following R1 and R2 as strings of their own, this does too, and says so.
+Snowball, and with them PyStemmer 3, stem differently (`added`, `organization`, `interval`). NLTK deviates from the
+algorithm by keeping R1 and R2 as separate strings; so does this module, with a comment at each deviation.
 """
 
 import re
@@ -19,7 +19,12 @@ SPECIAL = {
     **{noun + s: noun for noun in ("inning", "outing", "canning", "herring", "earring") for s in ("", "s")},
     **{verb + s: verb for verb in ("proceed", "exceed", "succeed") for s in ("", "s", "ed", "ing")},
 }
-# Suffix, how many letters go, what comes instead, and what NLTK's R2 becomes when it is shorter than what goes.
+R1_PREFIXES = ("gener", "arsen", "commun")  # R1 is what follows them
+STEP_0 = ("'s'", "'s", "'")
+STEP_1A = ("sses", "ied", "ies", "us", "ss", "s")
+STEP_1B = ("eedly", "ingly", "edly", "eed", "ing", "ed")
+E_AFTER_1B = ("at", "bl", "iz")
+# Suffix, number of letters removed, replacement, and NLTK's R2 if it was shorter than the removed letters.
 STEP_2 = [
     ("ization", 7, "ize", ""),
     ("ational", 7, "ate", "e"),
@@ -70,14 +75,14 @@ APOSTROPHES = {0x2018: "'", 0x2019: "'", 0x201B: "'"}
 
 @dataclass(slots=True)
 class _Word:
-    """A word and its regions R1 and R2, each cut where the word is."""
+    """A word and its regions R1 and R2, each shortened with the word."""
 
     text: str
     r1: str
     r2: str
 
     def replace(self, letters: int, by: str = "", short_r2: str = "") -> None:
-        """Put `by` for the last `letters`; a region shorter than that is emptied (R2: becomes `short_r2`)."""
+        """Replace the last `letters` by `by`; a region shorter than that becomes empty (R2: becomes `short_r2`)."""
         self.text = self.text[:-letters] + by
         self.r1 = self.r1[:-letters] + by if len(self.r1) >= letters else ""
         self.r2 = self.r2[:-letters] + by if len(self.r2) >= letters else short_r2
@@ -107,7 +112,7 @@ def stem(word: str) -> str:
 
 
 def _consonant_y(word: str) -> str:
-    """`word` with each y that is a consonant written Y: at the start, and after a vowel."""
+    """`word` with each consonant y (at the start, or after a vowel) written Y."""
     if "y" not in word:
         return word
     letters = list(word)
@@ -118,8 +123,8 @@ def _consonant_y(word: str) -> str:
 
 
 def _regions(word: str) -> _Word:
-    """R1 starts after the first consonant that follows a vowel, R2 likewise within R1; three beginnings differ."""
-    for prefix in ("gener", "arsen", "commun"):
+    """R1 starts after the first consonant that follows a vowel, R2 likewise within R1; three prefixes are special."""
+    for prefix in R1_PREFIXES:
         if word.startswith(prefix):
             r1 = word[len(prefix) :]
             break
@@ -129,17 +134,17 @@ def _regions(word: str) -> _Word:
 
 
 def _after_vowel_consonant(word: str) -> str:
-    found = VOWEL_CONSONANT.search(word)
-    return word[found.end() :] if found else ""
+    match = VOWEL_CONSONANT.search(word)
+    return word[match.end() :] if match else ""
 
 
 def _step_0(it: _Word) -> None:
-    if suffix := it.ending(("'s'", "'s", "'")):
+    if suffix := it.ending(STEP_0):
         it.replace(len(suffix))
 
 
 def _step_1a(it: _Word) -> None:
-    suffix = it.ending(("sses", "ied", "ies", "us", "ss", "s"))
+    suffix = it.ending(STEP_1A)
     if suffix == "sses":
         it.replace(2)
     elif suffix in ("ied", "ies"):
@@ -149,20 +154,20 @@ def _step_1a(it: _Word) -> None:
 
 
 def _step_1b(it: _Word) -> None:
-    suffix = it.ending(("eedly", "ingly", "edly", "eed", "ing", "ed"))
+    suffix = it.ending(STEP_1B)
     if suffix in ("eed", "eedly"):
         if it.r1.endswith(suffix):
             it.replace(len(suffix), "ee")
     elif suffix and not VOWELS.isdisjoint(it.text[: -len(suffix)]):
         it.replace(len(suffix))
-        _mend_ending(it)
+        _restore_ending(it)
 
 
-def _mend_ending(it: _Word) -> None:
-    """After -ed and -ing: hop(p), hop(e), conflat(e)."""
-    if it.text.endswith(("at", "bl", "iz")):
+def _restore_ending(it: _Word) -> None:
+    """After removing -ed or -ing: hop(p), hop(e), conflat(e)."""
+    if it.text.endswith(E_AFTER_1B):
         it.text += "e"
-        it.r1 += "e"  # even where there was no R1: NLTK's way
+        it.r1 += "e"  # as NLTK does, even if R1 was empty
         if len(it.text) > 5 or len(it.r1) >= 3:
             it.r2 += "e"
     elif it.text.endswith(DOUBLES):
@@ -172,7 +177,7 @@ def _mend_ending(it: _Word) -> None:
 
 
 def _is_short(word: str) -> bool:
-    """Ends in a short syllable: consonant, vowel, consonant other than w, x, Y; or is vowel and consonant."""
+    """Ends in a short syllable: consonant, vowel, consonant other than w, x, Y; or is a vowel and a consonant."""
     if len(word) == 2:
         return word[0] in VOWELS and word[1] not in VOWELS
     if len(word) < 3:
@@ -230,4 +235,4 @@ STEPS = (
     *(("'s", _step_0), ("sd", _step_1a), ("ygd", _step_1b), ("yY", _step_1c)),
     *(("nlsimr", _step_2), ("leis", _step_3), ("temsinlrc", _step_4), ("le", _step_5)),
 )
-"""Each step with the last letters of the suffixes that it knows."""
+"""Each step with the last letters of its suffixes."""

@@ -1,13 +1,16 @@
-"""The German Snowball stemmer, in the version that NLTK's SnowballStemmer("german") computes.
+"""The German Snowball stemmer, in the version of NLTK's SnowballStemmer("german").
 
-Source: Martin Porter, German stemming algorithm, snowballstem.org, as of 2006; PyStemmer 3 carries a later one that
-also takes off -et, -eln and -erin. Where NLTK departs from the paper, by looking into R1 and R2 as strings cut with the
-word, so does this.
+Source: Martin Porter, German stemming algorithm, snowballstem.org, as of 2006; PyStemmer 3 has a later version that
+also removes -et, -eln and -erin. NLTK deviates from the algorithm by matching suffixes in R1 and R2 as separate
+strings, shortened with the word; so does this module.
 """
 
 VOWELS = frozenset("aeiouyäöü")
 BEFORE_S = frozenset("bdfghklmnrt")
 BEFORE_ST = frozenset("bdfghklmnt")
+STEP_1 = ("ern", "em", "er", "en", "es", "e", "s")
+STEP_2 = ("est", "en", "er", "st")
+STEP_3 = ("isch", "lich", "heit", "keit", "end", "ung", "ig", "ik")
 PLAIN = str.maketrans({"ä": "a", "ö": "o", "ü": "u", "U": "u", "Y": "y"})
 
 
@@ -16,9 +19,8 @@ def stem(word: str) -> str:
     word = _consonants(word.lower().replace("ß", "ss"))
     start_1, start_2 = _regions(word)
     r1, r2 = word[start_1:], word[start_2:]
-    for cut in (_step_1(word, r1), None):
-        letters = _step_2(word, r1) if cut is None else cut
-        if letters:
+    for step in (_step_1, _step_2):
+        if letters := step(word, r1):
             word, r1, r2 = word[:-letters], r1[:-letters], r2[:-letters]
     if letters := _step_3(r1, r2):
         word = word[:-letters]
@@ -26,7 +28,7 @@ def stem(word: str) -> str:
 
 
 def _consonants(word: str) -> str:
-    """`word` with each u and y between vowels, a consonant there, in upper case."""
+    """`word` with each u and y between vowels, which are consonants there, in upper case."""
     letters = list(word)
     for i in range(1, len(letters) - 1):
         if letters[i] in "uy" and letters[i - 1] in VOWELS and letters[i + 1] in VOWELS:
@@ -35,7 +37,7 @@ def _consonants(word: str) -> str:
 
 
 def _regions(word: str) -> tuple[int, int]:
-    """Where R1 and R2 start: after the first and second consonant behind a vowel, R1 not before the fourth letter."""
+    """Where R1 and R2 start: after the first and second consonant that follows a vowel; R1 not before letter four."""
     first = _after_vowel_consonant(word, 0)
     second = _after_vowel_consonant(word, first)
     return (max(first, 3) if first < len(word) or _ends_region(word) else first), second
@@ -53,12 +55,13 @@ def _after_vowel_consonant(word: str, start: int) -> int:
 
 
 def _first(region: str, suffixes: tuple[str, ...]) -> str:
+    """The first of `suffixes` that `region` ends with, or an empty str."""
     return next((suffix for suffix in suffixes if region.endswith(suffix)), "")
 
 
 def _step_1(word: str, r1: str) -> int:
-    """How many letters of an inflection go."""
-    suffix = _first(r1, ("ern", "em", "er", "en", "es", "e", "s"))
+    """Number of letters of an inflection to remove."""
+    suffix = _first(r1, STEP_1)
     if suffix in ("en", "es", "e") and word[: -len(suffix)].endswith("niss"):
         return len(suffix) + 1
     if suffix == "s":
@@ -67,16 +70,16 @@ def _step_1(word: str, r1: str) -> int:
 
 
 def _step_2(word: str, r1: str) -> int:
-    """How many letters of a comparison go."""
-    suffix = _first(r1, ("est", "en", "er", "st"))
+    """Number of letters of a comparison to remove."""
+    suffix = _first(r1, STEP_2)
     if suffix == "st":
         return 2 if word[-3] in BEFORE_ST and len(word) >= 6 else 0
     return len(suffix)
 
 
 def _step_3(r1: str, r2: str) -> int:
-    """How many letters of a derivation go."""
-    suffix = _first(r2, ("isch", "lich", "heit", "keit", "end", "ung", "ig", "ik"))
+    """Number of letters of a derivation to remove."""
+    suffix = _first(r2, STEP_3)
     if not suffix:
         return 0
     before_1, before_2 = r1[: -len(suffix)], r2[: -len(suffix)]

@@ -1,12 +1,14 @@
-"""Porter's first stemmer with the two departures of its author's own program, as Lucene's PorterStemFilter runs it.
+"""Porter's first stemmer with the two deviations of its author's own program, as in Lucene's PorterStemFilter.
 
-Source: Martin Porter, An algorithm for suffix stripping, Program 14(3), 1980; departures -bli to -ble and -logi to -log
-are those of the C program on tartarus.org/martin/PorterStemmer. Snowball's "porter", and so PyStemmer's, is the paper
-without them.
+Source: Martin Porter, An algorithm for suffix stripping, Program 14(3), 1980; the deviations, -bli to -ble and -logi to
+-log, are those of the C program on tartarus.org/martin/PorterStemmer. Snowball's "porter", and therefore PyStemmer's,
+is the paper without them.
 """
 
 import re
 
+E_AFTER_1B = ("at", "bl", "iz")
+NO_UNDOUBLING = ("l", "s", "z")
 # The paper's forms: C a consonant, V a vowel; y is a vowel after a consonant.
 CONSONANT_Y = re.compile(r"(?:^|(?<=[aeiou]))y")
 MEASURED = re.compile("[aeiouy]+[^aeiouy]+")
@@ -44,7 +46,7 @@ STEP_4 = (
 
 
 def stem(word: str) -> str:
-    """The stem of `word`, which should be in lower case; words of one or two letters stay."""
+    """The stem of `word`, which should be in lower case; words of one or two letters are unchanged."""
     if len(word) <= 2:
         return word
     word = _step_1(word)
@@ -54,7 +56,7 @@ def stem(word: str) -> str:
 
 
 def _forms(word: str) -> str:
-    """`word` with each y that is a consonant as another consonant, so that vowels are aeiouy."""
+    """`word` with each consonant y replaced by j, so that the vowels are aeiouy."""
     if "y" not in word:
         return word
     letters = list(word)
@@ -65,7 +67,7 @@ def _forms(word: str) -> str:
 
 
 def _measure(stem: str) -> int:
-    """How often a consonant follows a vowel: m of the paper."""
+    """The paper's m: the number of vowel-consonant sequences."""
     return len(MEASURED.findall(_forms(stem)))
 
 
@@ -78,7 +80,7 @@ def _doubled(word: str) -> bool:
 
 
 def _consonant_vowel_consonant(stem: str) -> bool:
-    """*o of the paper: the stem ends so, and not in w, x or y."""
+    """The paper's *o: the stem ends in consonant, vowel, consonant, the last not w, x or y."""
     last = _forms(stem)[-3:]
     vowels = [letter in "aeiouy" for letter in last]
     return vowels == [False, True, False] and stem[-1] not in "wxy"
@@ -95,19 +97,19 @@ def _step_1(word: str) -> str:
         for ending in ("ed", "ing"):
             stem = word.removesuffix(ending)
             if stem != word and _has_vowel(stem):
-                word = _mended(stem)
+                word = _restored(stem)
                 break
     if word.endswith("y") and _has_vowel(word[:-1]):
         word = word[:-1] + "i"
     return word
 
 
-def _mended(stem: str) -> str:
-    """After -ed and -ing: conflat(e), hop(p), fil(e)."""
-    if stem.endswith(("at", "bl", "iz")):
+def _restored(stem: str) -> str:
+    """After removing -ed or -ing: conflat(e), hop(p), fil(e)."""
+    if stem.endswith(E_AFTER_1B):
         return stem + "e"
     if _doubled(stem):
-        return stem if stem[-1] in "lsz" else stem[:-1]
+        return stem if stem.endswith(NO_UNDOUBLING) else stem[:-1]
     return stem + "e" if _measure(stem) == 1 and _consonant_vowel_consonant(stem) else stem
 
 

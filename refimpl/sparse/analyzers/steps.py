@@ -1,8 +1,8 @@
-"""The steps an analyzer is made of, under pymilvus.model's names where it has one.
+"""The steps of an analyzer, under pymilvus.model's names where it has them.
 
 A character filter has `apply(text) -> text`, a tokenizer `tokenize(text) -> tokens`, a token filter `apply(tokens) ->
-tokens`. The filters here look at one token at a time (`token(token) -> token or None`), so an analyzer runs them once a
-different word.
+tokens`. The token filters here process one token at a time (`token(token) -> token or None`), so that an analyzer runs
+them once per distinct word.
 """
 
 import re
@@ -10,13 +10,12 @@ import string
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import regex
-import Stemmer
 
 from refimpl.sparse.analyzers import stem_english, stem_german, stem_porter, stopwords, uax29
 
 
 class Step:
-    """A step; two of the same class with equal `settings` do the same."""
+    """A step; steps of the same class with equal `settings` behave equally."""
 
     settings: Mapping[str, object] = {}
 
@@ -24,20 +23,44 @@ class Step:
         return f"{type(self).__name__}({', '.join(f'{key}={value!r}' for key, value in self.settings.items())})"
 
 
+class Preprocessor:
+    """Optional base class of your own character filters, as in pymilvus.model."""
+
+    def apply(self, text: str) -> str:
+        """The text for the tokenizer."""
+        raise NotImplementedError(f"{type(self).__name__} does not define apply")
+
+
+class Tokenizer:
+    """Optional base class of your own tokenizers, as in pymilvus.model."""
+
+    def tokenize(self, text: str) -> list[str]:
+        """The tokens of `text` in order."""
+        raise NotImplementedError(f"{type(self).__name__} does not define tokenize")
+
+
+class TextFilter:
+    """Optional base class of your own token filters, as in pymilvus.model."""
+
+    def apply(self, tokens: list[str]) -> list[str]:
+        """The filtered tokens."""
+        raise NotImplementedError(f"{type(self).__name__} does not define apply")
+
+
 class CharacterfilterPreprocessor(Step):
-    """Put a blank for each of some characters."""
+    """Replace each of some characters by a space."""
 
     def __init__(self, chars_to_replace: Iterable[str]) -> None:
         self.settings = {"chars_to_replace": "".join(sorted(set(chars_to_replace)))}
         self._table = str.maketrans(dict.fromkeys(chars_to_replace, " "))
 
     def apply(self, text: str) -> str:
-        """`text` with blanks for those characters."""
+        """`text` with spaces for those characters."""
         return text.translate(self._table)
 
 
 class ReplacePreprocessor(Step):
-    """Put one string for another, all at once, the earlier key first where two match."""
+    """Replace strings by others, in one pass; where two keys match, the earlier one is replaced."""
 
     def __init__(self, replacement_mapping: Mapping[str, str]) -> None:
         if not replacement_mapping or "" in replacement_mapping:
@@ -47,15 +70,15 @@ class ReplacePreprocessor(Step):
         self._pattern = re.compile("|".join(map(re.escape, replacement_mapping)))
 
     def apply(self, text: str) -> str:
-        """`text` with all keys replaced."""
+        """`text` with every key replaced."""
         return self._pattern.sub(lambda match: self._mapping[match[0]], text)
 
 
-BLANK_FOR_NO_WORD = {code: " " for code in range(128) if not re.match(r"\w", chr(code))}
+SPACE_FOR_NON_WORD = {code: " " for code in range(128) if not re.match(r"\w", chr(code))}
 
 
 class PatternTokenizer(Step):
-    r"""Every match of a regular expression is a token; `\w+` unless told."""
+    r"""Every match of a regular expression is a token; by default `\w+`."""
 
     def __init__(self, pattern: str = r"\w+") -> None:
         self.settings = {"pattern": pattern}
@@ -65,7 +88,7 @@ class PatternTokenizer(Step):
     def tokenize(self, text: str) -> list[str]:
         """The matches in order."""
         if self._plain and text.isascii():
-            return text.translate(BLANK_FOR_NO_WORD).split()  # the same, at a fifth of the time
+            return text.translate(SPACE_FOR_NON_WORD).split()  # the same in a fifth of the time
         return self._pattern.findall(text)
 
 
@@ -73,24 +96,24 @@ class UAX29Tokenizer(Step):
     """Lucene's StandardTokenizer."""
 
     def tokenize(self, text: str) -> list[str]:
-        """The words of `text` by Unicode's annex 29."""
+        """The words of `text` by Unicode's annex 29, as Lucene finds them."""
         return uax29.words(text)
 
 
-class TokenFilter(Step):
-    """A filter that looks at one token at a time."""
+class TokenFilter(Step, TextFilter):
+    """A filter of one token at a time."""
 
     def token(self, token: str) -> str | None:
-        """What becomes of `token`; None: it is dropped."""
+        """The filtered token; None drops it."""
         raise NotImplementedError
 
     def apply(self, tokens: Sequence[str]) -> list[str]:
-        """What remains of `tokens`."""
-        return [kept for kept in map(self.token, tokens) if kept is not None]
+        """The filtered tokens."""
+        return [filtered for filtered in map(self.token, tokens) if filtered is not None]
 
 
 class LowercaseFilter(TokenFilter):
-    """Lower case, as `str.lower` has it."""
+    """Lower case by `str.lower`."""
 
     def token(self, token: str) -> str | None:
         """`token` in lower case."""
@@ -98,7 +121,7 @@ class LowercaseFilter(TokenFilter):
 
 
 class SimpleLowercaseFilter(TokenFilter):
-    """Lower case one character at a time, as Lucene's and tantivy's filters: no special sigma at a word's end."""
+    """Lower case one character at a time, as Lucene and tantivy do: no final sigma."""
 
     def token(self, token: str) -> str | None:
         """`token` in lower case."""
@@ -118,7 +141,7 @@ class PunctuationFilter(TokenFilter):
 
 
 class StopwordFilter(TokenFilter):
-    """Drop stop words: NLTK's for `language` where its data can be had, else our own few; and `stopword_list`."""
+    """Drop the stop words of `language` (NLTK's, or refimpl's own without its data), and those of `stopword_list`."""
 
     def __init__(self, language: str = "english", stopword_list: Sequence[str] | None = None) -> None:
         self._words = stopwords.of_language(language) | frozenset(stopword_list or ())
@@ -130,7 +153,7 @@ class StopwordFilter(TokenFilter):
 
 
 class FixedStopwordFilter(TokenFilter):
-    """Drop the given words."""
+    """Drop the words of a list."""
 
     def __init__(self, words: Iterable[str]) -> None:
         self._words = frozenset(words)
@@ -142,7 +165,7 @@ class FixedStopwordFilter(TokenFilter):
 
 
 class PossessiveFilter(TokenFilter):
-    """Take a final 's off, with any of three apostrophes: Lucene's EnglishPossessiveFilter."""
+    """Remove a final 's, with any of three apostrophes: Lucene's EnglishPossessiveFilter."""
 
     def token(self, token: str) -> str | None:
         """`token` without a possessive ending."""
@@ -150,12 +173,19 @@ class PossessiveFilter(TokenFilter):
 
 
 class StemmingFilter(TokenFilter):
-    """NLTK's SnowballStemmer: English and German our own, as PyStemmer 3 stems them otherwise; the rest PyStemmer's."""
+    """The stems of NLTK's SnowballStemmer: English and German computed here, without importing NLTK; the rest by NLTK.
+
+    `language` is one of `nltk.stem.SnowballStemmer.languages`; ValueError for another. Another version of NLTK may stem
+    differently, so its version is one of the settings, and with them of the fingerprint.
+    """
 
     def __init__(self, language: str = "english") -> None:
-        self.settings = {"language": language}
         self._language = language
-        self._stem = _stemmer(language)
+        self.settings = {"language": language}
+        if language in OWN_STEMMERS:
+            self._stem = OWN_STEMMERS[language]
+        else:
+            self._stem, self.settings["nltk"] = _nltk_stemmer(language)
 
     def token(self, token: str) -> str | None:
         """The stem of `token`."""
@@ -166,30 +196,26 @@ class StemmingFilter(TokenFilter):
 
 
 class PorterFilter(TokenFilter):
-    """Porter's first stemmer, as Lucene's PorterStemFilter: words of one or two letters stay."""
+    """Porter's first stemmer, as in Lucene's PorterStemFilter: words of one or two letters are unchanged."""
 
     def token(self, token: str) -> str | None:
         """The stem of `token`."""
         return stem_porter.stem(token)
 
 
-def _stemmer(language: str) -> Callable[[str], str]:
-    own = {"english": stem_english.stem, "german": stem_german.stem}
-    if language in own:
-        return own[language]
-    if language not in Stemmer.algorithms():
-        raise ValueError(f"no stemmer for {language!r}: choose from {', '.join(sorted({*own, *Stemmer.algorithms()}))}")
-    plain = _pystemmer(language)
-    return lambda token: plain(token.lower())
+OWN_STEMMERS: Mapping[str, Callable[[str], str]] = {"english": stem_english.stem, "german": stem_german.stem}
 
 
-def _pystemmer(language: str) -> Callable[[str], str]:
-    stem = Stemmer.Stemmer(language, 0).stemWord  # 0: no cache of its own, ours is larger
+def _nltk_stemmer(language: str) -> tuple[Callable[[str], str], str]:
+    """NLTK's stemmer for `language`, and NLTK's version."""
+    import nltk  # here, because it takes a second or more
+    from nltk.stem.snowball import SnowballStemmer
 
-    def safely(token: str) -> str:
-        try:
-            return str(stem(token))
-        except UnicodeEncodeError:  # half a surrogate pair: no letter to stem
-            return token
+    if language not in SnowballStemmer.languages:
+        raise ValueError(f"no stemmer for {language!r}: choose from {', '.join(SnowballStemmer.languages)}")
 
-    return safely
+    def stem(word: str) -> str:
+        """By a new stemmer, as NLTK's Arabic one carries state from one word to the next."""
+        return str(SnowballStemmer(language).stem(word))
+
+    return stem, nltk.__version__

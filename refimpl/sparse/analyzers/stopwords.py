@@ -1,4 +1,4 @@
-"""Stop words: NLTK's lists, or our own short ones where those cannot be had."""
+"""Stop words: NLTK's lists, or refimpl's own short ones if NLTK's are not available."""
 
 import logging
 import warnings
@@ -12,20 +12,20 @@ log = logging.getLogger(__name__)
 
 
 class AnalyzerDataWarning(UserWarning):
-    """NLTK's data could not be had, so an analyzer works with less than its name promises."""
+    """NLTK's data is not available, so an analyzer's terms differ from those that its name promises."""
 
 
 @cache
 def nltk_data() -> Path | None:
-    """Folder of NLTK's Punkt parameters and stop words, fetched once; None, with a warning, where it cannot be had."""
+    """Folder of NLTK's Punkt parameters and stop words, downloaded once; None, with a warning, if not available."""
     try:
         return models.path("nltk-data")
     except models.ModelUnavailableError as error:
         log.info("%s", error)
         warnings.warn(
-            "NLTK's Punkt parameters and stop words could not be had. A text is taken as one sentence, so that words "
-            "before an inner full stop keep it ('end.' for 'end'), and a short stop list of our own stands in, so that "
-            "more words remain. Run `refimpl models fetch nltk-data` when connected",
+            "NLTK's Punkt parameters and stop words are not available. A text is treated as one sentence, so words "
+            "before an inner full stop keep it ('end.' for 'end'), and a shorter stop word list is used, so that more "
+            "words remain. Run `refimpl models fetch nltk-data` when connected",
             AnalyzerDataWarning,
             stacklevel=2,
         )
@@ -33,7 +33,7 @@ def nltk_data() -> Path | None:
 
 
 def of_language(language: str) -> frozenset[str]:
-    """NLTK's stop words for `language`, or ours when there is no data; ValueError for a language that has none."""
+    """NLTK's stop words for `language`, or refimpl's without NLTK's data; ValueError for an unknown language."""
     folder = nltk_data()
     known = (
         sorted(OWN)

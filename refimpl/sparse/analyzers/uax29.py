@@ -1,15 +1,15 @@
-"""Words as Lucene's StandardTokenizer finds them: by the word boundaries of Unicode's annex 29.
+"""The words of Lucene's StandardTokenizer: those between the word boundaries of Unicode's annex 29.
 
-Sources: UAX #29, section 4.1 (rules WB1 to WB999); Lucene's StandardTokenizer, which makes of each Han and each
-Hiragana character a word, keeps runs of South-East Asian letters and emoji sequences whole, and cuts what is longer
-than 255.
+Sources: UAX #29, section 4.1 (rules WB1 to WB999); Lucene's StandardTokenizer, in which each Han and each Hiragana
+character is a word, runs of South-East Asian letters and emoji sequences are one word each, and longer words are split
+at 255 UTF-16 units.
 """
 
 import regex
 
 MAX_LENGTH = 255  # UTF-16 units
 
-_MARKS = r"[\p{WB=Extend}\p{WB=Format}\p{WB=ZWJ}]*"  # WB4: they belong to the character before them
+_MARKS = r"[\p{WB=Extend}\p{WB=Format}\p{WB=ZWJ}]*"  # WB4: part of the character before them
 
 
 def _one_of(*properties: str) -> str:
@@ -38,7 +38,7 @@ _EMOJI = (
 )
 WORD = regex.compile(rf"{_EMOJI}|{_SOUTH_EAST_ASIAN}|{_WORD}|{_SINGLE}", regex.V1)
 
-# The same for ASCII, where the rules are few: : ' . inside letters, , ; ' . inside digits, _ anywhere but alone.
+# The same for ASCII, where few rules apply: : ' . inside letters, , ; ' . inside digits, _ anywhere except alone.
 ASCII_WORD = regex.compile(
     r"_*[A-Za-z0-9](?:[A-Za-z0-9_]|(?<=[A-Za-z])[:'.](?=[A-Za-z])|(?<=[0-9])[,;'.](?=[0-9]))*", regex.ASCII
 )
@@ -46,19 +46,19 @@ ASCII_WORD = regex.compile(
 
 def words(text: str) -> list[str]:
     """The words of `text` in order, unchanged."""
-    found: list[str] = (ASCII_WORD if text.isascii() else WORD).findall(text)
-    if any(len(word) > MAX_LENGTH // 2 for word in found):
-        return [part for word in found for part in _cut(word)]
-    return found
+    matches: list[str] = (ASCII_WORD if text.isascii() else WORD).findall(text)
+    if any(len(word) > MAX_LENGTH // 2 for word in matches):
+        return [part for word in matches for part in _split(word)]
+    return matches
 
 
-def _cut(word: str) -> list[str]:
-    """`word` in pieces of at most `MAX_LENGTH` UTF-16 units, no character split."""
-    pieces, start, units = [], 0, 0
+def _split(word: str) -> list[str]:
+    """`word` in parts of at most `MAX_LENGTH` UTF-16 units, without splitting a character."""
+    parts, start, units = [], 0, 0
     for i, letter in enumerate(word):
         width = 2 if letter > "\uffff" else 1
         if units + width > MAX_LENGTH:
-            pieces.append(word[start:i])
+            parts.append(word[start:i])
             start, units = i, 0
         units += width
-    return [*pieces, word[start:]]
+    return [*parts, word[start:]]

@@ -1,4 +1,4 @@
-"""BM25 as sparse vectors: a document's tf weights, a query's idfs, and their inner product is the score."""
+"""BM25 as sparse vectors: tf weights for documents, idfs for queries; their inner product is the score."""
 
 import os
 import warnings
@@ -9,14 +9,17 @@ from typing import Any
 import numpy as np
 from scipy.sparse import csr_array
 
-from refimpl.base import check_texts
-from refimpl.sparse.bm25.checks import BM25WeightWarning, check_count, check_number, check_variant
+from refimpl.base import BaseEmbeddingFunction
+from refimpl.common.texts import check_texts
+from refimpl.common.warning import warn
+from refimpl.sparse.bm25.checks import BM25WeightWarning, check_count
 from refimpl.sparse.bm25.formulas import VARIANTS, Idf
 from refimpl.sparse.bm25.parameters import BM25Parameters, read_parameters, write_parameters
 from refimpl.sparse.bm25.statistics import CorpusStatistics
-from refimpl.sparse.corpus import Analyze, count_matrix, tokenize
+from refimpl.sparse.bm25.weighting import Weighting
+from refimpl.sparse.term_counts import Analyze, count_matrix, tokenize
 
-MSMARCO = "https://github.com/milvus-io/pymilvus-assets/releases/download/v0.1-bm25v1/bm25_msmarco_v1.json"
+MSMARCO_URL = "https://github.com/milvus-io/pymilvus-assets/releases/download/v0.1-bm25v1/bm25_msmarco_v1.json"
 
 
 @dataclass(frozen=True)
@@ -28,16 +31,45 @@ class _Fitted:
     statistics: CorpusStatistics | None
 
 
-class BM25EmbeddingFunction:
-    """BM25 weights as sparse vectors, one column a term; by default pymilvus.model's to the last bit.
+class BM25EmbeddingFunction(BaseEmbeddingFunction):
+    """BM25 weights as sparse vectors with one column per term; by default equal to pymilvus.model's to the last bit.
 
-    `analyzer` turns a text into tokens (None: `build_default_analyzer("en")`); `corpus`, when given, is fitted at once.
-    `k1` >= 0, `b` in [0, 1]; `epsilon` >= 0 scales the floor under negative idfs (variants `pymilvus` and `rank_bm25`
-    only). `num_workers` processes tokenise. `variant` is a key of `VARIANTS`; `delta` >= 0 that of BM25L and BM25+
-    (None: the published one). Source: [RZ] and the others named in `formulas.py`; the default is pymilvus.model 0.3.4's
-    formula.
+    Parameters
+    ----------
+    analyzer
+        A function from a text to an iterable of its tokens; None is `build_default_analyzer("en")`.
+    corpus
+        Texts to `fit`, if any.
+    k1
+        Saturation of tf, at least 0.
+    b
+        Length normalisation, in [0, 1].
+    epsilon
+        At least 0; negative idfs are replaced by `epsilon` times the average idf (variants `pymilvus` and `rank_bm25`).
+    num_workers
+        Number of processes that tokenise, at least 1; above 1 the analyzer must be picklable by cloudpickle, as
+        functions and lambdas are.
+    variant
+        A key of `VARIANTS`.
+    delta
+        The constant delta of BM25L and BM25+, at least 0; None is the published value.
 
-    Raises TypeError or ValueError for parameters outside these ranges.
+    Raises
+    ------
+    TypeError, ValueError
+        for parameters outside these ranges.
+
+    Notes
+    -----
+    Sources: Robertson and Zaragoza 2009, and the papers cited by each function of `formulas.py`; the default is the
+    formula of pymilvus.model 0.3.4.
+
+    Examples
+    --------
+    >>> from refimpl import BM25EmbeddingFunction
+    >>> bm25 = BM25EmbeddingFunction(str.split, ["the cat sat", "a dog", "a bird"], variant="lucene")
+    >>> (bm25.encode_documents(["the cat"]) @ bm25.encode_queries(["cat"]).T).shape
+    (1, 1)
     """
 
     def __init__(
@@ -48,16 +80,15 @@ class BM25EmbeddingFunction:
         b: float = 0.75,
         epsilon: float = 0.25,
         num_workers: int = 1,
+        *,
         variant: str = "pymilvus",
         delta: float | None = None,
     ) -> None:
         if analyzer is not None and not callable(analyzer):
             raise TypeError(f"analyzer must be callable, from a text to tokens; got {type(analyzer).__name__}")
-        self.variant = check_variant(variant).name
-        self.k1 = check_number(k1, "k1")
-        self.b = check_number(b, "b", most=1.0)
-        self.epsilon = check_number(epsilon, "epsilon")
-        self.delta = VARIANTS[self.variant].delta if delta is None else check_number(delta, "delta")
+        weighting = Weighting.checked(variant, k1, b, epsilon, delta)
+        self.variant = weighting.variant.name
+        self.k1, self.b, self.epsilon, self.delta = weighting.k1, weighting.b, weighting.epsilon, weighting.delta
         self.num_workers = check_count(num_workers, "num_workers")
         self.analyzer = _default_analyzer() if analyzer is None else analyzer
         self._fitted: _Fitted | None = None
@@ -65,50 +96,50 @@ class BM25EmbeddingFunction:
             self.fit(corpus)
 
     def fit(self, corpus: Sequence[str]) -> "BM25EmbeddingFunction":
-        """Forget what was fitted, and take N, average length, vocabulary and idfs from `corpus`.
+        """Compute N, average length, vocabulary and idfs of `corpus`; those of an earlier fit are dropped.
 
-        Raises ValueError when `corpus` is empty or no text of it has a token. Terms are numbered by first occurrence.
+        Terms are numbered by first occurrence. Raises ValueError if `corpus` is empty or none of its texts has a token.
         """
         statistics = CorpusStatistics()
         self._count(statistics, corpus)
-        self._fitted = self._weighed(statistics)
+        self._fitted = self._with_idf(statistics)
         return self
 
     def partial_fit(self, corpus: Sequence[str]) -> "BM25EmbeddingFunction":
-        """Add `corpus` to what was fitted: the outcome is exactly that of one `fit` on all texts in this order."""
+        """Add `corpus` to the fitted texts: the result is exactly that of one `fit` on all texts in this order."""
         statistics = CorpusStatistics()
         if self._fitted is not None:
             statistics.merge(self._statistics())
         self._count(statistics, corpus)
-        self._fitted = self._weighed(statistics)
+        self._fitted = self._with_idf(statistics)
         return self
 
     def merge(self, other: "BM25EmbeddingFunction") -> "BM25EmbeddingFunction":
-        """Add the statistics of `other`: the outcome is exactly that of one `fit` on our texts and then its texts.
+        """Add the statistics of `other`: the result is exactly that of one `fit` on these texts followed by its texts.
 
-        Raises ValueError when the two were made with different analyzers, or one of them was loaded from a file by
-        pymilvus.model, which keeps no document frequencies.
+        Raises ValueError if the analyzers differ, or if one of the two was loaded from a file of pymilvus.model, which
+        stores no document frequencies.
         """
         if not isinstance(other, BM25EmbeddingFunction):
             raise TypeError(f"merge needs another BM25EmbeddingFunction, got {type(other).__name__}")
-        ours, theirs = _fingerprint(self.analyzer), _fingerprint(other.analyzer)
-        if ours != theirs:
-            raise ValueError(f"analyzers differ ({ours} and {theirs}): fit both with the same one")
+        fingerprints = _fingerprint(self.analyzer), _fingerprint(other.analyzer)
+        if fingerprints[0] != fingerprints[1]:
+            raise ValueError(f"analyzers differ ({' and '.join(map(str, fingerprints))}): fit both with the same one")
         statistics = CorpusStatistics()
         if self._fitted is not None:
             statistics.merge(self._statistics())
         statistics.merge(other._statistics())
-        self._fitted = self._weighed(statistics)
+        self._fitted = self._with_idf(statistics)
         return self
 
     @property
     def dim(self) -> int:
-        """Number of columns, one a term; 0 before `fit`."""
+        """Number of columns, one per term; 0 before `fit`."""
         return len(self._fitted.vocabulary) if self._fitted is not None else 0
 
     @property
     def corpus_size(self) -> int:
-        """Number of documents that the idfs count; 0 before `fit`."""
+        """N, the number of documents from which the idfs are computed; 0 before `fit`."""
         return self._fitted.corpus_size if self._fitted is not None else 0
 
     @property
@@ -127,40 +158,40 @@ class BM25EmbeddingFunction:
         }
 
     def encode_documents(self, documents: Sequence[str]) -> csr_array:
-        """The tf weights of each document's known terms: canonical `float32 (documents, dim)`.
+        """The tf weights of each document's terms: canonical `float32 (documents, dim)`.
 
         Tokens outside the fitted vocabulary have no column but count in the document's length.
         """
-        fitted = self._ready()
+        fitted = self._require_fitted()
         docs = tokenize(check_texts(documents, "documents"), self.analyzer, self.num_workers)
         counts = count_matrix(docs.renumbered(fitted.vocabulary), docs.lengths, len(fitted.vocabulary))
         doc_len = np.repeat(docs.lengths, np.diff(counts.indptr))
-        weigh = VARIANTS[self.variant].tf
-        weights = weigh(counts.data, doc_len, fitted.avgdl, self.k1, self.b, self.delta)
+        tf = VARIANTS[self.variant].tf
+        weights = tf(counts.data, doc_len, fitted.avgdl, self.k1, self.b, self.delta)
         return _as_float32(csr_array((weights, counts.indices, counts.indptr), shape=counts.shape))
 
     def encode_queries(self, queries: Sequence[str]) -> csr_array:
-        """The idf of each query's known terms, as often as the query has it: canonical `float32 (queries, dim)`."""
-        fitted = self._ready()
+        """The idf of each query's terms times their count in the query: canonical `float32 (queries, dim)`."""
+        fitted = self._require_fitted()
         texts = tokenize(check_texts(queries, "queries"), self.analyzer, self.num_workers)
         ids = texts.renumbered(fitted.vocabulary)
         query = np.repeat(np.arange(len(texts.lengths)), texts.lengths)[ids >= 0]
         ids = ids[ids >= 0]
         indptr = np.searchsorted(query, np.arange(len(texts.lengths) + 1))
         weights = csr_array((fitted.idf[ids], ids, indptr), shape=(len(texts.lengths), len(fitted.vocabulary)))
-        weights.sum_duplicates()  # in float64, one after the other, as pymilvus.model's conversion does
+        weights.sum_duplicates()  # in float64 and in order, as pymilvus.model's conversion does
         return _as_float32(weights)
 
     def __call__(self, texts: Sequence[str]) -> csr_array:
-        """Not defined for BM25, whose documents and queries are weighed differently: raises TypeError."""
-        raise TypeError("BM25 weighs documents and queries differently: call encode_documents or encode_queries")
+        """Not defined for BM25, whose documents and queries have different weights: raises TypeError."""
+        raise TypeError("BM25 weights documents and queries differently: call encode_documents or encode_queries")
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the fitted numbers as JSON that pymilvus.model loads too; killed at any instant, an old file is whole.
+        """Write the parameters and statistics as JSON that pymilvus.model loads too.
 
-        Raises ValueError before `fit`, OSError where the file cannot be written.
+        The write is atomic. Raises ValueError before `fit`, OSError if the file cannot be written.
         """
-        fitted = self._ready()
+        fitted = self._require_fitted()
         write_parameters(
             path,
             BM25Parameters(
@@ -179,24 +210,24 @@ class BM25EmbeddingFunction:
         )
 
     def load(self, path: str | os.PathLike[str] | None = None) -> "BM25EmbeddingFunction":
-        """Take everything but the analyzer from a file that `save` here or in pymilvus.model wrote.
+        """Read everything but the analyzer from a file written by `save`, here or in pymilvus.model.
 
-        None: `bm25_msmarco_v1.json` in the working folder, which pymilvus.model downloads there and this does not.
-        Warns when the file was made with another analyzer. Raises FileNotFoundError, or BM25FileError for a file that
-        is damaged, foreign or of another version; this object then stays as it was.
+        `path` None is `bm25_msmarco_v1.json` in the working folder; pymilvus.model downloads it, this method does not.
+        Warns if the file was written with another analyzer. Raises FileNotFoundError, or BM25FileError for a file that
+        is damaged or of another format or version; this object is then unchanged.
         """
         if path is None:
-            path = MSMARCO.rpartition("/")[2]
+            path = MSMARCO_URL.rpartition("/")[2]
             if not os.path.exists(path):
                 raise FileNotFoundError(
-                    f"{path} is not in the working folder: download it from {MSMARCO}, or give a path"
+                    f"{path} is not in the working folder: download it from {MSMARCO_URL}, or give a path"
                 )
         loaded = read_parameters(path)
-        ours = _fingerprint(self.analyzer)
-        if loaded.analyzer_fingerprint is not None and loaded.analyzer_fingerprint != ours:
+        actual = _fingerprint(self.analyzer)
+        if loaded.analyzer_fingerprint is not None and loaded.analyzer_fingerprint != actual:
             warnings.warn(
-                f"{path} was made with {loaded.analyzer_fingerprint}, this one is {ours}; terms may not match. "
-                "Build this function with that analyzer, or fit again",
+                f"{path} was written with {loaded.analyzer_fingerprint}, this analyzer is {actual}; terms may not "
+                "match. Build this function with that analyzer, or fit again",
                 stacklevel=2,
             )
         self.k1, self.b, self.epsilon, self.delta = loaded.k1, loaded.b, loaded.epsilon, loaded.delta
@@ -207,7 +238,7 @@ class BM25EmbeddingFunction:
     def _count(self, statistics: CorpusStatistics, corpus: Sequence[str]) -> None:
         statistics.add(tokenize(check_texts(corpus, "corpus"), self.analyzer, self.num_workers))
 
-    def _weighed(self, statistics: CorpusStatistics) -> _Fitted:
+    def _with_idf(self, statistics: CorpusStatistics) -> _Fitted:
         if not statistics.vocabulary:
             raise ValueError(
                 f"the corpus has no term: {statistics.n_docs} documents, none with a token after analysis. "
@@ -215,20 +246,20 @@ class BM25EmbeddingFunction:
             )
         variant = VARIANTS[self.variant]
         idf = statistics.idf(variant, self.epsilon)
-        _warn_of_weightless(idf, list(statistics.vocabulary), self.variant)
+        _warn_of_non_positive_idfs(idf, list(statistics.vocabulary), self.variant)
         return _Fitted(
             statistics.counted_docs(variant), statistics.avgdl(variant), statistics.vocabulary, idf, statistics
         )
 
-    def _ready(self) -> _Fitted:
+    def _require_fitted(self) -> _Fitted:
         if self._fitted is None:
             raise ValueError("BM25EmbeddingFunction is not fitted: call fit(corpus) or load(path) first")
         return self._fitted
 
     def _statistics(self) -> CorpusStatistics:
-        statistics = self._ready().statistics
+        statistics = self._require_fitted().statistics
         if statistics is None:
-            raise ValueError("the loaded file keeps no document frequencies, as pymilvus.model writes it: fit anew")
+            raise ValueError("the loaded file has no document frequencies, as pymilvus.model stores none: fit again")
         return statistics
 
 
@@ -240,26 +271,26 @@ def _default_analyzer() -> Analyze:
 
 def _fingerprint(analyzer: Analyze) -> str | None:
     """The analyzer's fingerprint; None for a callable that has none."""
-    found = getattr(analyzer, "fingerprint", None)
-    return found if isinstance(found, str) else None
+    fingerprint = getattr(analyzer, "fingerprint", None)
+    return fingerprint if isinstance(fingerprint, str) else None
 
 
 def _as_float32(weights: csr_array) -> csr_array:
-    narrow = weights.astype(np.float32)
-    narrow.eliminate_zeros()
-    return narrow
+    converted = weights.astype(np.float32)
+    converted.eliminate_zeros()
+    return converted
 
 
-def _warn_of_weightless(idf: Idf, terms: list[str], variant: str) -> None:
-    """Tell of idfs of zero and below, once a fit: Milvus rejects negative sparse values, and zeros find nothing."""
+def _warn_of_non_positive_idfs(idf: Idf, terms: list[str], variant: str) -> None:
+    """Warn, once per fit, of negative idfs, which Milvus rejects, and of zeros, which match nothing."""
     negative, zero = np.flatnonzero(idf < 0), np.flatnonzero(idf == 0)
     if not len(negative) and not len(zero):
         return
-    found = []
+    counts = []
     if len(negative):
         example = f"{terms[negative[0]]!r}: {idf[negative[0]]:.4g}"
-        found.append(f"{len(negative)} of {len(idf)} terms have a negative idf ({example}), which Milvus rejects")
+        counts.append(f"{len(negative)} of {len(idf)} terms have a negative idf ({example}), which Milvus rejects")
     if len(zero):
-        found.append(f"{len(zero)} of {len(idf)} terms have an idf of zero ({terms[zero[0]]!r}) and find nothing")
-    text = f"variant {variant!r}: {'; '.join(found)}. variant='lucene' has none of either"
-    warnings.warn(text, BM25WeightWarning, stacklevel=4)
+        counts.append(f"{len(zero)} of {len(idf)} terms have an idf of zero ({terms[zero[0]]!r}) and match nothing")
+    text = f"variant {variant!r}: {'; '.join(counts)}. variant='lucene' has neither"
+    warn(text, BM25WeightWarning, stacklevel=4)

@@ -1,4 +1,4 @@
-"""What BM25's parameters may be, and the errors for what they may not."""
+"""Checks of BM25's parameters: TypeError or ValueError for values out of range."""
 
 import math
 from numbers import Real
@@ -7,11 +7,11 @@ from refimpl.sparse.bm25.formulas import VARIANTS, Variant
 
 
 class BM25WeightWarning(UserWarning):
-    """Some terms weigh nothing or less than nothing, by the chosen variant's own formula."""
+    """Some terms have an idf of zero or below, by the chosen variant's formula."""
 
 
 def check_number(value: object, name: str, least: float = 0.0, most: float = math.inf) -> float:
-    """`value`, a finite number from `least` to `most`, as a float; else TypeError or ValueError that names it."""
+    """`value` as a float if it is a finite number in [`least`, `most`]; else TypeError or ValueError with its name."""
     if isinstance(value, bool) or not isinstance(value, Real):
         raise TypeError(f"{name} must be a number, got {type(value).__name__}: {value!r:.60}")
     number = float(value)
@@ -22,14 +22,14 @@ def check_number(value: object, name: str, least: float = 0.0, most: float = mat
 
 
 def check_variant(name: object) -> Variant:
-    """The variant called `name`; ValueError lists those there are."""
+    """The variant called `name`; ValueError with the known names for any other."""
     if not isinstance(name, str) or name not in VARIANTS:
         raise ValueError(f"variant must be one of {', '.join(VARIANTS)}; got {name!r:.60}")
     return VARIANTS[name]
 
 
 def check_count(value: object, name: str) -> int:
-    """`value`, a whole number of at least 1; else TypeError or ValueError that names it."""
+    """`value` as an int if it is a whole number of at least 1; else TypeError or ValueError with its name."""
     if isinstance(value, bool) or not hasattr(value, "__index__"):
         raise TypeError(f"{name} must be a whole number, got {type(value).__name__}: {value!r:.60}")
     if int(value) < 1:

@@ -1,8 +1,9 @@
-"""BM25's published variants: one function for each idf and each tf formula, and which variant is made of which.
+"""BM25's published variants: one function per idf and per tf formula, and a table of the variants that combine them.
 
 A document's score is the sum over the query's terms, repeated ones counted each time, of `idf(term) * tf(term,
-document)` for the terms that the document holds. Where a variant gives a value even to an absent term (BM25L, BM25+),
-the papers' sum runs over the terms present, and so does ours; `docs/bm25-variants.md` tells who differs, with numbers.
+document)` for the terms that the document contains. Where a variant has a value even for an absent term (BM25L, BM25+),
+the papers sum over the terms present, and so does this module; `docs/bm25-variants.md` lists libraries that differ.
+The explainer page has the same functions, under the same names, in `explain/templates/numbers.js`.
 
 Sources: [RZ] Robertson and Zaragoza, The Probabilistic Relevance Framework, 2009. [T] Trotman, Jia and Crane, Towards
 an Efficient and Effective Search Engine, 2012. [LZ] Lv and Zhai, When Documents Are Very Long, BM25 Fails!, SIGIR 2011
@@ -37,7 +38,7 @@ def idf_floored(df: Df, n_docs: int, epsilon: float = 0.25) -> Idf:
     """Robertson's idf, where each negative one is replaced by `epsilon` times the average of all (unreplaced) idfs.
 
     The average may itself be negative, and then the "floor" is. As rank_bm25's BM25Okapi and pymilvus.model compute it,
-    sums taken in vocabulary order.
+    summed in vocabulary order.
     """
     idf = idf_robertson(df, n_docs)
     if len(idf) == 0:
@@ -94,15 +95,15 @@ def tf_bm25plus(tf: Tf, doc_len: Tf, avgdl: float, k1: float, b: float, delta: f
 
 
 def tf_lucene_lossy(tf: Tf, doc_len: Tf, avgdl: float, k1: float, b: float, delta: float = 0.0) -> Weight:
-    """`tf_robertson` on lengths that went through Lucene's one byte; `avgdl` stays exact. BM25Similarity.score."""
+    """`tf_robertson` on lengths as Lucene stores them in one byte; `avgdl` is exact. BM25Similarity.score."""
     return tf_robertson(tf, lossy_lengths(doc_len), avgdl, k1, b)
 
 
 @dataclass(frozen=True)
 class Variant:
-    """One published BM25: its idf, its tf, the delta it is published with, and whether empty documents count.
+    """A published BM25: its idf, its tf, its published delta, and whether empty documents count.
 
-    `counts_empty` False: documents without a term are left out of N and of avgdl, as Lucene leaves them out.
+    `counts_empty` False: N and avgdl exclude documents without a term, as Lucene's do.
     """
 
     name: str
@@ -128,6 +129,6 @@ VARIANTS: dict[str, Variant] = {
 
 
 def _by_df(df: Df, formula: Callable[[int], float]) -> Idf:
-    """`formula` of each df, by math.log for its last bit (np.log may differ by one), once for each different df."""
-    different, which = np.unique(df, return_inverse=True)
-    return np.array([formula(int(f)) for f in different], np.float64)[which]
+    """`formula` of each df, computed once per distinct df; with math.log, as np.log may differ in the last bit."""
+    distinct, inverse = np.unique(df, return_inverse=True)
+    return np.array([formula(int(f)) for f in distinct], np.float64)[inverse]

@@ -1,4 +1,4 @@
-"""What BM25 must know of a corpus: how many documents, how long, and in how many of them each term stands."""
+"""A corpus's statistics for BM25: number of documents, total length, and each term's document frequency."""
 
 from dataclasses import dataclass, field
 
@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Int64
 
 from refimpl.sparse.bm25.formulas import Idf, Variant
-from refimpl.sparse.corpus import TermIds, count_matrix
+from refimpl.sparse.term_counts import TermIds, count_matrix
 
 
 def _no_terms() -> Int64[np.ndarray, " terms"]:
@@ -15,9 +15,9 @@ def _no_terms() -> Int64[np.ndarray, " terms"]:
 
 @dataclass
 class CorpusStatistics:
-    """Whole numbers only, so that counting in parts and merging give exactly what counting at once gives.
+    """Integer counts, so that counting in parts and merging equals counting at once exactly.
 
-    `vocabulary` numbers the terms by first occurrence, `df (terms,)` counts the documents that hold each.
+    `vocabulary` numbers the terms by first occurrence, `df (terms,)` is the number of documents that contain each.
     """
 
     n_docs: int = 0
@@ -36,28 +36,28 @@ class CorpusStatistics:
         self.total_len += int(docs.lengths.sum())
 
     def merge(self, other: "CorpusStatistics") -> None:
-        """Count the documents that `other` has counted, as if they came after our own."""
+        """Add the counts of `other`, as if its documents followed these."""
         self._add_terms(list(other.vocabulary), other.df)
         self.n_docs += other.n_docs
         self.n_empty += other.n_empty
         self.total_len += other.total_len
 
     def counted_docs(self, variant: Variant) -> int:
-        """N as `variant` counts documents."""
+        """N by `variant`: with or without empty documents."""
         return self.n_docs if variant.counts_empty else self.n_docs - self.n_empty
 
     def avgdl(self, variant: Variant) -> float:
-        """Average length in tokens of the documents that `variant` counts."""
+        """Average length, in tokens, of the `counted_docs`."""
         return self.total_len / self.counted_docs(variant)
 
     def idf(self, variant: Variant, epsilon: float) -> Idf:
-        """Each term's idf in vocabulary order."""
+        """The idf of each term, in vocabulary order."""
         return variant.idf(self.df, self.counted_docs(variant), epsilon)
 
     def _add_terms(self, terms: list[str], df: Int64[np.ndarray, " more_terms"]) -> None:
         vocabulary = self.vocabulary
-        numbers = np.array([vocabulary.setdefault(term, len(vocabulary)) for term in terms], np.int64)
-        grown = np.zeros(len(vocabulary), np.int64)
-        grown[: len(self.df)] = self.df
-        grown[numbers] += df  # each term stands once in `terms`
-        self.df = grown
+        ids = np.array([vocabulary.setdefault(term, len(vocabulary)) for term in terms], np.int64)
+        total_df = np.zeros(len(vocabulary), np.int64)
+        total_df[: len(self.df)] = self.df
+        total_df[ids] += df  # `terms` are distinct
+        self.df = total_df

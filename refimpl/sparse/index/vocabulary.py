@@ -1,4 +1,4 @@
-"""Terms to numbers, from a memory-mapped file too: nothing is read but what a lookup touches."""
+"""Terms to term ids; from a memory-mapped file too, of which a lookup reads a few pages."""
 
 from collections.abc import Sequence
 from hashlib import blake2b
@@ -8,26 +8,22 @@ from jaxtyping import Int32, Int64, UInt8, UInt64
 
 
 class Vocabulary:
-    """`numbers(terms)` gives each term's number, -1 for an unknown one.
-
-    Held either as a dict, or as three arrays: all terms' UTF-8 in one, each term's end in it, and their hashes in
-    ascending order with the terms' numbers.
-    """
+    """Terms to ids by a dict: the i-th of `terms` (distinct) has id i."""
 
     def __init__(self, terms: Sequence[str]) -> None:
-        self._number = {term: i for i, term in enumerate(terms)}
+        self._ids = {term: i for i, term in enumerate(terms)}
 
     def __len__(self) -> int:
-        return len(self._number)
+        return len(self._ids)
 
-    def numbers(self, terms: Sequence[str]) -> list[int]:
-        """Each term's number, -1 for an unknown one."""
-        number = self._number
-        return [number.get(term, -1) for term in terms]
+    def term_ids(self, terms: Sequence[str]) -> list[int]:
+        """The id of each term, -1 for an unknown one."""
+        ids = self._ids
+        return [ids.get(term, -1) for term in terms]
 
     def packed(self) -> dict[str, np.ndarray]:
-        """The arrays that `PackedVocabulary` takes."""
-        encoded = [_bytes(term) for term in self._number]
+        """The arguments of `PackedVocabulary`."""
+        encoded = [_bytes(term) for term in self._ids]
         hashes = np.array([_hash(term) for term in encoded], np.uint64)
         order = np.argsort(hashes, kind="stable")
         return {
@@ -39,7 +35,11 @@ class Vocabulary:
 
 
 class PackedVocabulary:
-    """The same over arrays, as `Vocabulary.packed` makes them."""
+    """Terms to ids by binary search over hashes, in arrays that may be memory-mapped.
+
+    `term_bytes` is all terms' UTF-8, `term_end` where each term ends in it, `term_hash` the terms' 64-bit hashes in
+    ascending order, `term_of_hash` the ids in that order. Terms of equal hash are adjacent; their bytes are compared.
+    """
 
     def __init__(
         self,
@@ -54,12 +54,12 @@ class PackedVocabulary:
     def __len__(self) -> int:
         return len(self._end)
 
-    def numbers(self, terms: Sequence[str]) -> list[int]:
-        """Each term's number, -1 for an unknown one."""
-        return [self._number(_bytes(term)) for term in terms]
+    def term_ids(self, terms: Sequence[str]) -> list[int]:
+        """The id of each term, -1 for an unknown one."""
+        return [self._id(_bytes(term)) for term in terms]
 
     def packed(self) -> dict[str, np.ndarray]:
-        """The arrays it was made of."""
+        """The arguments of the constructor."""
         return {
             "term_bytes": self._bytes,
             "term_end": self._end,
@@ -67,33 +67,33 @@ class PackedVocabulary:
             "term_of_hash": self._term_of_hash,
         }
 
-    def _number(self, term: bytes) -> int:
-        wanted = np.uint64(_hash(term))
-        at = int(np.searchsorted(self._hash, wanted))
-        while at < len(self._hash) and self._hash[at] == wanted:  # equal hashes stand side by side
-            number = int(self._term_of_hash[at])
-            begin = int(self._end[number - 1]) if number else 0
-            if self._bytes[begin : self._end[number]].tobytes() == term:
-                return number
+    def _id(self, term: bytes) -> int:
+        hash_of_term = np.uint64(_hash(term))
+        at = int(np.searchsorted(self._hash, hash_of_term))
+        while at < len(self._hash) and self._hash[at] == hash_of_term:  # terms of equal hash are adjacent
+            term_id = int(self._term_of_hash[at])
+            begin = int(self._end[term_id - 1]) if term_id else 0
+            if self._bytes[begin : self._end[term_id]].tobytes() == term:
+                return term_id
             at += 1
         return -1
 
 
-class Columns:
-    """For an index of counts, whose terms have no names: column i of a matrix is term `term[i]`."""
+class ColumnVocabulary:
+    """For an index of counts, whose terms have no names: column i of a matrix has term id `term[i]`."""
 
     def __init__(self, term: Int32[np.ndarray, " columns"]) -> None:
         self.term = term
 
     @classmethod
-    def in_order(cls, order: Int64[np.ndarray, " columns"]) -> "Columns":
-        """Term i is column `order[i]`."""
+    def from_order(cls, order: Int64[np.ndarray, " columns"]) -> "ColumnVocabulary":
+        """Column `order[i]` has term id i."""
         term = np.empty(len(order), np.int32)
         term[order] = np.arange(len(order), dtype=np.int32)
         return cls(term)
 
     def packed(self) -> dict[str, np.ndarray]:
-        """The array it was made of."""
+        """The argument of the constructor."""
         return {"column_term": self.term}
 
 
