@@ -1,5 +1,6 @@
-"""The one HTTP session: JSON out, JSON in, with timeouts, retries, bounded answers, and a key that shows nowhere."""
+"""HTTP session for JSON: timeouts, retries, bounded responses, and a key that is printed nowhere."""
 
+from refimpl.http.deadline import Deadline
 from refimpl.http.errors import (
     AuthenticationError,
     BadRequestError,
@@ -13,7 +14,6 @@ from refimpl.http.errors import (
 )
 from refimpl.http.safety import Secret, is_loopback
 from refimpl.http.session import RETRY_STATUSES, Session
-from refimpl.http.wire import Deadline
 
 __all__ = [
     "RETRY_STATUSES",

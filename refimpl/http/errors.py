@@ -1,12 +1,19 @@
-"""One family of errors for everything that can go wrong between us and a server."""
+"""Errors of requests to a server, all of them subclasses of RemoteError."""
 
 
 class RemoteError(RuntimeError, OSError):
-    """A call to a server failed: an OSError as network failures are, a RuntimeError as in pymilvus.model.
+    """A request failed: an OSError as network failures are, a RuntimeError as in pymilvus.model.
 
-    `status` is the HTTP status (None when no answer came), `server_message` the server's own words (None when it had
-    none), `retry_after_s` the wait in seconds that it asked for (None when it did not), `retryable` whether the same
-    request may succeed later.
+    Attributes
+    ----------
+    status
+        HTTP status; None without a response.
+    server_message
+        The server's message; None where it sent none.
+    retry_after_s
+        Seconds that the server requested to wait before a retry; None where it did not.
+    retryable
+        Whether the same request may succeed later.
     """
 
     def __init__(
@@ -30,7 +37,7 @@ class AuthenticationError(RemoteError):
 
 
 class QuotaError(RemoteError):
-    """The account has nothing left to spend (402)."""
+    """The account's quota is used up (402)."""
 
 
 class RateLimitError(RemoteError):
@@ -38,7 +45,7 @@ class RateLimitError(RemoteError):
 
 
 class BadRequestError(RemoteError):
-    """The server refuses what was sent (any other 4xx)."""
+    """The server refuses the request (any other 4xx)."""
 
 
 class ServerError(RemoteError):
@@ -46,26 +53,26 @@ class ServerError(RemoteError):
 
 
 class ProtocolError(RemoteError):
-    """The server answered, and not in the protocol: no JSON, a wrong shape, an impossible value."""
+    """The response violates the protocol: no JSON, a wrong shape, an impossible value."""
 
 
 class UnreachableError(RemoteError):
-    """No whole answer came: no address, refused, reset, certificate not accepted."""
+    """No complete response: no address, connection refused or reset, certificate not accepted."""
 
 
 class DeadlineError(RemoteError, TimeoutError):
-    """The answer did not come in time."""
+    """No complete response in time."""
 
 
 ADVICE: dict[type[RemoteError], str] = {
     AuthenticationError: ": check api_key",
-    QuotaError: ": the account is used up, add to it or give another api_key",
+    QuotaError: ": the account's quota is used up, raise it or give another api_key",
     RateLimitError: ": send less at a time, or raise max_retries and timeout_s",
 }
 
 
-def kind_of(status: int) -> type[RemoteError]:
-    """The error that an HTTP status outside 2xx stands for."""
+def error_class(status: int) -> type[RemoteError]:
+    """The error class for an HTTP status outside 2xx."""
     if status in (401, 403, 498):
         return AuthenticationError
     if status == 402:

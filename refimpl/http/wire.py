@@ -1,141 +1,102 @@
-"""The wire beneath a session: a deadline that holds even while bytes drip in, and the schedule of retries.
+"""Below a session: connections that end at the deadline, one pool of them per process, and the schedule of retries."""
 
-A read timeout starts anew with every byte received, so that a server may hold a client for ever. Here a watchdog shuts
-the socket down when the deadline comes; whatever waits on it then returns at once.
-"""
-
-import heapq
+import ipaddress
+import os
+import queue
 import random
 import socket
 import threading
 import time
-from dataclasses import dataclass
-from types import TracebackType
+from collections.abc import Mapping
 from typing import Any
 
-from requests import PreparedRequest
+import requests
 from requests.adapters import HTTPAdapter
-from requests.auth import AuthBase
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
-from urllib3.util import Retry
+from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
+from urllib3.response import BaseHTTPResponse
+from urllib3.util import Retry, Timeout
+from urllib3.util.connection import create_connection
 
-from refimpl.http.safety import Secret
-
-
-@dataclass(frozen=True)
-class Deadline:
-    """A moment of the monotonic clock, `total_s` seconds after its start."""
-
-    total_s: float
-    at: float
-
-    @classmethod
-    def after(cls, seconds: float) -> "Deadline":
-        """The moment `seconds` from now; ValueError unless positive and finite."""
-        if not 0 < seconds <= threading.TIMEOUT_MAX:
-            raise ValueError(f"timeout_s must be a positive, finite number of seconds, got {seconds!r}")
-        return cls(seconds, time.monotonic() + seconds)
-
-    def remaining_s(self) -> float:
-        """Seconds left; negative when it has passed."""
-        return self.at - time.monotonic()
+from refimpl.http.deadline import Cut
+from refimpl.http.framing import Response
 
 
-class Cut:
-    """While open, shuts the calling thread's connection when the deadline comes; `fired` says whether it did."""
+def addresses_of(host: str, port: int, timeout_s: float) -> list[str]:
+    """IP addresses of `host`; TimeoutError when the resolver does not answer in time, OSError for no such host.
 
-    _current = threading.local()
+    The resolver cannot be interrupted: it runs in a thread, which is left behind then.
+    """
+    literal = host.strip("[]").partition("%")[0]
+    try:
+        ipaddress.ip_address(literal)
+    except ValueError:
+        answers: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        threading.Thread(target=_resolve, args=(host, port, answers), name="refimpl-resolver", daemon=True).start()
+        try:
+            answer = answers.get(timeout=timeout_s)
+        except queue.Empty:
+            raise TimeoutError(f"looking up {host} timed out") from None
+        if isinstance(answer, Exception):
+            raise answer from None
+        return answer
+    return [host.strip("[]")]
 
-    def __init__(self, deadline: Deadline) -> None:
-        self.at = deadline.at
-        self.fired = False
-        self.closed = False
-        self._socket: socket.socket | None = None
 
-    def __enter__(self) -> "Cut":
-        Cut._current.cut = self
-        _watchdog.watch(self)
-        return self
+def _resolve(host: str, port: int, answers: "queue.SimpleQueue[Any]") -> None:
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        answers.put(list(dict.fromkeys(str(address[0]) for *_, address in found)))
+    except Exception as error:  # the caller raises it
+        answers.put(error)
 
-    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, tb: TracebackType | None) -> None:
-        Cut._current.cut = None
-        _watchdog.leave(self)
-        self._socket = None
 
-    @classmethod
-    def hold(cls, connection: HTTPConnection) -> None:
-        """Put this thread's open cut, if any, in charge of the connection's socket."""
-        cut = getattr(cls._current, "cut", None)
-        if cut is not None:
-            cut._socket = connection.sock
-            if cut.fired:
-                raise TimeoutError("the deadline passed while connecting")
-
-    def fire(self) -> None:
-        """Shut the connection; whatever waits on it returns."""
-        self.fired = True
-        if self._socket is not None:
+def _connect(connection: Any) -> socket.socket:
+    """A socket connected to one of the host's addresses; the timeout is one for all of them."""
+    cut = Cut.current()
+    limit_s = connection.timeout if isinstance(connection.timeout, int | float) else threading.TIMEOUT_MAX
+    until = time.monotonic() + (limit_s if cut is None else min(limit_s, cut.remaining_s()))
+    failure: OSError = OSError("no address")
+    try:
+        for address in addresses_of(connection._dns_host, connection.port, max(0.001, until - time.monotonic())):
             try:
-                socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
-            except OSError:  # closed already: nothing waits on it
-                return
-
-
-class _Watchdog:
-    """One thread for all cuts: a timer for each would cost every call the start of a thread."""
-
-    def __init__(self) -> None:
-        self._change = threading.Condition()
-        self._cuts: list[tuple[float, int, Cut]] = []  # a heap by time; closed ones stay until they are due or swept
-        self._open = 0
-        self._thread: threading.Thread | None = None
-
-    def watch(self, cut: Cut) -> None:
-        """Fire `cut` when its time comes, unless it leaves before."""
-        with self._change:
-            if self._thread is None or not self._thread.is_alive():  # after a fork there is none
-                self._thread = threading.Thread(target=self._run, name="refimpl-deadlines", daemon=True)
-                self._thread.start()
-            heapq.heappush(self._cuts, (cut.at, id(cut), cut))
-            self._open += 1
-            if self._cuts[0][2] is cut:
-                self._change.notify()
-            if len(self._cuts) > 2 * self._open + 100:
-                self._cuts = [entry for entry in self._cuts if not entry[2].closed]
-                heapq.heapify(self._cuts)
-
-    def leave(self, cut: Cut) -> None:
-        """Forget `cut`: once this returns it does not fire, so that its connection may serve others."""
-        with self._change:
-            cut.closed = True
-            self._open -= 1
-
-    def _run(self) -> None:
-        with self._change:
-            while True:
-                wait_s = self._cuts[0][0] - time.monotonic() if self._cuts else None
-                if wait_s is None or wait_s > 0:
-                    self._change.wait(wait_s)
-                    continue
-                cut = heapq.heappop(self._cuts)[2]
-                if not cut.closed:
-                    cut.fire()
-
-
-_watchdog = _Watchdog()
+                return create_connection(
+                    (address, connection.port),
+                    max(0.001, until - time.monotonic()),
+                    source_address=connection.source_address,
+                    socket_options=connection.socket_options,
+                )
+            except OSError as error:
+                failure = error
+            if time.monotonic() >= until:
+                break
+        raise failure
+    except (socket.gaierror, UnicodeError) as error:
+        unresolved = error if isinstance(error, socket.gaierror) else socket.gaierror("no such host")
+        raise NameResolutionError(connection.host, connection, unresolved) from error
+    except TimeoutError as error:
+        raise ConnectTimeoutError(connection, "connecting timed out") from error
+    except OSError as error:
+        raise NewConnectionError(connection, str(error)) from error
 
 
 class _CutConnection(HTTPConnection):
-    def getresponse(self) -> Any:
-        Cut.hold(self)
-        return super().getresponse()
+    response_class = Response
+
+    def _new_conn(self) -> socket.socket:
+        connected = _connect(self)
+        Cut.attach(connected)
+        return connected
+
+    def putrequest(self, *args: Any, **kwargs: Any) -> None:
+        if self.sock is not None:  # reused
+            Cut.attach(self.sock)
+        super().putrequest(*args, **kwargs)
 
 
-class _CutTLSConnection(HTTPSConnection):
-    def getresponse(self) -> Any:
-        Cut.hold(self)
-        return super().getresponse()
+class _CutTLSConnection(HTTPSConnection, _CutConnection):
+    pass
 
 
 class _CutPool(HTTPConnectionPool):
@@ -146,43 +107,84 @@ class _CutTLSPool(HTTPSConnectionPool):
     ConnectionCls = _CutTLSConnection
 
 
+POOLS = {"http": _CutPool, "https": _CutTLSPool}
+
+
 class CutAdapter(HTTPAdapter):
-    """requests' adapter, its connections under `Cut`; it retries nothing itself."""
+    """requests' adapter, which applies its proxies and certificates, with connections under `Cut`."""
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        """Build the pool manager with our pools."""
+        """Build the pool manager with pools of connections under `Cut`."""
         super().init_poolmanager(*args, **kwargs)
-        self.poolmanager.pool_classes_by_scheme = {"http": _CutPool, "https": _CutTLSPool}
+        self.poolmanager.pool_classes_by_scheme = POOLS
 
-    def proxy_manager_for(self, *args: Any, **kwargs: Any) -> Any:
-        """Build a proxy's manager with our pools."""
-        manager = super().proxy_manager_for(*args, **kwargs)
-        manager.pool_classes_by_scheme = {"http": _CutPool, "https": _CutTLSPool}
+    def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
+        """Build a proxy's manager with pools of connections under `Cut`; ValueError for a proxy other than http(s)."""
+        scheme = proxy.partition(":")[0].lower()
+        if scheme not in POOLS:
+            raise ValueError(f"expected a proxy at http:// or https://, got {scheme[:20]}://: change the environment")
+        manager = super().proxy_manager_for(proxy, **kwargs)
+        manager.pool_classes_by_scheme = POOLS
         return manager
 
 
-class Bearer(AuthBase):
-    """Sets `Authorization: Bearer` at the last moment; without a key it sets nothing, and keeps netrc out."""
+class Connections:
+    """Open connections to a server and to those that it redirects to; a process after a fork opens its own.
 
-    def __init__(self, key: Secret | None) -> None:
-        self._key = key
+    `environment` is whether the proxies and certificates that the environment names apply. No cookie is kept, and no
+    redirect is followed or read.
+    """
 
-    def __call__(self, request: PreparedRequest) -> PreparedRequest:
-        """The request with its header."""
-        if self._key is not None:
-            request.headers["Authorization"] = f"Bearer {self._key.reveal()}"
-        return request
+    def __init__(self, *, environment: bool) -> None:
+        self._environment = environment
+        self._own = self._opened()
+
+    def _opened(self) -> tuple[int, CutAdapter, requests.Session]:
+        return os.getpid(), CutAdapter(), requests.Session()
+
+    def post(self, url: str, data: bytes, headers: Mapping[str, str], timeout: tuple[float, float]) -> BaseHTTPResponse:
+        """The response to a POST, its body not yet read; `timeout` bounds connecting and each wait, in seconds."""
+        if self._own[0] != os.getpid():  # a socket shared with the parent would give it this process's answers
+            self._own = self._opened()
+        adapter: Any = self._own[1]
+        session = self._own[2]
+        request = requests.PreparedRequest()
+        request.prepare_url(url, None)
+        proxies: dict[str, str] = {}
+        verify: Any = True
+        if self._environment:
+            settings = session.merge_environment_settings(request.url, {}, True, None, None)
+            proxies, verify = dict(settings["proxies"]), settings["verify"]
+        pool: Any = adapter.get_connection_with_tls_context(request, verify, proxies=proxies)
+        adapter.cert_verify(pool, request.url, verify, None)
+        response: BaseHTTPResponse = pool.urlopen(
+            "POST",
+            adapter.request_url(request, proxies),
+            body=data,
+            headers=headers,
+            redirect=False,
+            assert_same_host=False,
+            preload_content=False,
+            decode_content=False,
+            retries=False,
+            timeout=Timeout(connect=timeout[0], read=timeout[1]),
+        )
+        return response
+
+    def close(self) -> None:
+        """Close them; new ones are opened by the next request."""
+        self._own[1].close()
 
 
 class Schedule(Retry):
-    """urllib3's count of retries, with waits of 0.5, 1, 2, 4, 8, 8... s, each shortened at random by up to a half."""
+    """urllib3's count of retries, with waits of 0.5, 1, 2, 4, 8, 8... s, each shortened at random by at most a half."""
 
     def __init__(self, total: int = 3, **kwargs: Any) -> None:
         super().__init__(total, **{"backoff_factor": 0.5, "backoff_max": 8.0, **kwargs})
 
-    def wait_s(self, asked_s: float | None) -> float:
-        """Seconds to wait before the next try: what the server asked for, capped, or else the backoff."""
-        if asked_s is not None:
-            return min(asked_s, self.retry_after_max)
+    def wait_s(self, requested_s: float | None) -> float:
+        """Seconds before the next attempt: those that the server requested, capped, or else the backoff."""
+        if requested_s is not None:
+            return min(requested_s, self.retry_after_max)
         backoff_s = min(self.backoff_max, self.backoff_factor * 2.0 ** max(0, len(self.history) - 1))
         return backoff_s * random.uniform(0.5, 1.0)

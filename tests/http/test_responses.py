@@ -1,4 +1,4 @@
-"""Whatever a server sends, reading it ends in a value or in the one error that its reader is meant to raise."""
+"""Readers of responses: for any bytes or JSON the result is a value or the one documented error."""
 
 import json
 import math
@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from refimpl.http import ProtocolError
-from refimpl.http.answers import asked_wait_s, message_in, server_message, strict_json
-from refimpl.reranker.answers import read_scores
+from refimpl.http.bodies import strict_json
+from refimpl.http.responses import message_in, requested_wait_s, server_message
+from refimpl.providers.reading import read_scores
 
 KEYS = st.sampled_from(["results", "data", "index", "relevance_score", "score", "error", "message", "detail"])
 JSON = st.recursive(
@@ -34,12 +35,18 @@ def test_strict_json_agrees_with_json_but_for_nan(data: bytes) -> None:
 
 
 @given(st.binary(max_size=80) | JSON.map(lambda value: json.dumps(value).encode()))
-def test_a_servers_words_are_short_and_one_line(body: bytes) -> None:
-    said = server_message(body)
-    assert said is None or (0 < len(said) <= 300 and "\n" not in said)
+def test_a_servers_message_is_short_and_one_line(body: bytes) -> None:
+    message = server_message(body)
+    assert message is None or (0 < len(message) <= 300 and "\n" not in message)
 
 
-def test_bottomless_errors_are_let_go() -> None:
+def test_only_the_start_of_a_page_is_searched() -> None:
+    """64 KiB of it: the work is bounded, whatever the body's size."""
+    pages = [b"<html>" + b" " * size + b"<title>late</title>" for size in (60_000, 70_000)]
+    assert [server_message(page) for page in pages] == ["an HTML page ('late')", "an HTML page (no title)"]
+
+
+def test_deeply_nested_errors_have_no_message() -> None:
     nested: object = "deep"
     for _ in range(5000):
         nested = {"error": nested}
@@ -52,12 +59,12 @@ HEADERS = st.dictionaries(st.sampled_from(["Retry-After", "retry-after-ms", "X-R
 
 @given(HEADERS)
 def test_a_wait_is_a_time_or_none(headers: dict[str, str]) -> None:
-    wait_s = asked_wait_s(headers)
+    wait_s = requested_wait_s(headers)
     assert wait_s is None or (math.isfinite(wait_s) and wait_s >= 0)
 
 
 @given(JSON | ENTRIES | st.builds(lambda entries: {"results": entries}, ENTRIES), st.integers(1, 4))
-def test_scores_are_whole_or_a_protocol_error(answer: object, documents: int) -> None:
+def test_scores_are_complete_or_a_protocol_error(answer: object, documents: int) -> None:
     try:
         scores = read_scores(answer, documents, documents, "server")
     except ProtocolError:
