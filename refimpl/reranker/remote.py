@@ -1,81 +1,71 @@
-"""What all remote rerankers share: the request's batches, and how the answers become results.
-
-A protocol is a subclass in a file of its own that says its address, its limits and the body of a request.
-"""
+"""Client of any provider's rerank service; the public classes beside it have pymilvus.model's signatures."""
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Any, Literal
+from typing import Any, ClassVar
 
-from refimpl.base import RerankResult
-from refimpl.http import Deadline
-from refimpl.http.provider import RemoteFunction, endpoint
-from refimpl.reranker.answers import read_scores
+from refimpl.base import BaseRerankFunction, RerankResult
+from refimpl.http import Deadline, Secret
+from refimpl.providers import RerankService, provider_named
+from refimpl.providers.client import SERVED_MODEL, Connection, RemoteFunction
+from refimpl.providers.services import Options, ScoreKind
 from refimpl.reranker.ranking import check_request, ranked
 
-ScoreKind = Literal["probability", "logit", "unknown"]
 
+class RemoteRerankFunction(RemoteFunction, BaseRerankFunction):
+    """Reranks by a provider's service; parameters as in `RemoteEmbeddingFunction`.
 
-class RemoteRerankFunction(RemoteFunction):
-    """A rerank server as a RerankFunction; subclasses state the protocol."""
+    `connection.timeout_s` bounds a whole call, all its requests and retries included.
+    """
+
+    LIMIT: ClassVar[str] = "max_documents"
+    KEPT: ClassVar[tuple[str, ...]] = ("_seen_logits",)
+    _service: RerankService
 
     def __init__(
         self,
-        model_name: str,
-        api_key: str | None,
-        url: str,
+        provider: str,
+        model_name: str = SERVED_MODEL,
+        api_key: str | Secret | None = None,
         *,
-        timeout_s: float,
-        max_retries: int,
-        max_documents: int | None,
-        allow_http: bool,
+        base_url: str | None = None,
+        version: str | None = None,
+        options: Options | None = None,
+        connection: Connection = Connection(),  # noqa: B008 - frozen
     ) -> None:
-        super().__init__(
-            model_name,
-            api_key,
-            url,
-            timeout_s=timeout_s,
-            max_retries=max_retries,
-            batch=max_documents,
-            batch_name="max_documents",
-            allow_http=allow_http,
-        )
+        record = provider_named(provider)
+        base_url = record.address(base_url)
+        service = record.rerank_service(base_url, version)
+        super().__init__(record, service, model_name, api_key, base_url, options or {}, connection)
         self._seen_logits = False
 
     def __call__(self, query: str, documents: Sequence[str], top_k: int | None = 5) -> list[RerankResult]:
-        """The best `top_k` documents by the server's score, best first; the text is the one given, found by index.
+        """The best `top_k` documents by the server's score, best first, with the texts of `documents` by index.
 
-        More documents than one request may hold go in several and are merged. Raises ValueError or TypeError for a
-        wrong request, a RemoteError when the server cannot be reached or refuses.
+        Documents beyond the limit of one request are sent in several, and the results merged. Raises ValueError or
+        TypeError for a wrong request, a RemoteError when the server cannot be reached or refuses the request.
         """
-        query, texts, wanted = check_request(query, documents, top_k)
+        query, texts, count = check_request(query, documents, top_k)
         deadline = Deadline.after(self._session.timeout_s)
-        kept: list[int] = []
+        indices: list[int] = []
         scores: list[float] = []
         for start, batch in self._batches(texts):
-            expected = min(wanted, len(batch))
-            read = partial(read_scores, documents=len(batch), at_least=expected, server=repr(self))
+            expected = min(count, len(batch))
+            read = partial(self._service.read, documents=len(batch), at_least=expected, server=repr(self))
             answer = self._session.post("", self._body(query, batch, expected), deadline, read)
             for index, score in sorted(answer.items()):
-                kept.append(start + index)
+                indices.append(start + index)
                 scores.append(score)
         self._seen_logits = self._seen_logits or not all(0 <= score <= 1 for score in scores)
-        best = ranked(scores, [texts[index] for index in kept], wanted)
-        return [RerankResult(result.text, result.score, kept[result.index]) for result in best]
+        best = ranked(scores, [texts[index] for index in indices], count)
+        return [RerankResult(result.text, result.score, indices[result.index]) for result in best]
 
     @property
     def score_kind(self) -> ScoreKind:
-        """What the scores are: what the protocol promises, until a score outside [0, 1] shows that they are logits."""
-        return "logit" if self._seen_logits else self._promised_scores()
-
-    def _promised_scores(self) -> ScoreKind:
-        return "probability" if self._is_home(self._session.base_url) else "unknown"
+        """What the scores are as documented, until a score outside [0, 1] shows that they are logits."""
+        if self._seen_logits or self._current_options().get("raw_scores"):
+            return "logit"
+        return "probability" if self._at_home(self._session.base_url) else self._service.score_kind
 
     def _body(self, query: str, documents: list[str], top_n: int) -> dict[str, Any]:
-        """The request that asks for the best `top_n` of `documents`."""
-        raise NotImplementedError
-
-
-def rerank_address(base_url: str, version: str | None = None) -> str:
-    """`base_url` up to `/rerank`: whole addresses stay; `version` (such as v1) is added where it is not there yet."""
-    return endpoint(base_url, ("rerank", "reranking"), version)
+        return self._service.body(self.model_name, query, documents, top_n, self._current_options())

@@ -1,26 +1,66 @@
-"""The rerank protocol of Hugging Face's text-embeddings-inference (TEI), which llama.cpp speaks too."""
+"""Client of the rerank API of Hugging Face's text-embeddings-inference (TEI), which llama.cpp has too."""
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
-from refimpl.reranker.remote import RemoteRerankFunction, ScoreKind, rerank_address
+from refimpl.http import Secret
+from refimpl.providers.client import SERVED_MODEL, Connection
+from refimpl.reranker.remote import RemoteRerankFunction
 
 
 class TEIRerankFunction(RemoteRerankFunction):
     """Reranks by a TEI server's `POST /rerank`.
 
-    The protocol has no top_n: all scores come back and `top_k` is applied here. Requests hold at most `max_documents`
-    texts (TEI's default client batch is 32) and 2 MB less what the rest needs. `raw_scores=True` asks for logits in
-    place of sigmoids (llama.cpp sends logits always); `truncate=False` makes the server refuse what is too long.
+    Parameters
+    ----------
+    api_url
+        The server's address.
+    api_key
+        Sent as Bearer; None sends no key.
+    timeout_s
+        Bound of a call with all its requests and retries, in seconds.
+    max_retries
+        Number of retries of a request that failed for a reason that may pass, such as a rate limit.
+    raw_scores
+        Whether to request logits in place of their sigmoids (llama.cpp always sends logits).
+    truncate
+        Whether the server truncates texts that are too long, or else refuses them.
+    max_documents
+        Documents per request, at most; None is TEI's default client batch, 32. A request has at most 2 MB too. The
+        results of several requests are merged.
+    allow_http
+        Whether to send unencrypted requests to another machine.
+
+    Raises
+    ------
+    TypeError
+        For an argument of another type.
+    ValueError
+        For an argument out of range.
+
+    Notes
+    -----
+    The protocol is the OpenAPI description of text-embeddings-inference. It has no `top_n`: the server returns all
+    scores, and `top_k` is applied here.
+
+    Examples
+    --------
+    With `refimpl serve` at `url`:
+
+    >>> from refimpl import TEIRerankFunction
+    >>> rerank = TEIRerankFunction(url)
+    >>> documents = ["Venus is similar to Earth in size.", "Mars is the Red Planet.", "Jupiter"]
+    >>> (best,) = rerank("Which planet is red?", documents, top_k=1)
+    >>> best.index, best.text
+    (1, 'Mars is the Red Planet.')
     """
 
-    MAX_TEXTS: ClassVar[int] = 32
-    MAX_BYTES: ClassVar[int | None] = 1_900_000
+    ATTRIBUTES: ClassVar[tuple[str, ...]] = ("raw_scores", "truncate")
 
     def __init__(
         self,
         api_url: str,
         *,
-        api_key: str | None = None,
+        api_key: str | Secret | None = None,
         timeout_s: float = 60.0,
         max_retries: int = 3,
         raw_scores: bool = False,
@@ -31,23 +71,9 @@ class TEIRerankFunction(RemoteRerankFunction):
         self.raw_scores = raw_scores
         self.truncate = truncate
         super().__init__(
-            "the served model",
+            "tei",
+            SERVED_MODEL,
             api_key,
-            rerank_address(api_url),
-            timeout_s=timeout_s,
-            max_retries=max_retries,
-            max_documents=max_documents,
-            allow_http=allow_http,
+            base_url=api_url,
+            connection=Connection(timeout_s, max_retries, max_documents, allow_http),
         )
-
-    def _promised_scores(self) -> ScoreKind:
-        return "logit" if self.raw_scores else "probability"
-
-    def _body(self, query: str, documents: list[str], top_n: int) -> dict[str, Any]:
-        return {
-            "query": query,
-            "texts": documents,
-            "raw_scores": self.raw_scores,
-            "return_text": False,
-            "truncate": self.truncate,
-        }

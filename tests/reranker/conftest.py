@@ -1,4 +1,4 @@
-"""Servers that misbehave as told, on this machine's loopback."""
+"""Misbehaving servers on the loopback interface."""
 
 import pytest
 from remote_faults import no_keys, short_backoff, wire_server

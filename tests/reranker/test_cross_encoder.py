@@ -56,10 +56,10 @@ class TestAgainstTransformers:
         with torch.no_grad():
             theirs = model(**encoded(folder, query, documents)).logits[:, 0].numpy()
         ours = CrossEncoderRerankFunction(folder, dtype="float64", activation="none", batch_size=7)
-        found = ours.scores(query, documents)
-        assert found.dtype == np.float64
-        assert np.ptp(theirs) > 0.01  # noise that does not tell documents apart would prove nothing
-        np.testing.assert_allclose(found, theirs, rtol=0, atol=1e-10)
+        scores = ours.scores(query, documents)
+        assert scores.dtype == np.float64
+        assert np.ptp(theirs) > 0.01  # equal scores would pass whatever is computed
+        np.testing.assert_allclose(scores, theirs, rtol=0, atol=1e-10)
 
     def test_float32_within_1e_5(self, peer: tuple[Path, Any]) -> None:
         """Observed at most 5e-7."""
@@ -67,9 +67,9 @@ class TestAgainstTransformers:
         documents = small_models.documents(30, 60)
         exact = CrossEncoderRerankFunction(folder, dtype="float64").scores(QUERY, documents)
         for workers in (1, 2):
-            found = CrossEncoderRerankFunction(folder, num_workers=workers).scores(QUERY, documents)
-            assert found.dtype == np.float32
-            np.testing.assert_allclose(found, exact, rtol=0, atol=1e-5)
+            scores = CrossEncoderRerankFunction(folder, num_workers=workers).scores(QUERY, documents)
+            assert scores.dtype == np.float32
+            np.testing.assert_allclose(scores, exact, rtol=0, atol=1e-5)
 
     @pytest.mark.parametrize("named", ["Sigmoid", "Identity", None])
     def test_activation_and_ranks_as_sentence_transformers_has_them(self, peer: tuple[Path, Any], named: str) -> None:
@@ -91,7 +91,7 @@ class TestAgainstTransformers:
         np.testing.assert_allclose([r.score for r in ours], [e["score"] for e in theirs], rtol=0, atol=1e-5)
 
     def test_dropped_segments_are_seen(self, tmp_path: Path) -> None:
-        """The fault that converters make: segment ids of zero change the logits by far more than the tolerance."""
+        """A common fault of converters: segment ids of zero change the logits by far more than the tolerance."""
         small_models.bert(tmp_path, models.path("all-MiniLM-L6-v2") / "tokenizer.json")
         rf = CrossEncoderRerankFunction(tmp_path, dtype="float64")
         tokens = rf.tokens(QUERY, ["mars is red"])

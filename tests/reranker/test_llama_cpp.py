@@ -58,13 +58,13 @@ def test_our_clients_read_its_logits_and_our_cross_encoder_agrees(
     results = rf(QUERY, DOCUMENTS, top_k=None)
     assert [result.index for result in results] == np.argsort(-expected).tolist()
     assert [result.text for result in results] == [DOCUMENTS[result.index] for result in results]
-    found = np.array([result.score for result in sorted(results, key=lambda result: result.index)])
-    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-3)
+    scores = np.array([result.score for result in sorted(results, key=lambda result: result.index)])
+    np.testing.assert_allclose(scores, expected, rtol=0, atol=1e-3)
     assert np.ptp(expected) > 0.05  # else the tolerance would hide a wrong order
     assert [result.index for result in rf(QUERY, DOCUMENTS, top_k=2)] == np.argsort(-expected)[:2].tolist()
 
 
-def test_its_errors_are_told(rerank_url: str, embedding_url: str) -> None:
+def test_its_errors_are_reported(rerank_url: str, embedding_url: str) -> None:
     with pytest.raises(AuthenticationError, match="Invalid API Key"):
         JinaRerankFunction("x", "wrong", base_url=rerank_url)(QUERY, DOCUMENTS)
     with pytest.raises(ServerError, match=r"501.*does not support reranking") as caught:

@@ -38,11 +38,11 @@ def test_float32_agrees_with_float64() -> None:
     np.testing.assert_allclose(MaxSimRerankFunction().scores(QUERY, DOCUMENTS), exact, rtol=0, atol=1e-5)
 
 
-def test_kept_vectors_score_as_texts_do() -> None:
+def test_stored_vectors_score_as_their_texts() -> None:
     rf = MaxSimRerankFunction(dtype="float64")
     (query,), documents = rf.encode([QUERY]), rf.encode(DOCUMENTS)
-    kept = [rf.similarity(query, document) for document in documents]
-    np.testing.assert_allclose(kept, rf.scores(QUERY, DOCUMENTS), rtol=0, atol=1e-12)
+    stored = [rf.similarity(query, document) for document in documents]
+    np.testing.assert_allclose(stored, rf.scores(QUERY, DOCUMENTS), rtol=0, atol=1e-12)
 
 
 def test_a_document_alone_scores_as_among_others() -> None:
@@ -86,8 +86,8 @@ def test_as_torch_computes_it_from_sentence_transformers(weight: float) -> None:
         table = unit(query[1:-1]) @ unit(document[1:-1]).T
         late = table.max(dim=1).values.mean() if table.numel() else torch.tensor(0.0)
         expected.append(float(weight * cosine + (1 - weight) * late))
-    found = MaxSimRerankFunction(cosine_weight=weight).scores(QUERY, DOCUMENTS)
-    np.testing.assert_allclose(found, expected, rtol=0, atol=2e-6)
+    scores = MaxSimRerankFunction(cosine_weight=weight).scores(QUERY, DOCUMENTS)
+    np.testing.assert_allclose(scores, expected, rtol=0, atol=2e-6)
 
 
 CRANFIELD = Path(__file__).parents[3] / "shared" / "collections" / "cranfield"

@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 from werkzeug import Request, Response
 
+from refimpl.providers import RerankService
+
 QUERY = "What event in 1956 marked the official birth of artificial intelligence as a discipline?"
 DOCUMENTS = [
     "In 1950, Alan Turing published his seminal paper, 'Computing Machinery and Intelligence,' proposing the Turing "
@@ -139,8 +141,7 @@ def test_each_servers_answer_is_read(httpserver: Any, name: str) -> None:
 
 
 def test_the_articles_example_with_one_line_changed(httpserver: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The article's own lines but for the import; the address is turned to a server that replays its response."""
-    import refimpl.reranker.jina as jina
+    """The article's own lines but for the import; the address is that of a server that replays its response."""
 
     def replay(request: Request) -> Response:
         asked = request.get_json()
@@ -150,7 +151,7 @@ def test_the_articles_example_with_one_line_changed(httpserver: Any, monkeypatch
         return Response(json.dumps({"model": asked["model"], "results": top[: asked["top_n"]]}))
 
     httpserver.expect_request("/v1/rerank", method="POST").respond_with_handler(replay)
-    monkeypatch.setattr(jina, "rerank_address", lambda *_: httpserver.url_for("/v1/rerank"))
+    monkeypatch.setattr(RerankService, "url", lambda *_: httpserver.url_for("/v1/rerank"))
 
     from refimpl.reranker import JinaRerankFunction  # was: from pymilvus.model.reranker import JinaRerankFunction
 
