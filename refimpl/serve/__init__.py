@@ -1,1 +1,1 @@
-"""An HTTP server that answers other people's clients, in their own protocols, with the reference's numbers."""
+"""An HTTP server with every provider's API, whose numbers are those of refimpl's models."""

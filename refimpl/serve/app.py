@@ -1,221 +1,189 @@
-"""The routes: each protocol's body in, its shape out, its own way of saying what went wrong."""
+"""The ASGI application: requests of every provider's API in, responses and errors in the shapes of the same API out."""
 
 import asyncio
-import base64
-import hmac
 import logging
-from collections.abc import Awaitable, Callable
+import time
+from collections.abc import Callable, Collection, Coroutine
 from dataclasses import dataclass
-from typing import Any
-from uuid import uuid4
+from typing import Any, TypeVar
 
-import numpy as np
-from scipy.sparse import csr_array
+from anyio import CapacityLimiter
+from anyio.to_thread import run_sync
+from starlette import routing
 from starlette.applications import Starlette
-from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from refimpl.base import RerankResult
 from refimpl.http import Secret
-from refimpl.http.answers import strict_json
-from refimpl.serve.bodies import EmbedRequest, Refused, RerankRequest, embed_request, finite, rerank_request
+from refimpl.providers import Provider
+from refimpl.providers.requests import RequestRefused
+from refimpl.serve.admission import SMALL_BYTES, Admission
+from refimpl.serve.batches import Batches
+from refimpl.serve.bodies import parsed
 from refimpl.serve.engine import Engine
+from refimpl.serve.information import Pages
+from refimpl.serve.limits import Limits
+from refimpl.serve.metrics import Metrics
+from refimpl.serve.preparing import Context, Immediate, Prepared, prepare
+from refimpl.serve.routes import Route, routes
+from refimpl.serve.security import HostCheck, check_content_type, check_key
 
 log = logging.getLogger(__name__)
+MESSAGE_CHARS = 500  # of an error, which may repeat what the request holds
+SMALL_TEXTS = 4  # a response to so few is written at once: a thread takes longer
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Limits:
-    """What one client may ask of the server: texts and bytes a request, seconds to send it, requests waiting."""
+class Server:
+    """What all routes share."""
 
-    max_documents: int = 1000
-    max_bytes: int = 8 << 20
-    body_timeout_s: float = 30.0
-    max_waiting: int = 32
-
-
-class Gate:
-    """Lets one request compute at a time; more than `max_waiting` behind it are sent away with 429."""
-
-    def __init__(self, max_waiting: int) -> None:
-        self._turn = asyncio.Semaphore(1)
-        self._room = max_waiting + 1
-
-    async def run(self, work: Callable[[Any], Any], request: Any) -> Any:
-        """`work(request)` in a thread, when its turn comes."""
-        if self._room == 0:
-            raise Refused(429, "too many requests are waiting", {"Retry-After": "1"})
-        self._room -= 1
-        try:
-            async with self._turn:
-                return await run_in_threadpool(work, request)
-        finally:
-            self._room += 1
+    context: Context
+    key: Secret | None
+    batches: Batches
+    admission: Admission
+    large: CapacityLimiter
+    """One large body at a time is parsed, or written: each takes many times its bytes."""
 
 
-def build_app(engine: Engine, key: Secret | None = None, limits: Limits | None = None) -> Starlette:
-    """The ASGI application: rerank and embedding routes and /health; with a `key`, all but /health want it."""
+@dataclass
+class Call:
+    """A request that is being served; `provider` is the one whose errors are its responses, as far as is known."""
+
+    request: Request
+    route: Route
+    provider: Provider
+
+
+def build_app(
+    engine: Engine,
+    key: Secret | None = None,
+    limits: Limits | None = None,
+    hosts: Collection[str] = (),
+    metrics: Metrics | None = None,
+) -> Starlette:
+    """The ASGI application: every route of `refimpl.serve.routes`, and the pages of `refimpl.serve.information`.
+
+    A `key` protects all but /health. `hosts` are names under which clients reach the server, beside localhost and IP
+    addresses. `app.state.admission.stop()` refuses what waits, before the server ends.
+    """
     limits = limits or Limits()
-    gate = Gate(limits.max_waiting)
-
-    async def rerank(body: Any, path: str) -> Any:
-        asked = rerank_request(body, most=limits.max_documents, echo=path == "/v1/rerank")
-        results, tokens = await gate.run(engine.rerank, asked)
-        return _rerank_answer(engine, path, body, asked, results, tokens)
-
-    async def embed(body: Any, path: str) -> Any:
-        asked = embed_request(body, most=limits.max_documents, dim=engine.embedder.dim)
-        vectors, tokens = await gate.run(engine.embed, asked)
-        return _embed_answer(engine, path, asked, vectors, tokens)
-
-    async def embed_sparse(body: Any, path: str) -> Any:
-        asked = embed_request(body, most=limits.max_documents)
-        return _sparse_answer(await gate.run(engine.embed_sparse, asked))
-
-    async def health(_: Request) -> Response:
-        return JSONResponse({"status": "ok", "embeddings": engine.embed_name, "rerank": engine.rerank_name})
-
-    answers = dict.fromkeys(("/v1/rerank", "/v2/rerank", "/rerank"), rerank)
-    answers |= dict.fromkeys(("/embed", "/v1/embeddings", "/v1/embed", "/v2/embed"), embed)
-    answers["/embed_sparse"] = embed_sparse
-    routes = [_route(path, answer, key, limits) for path, answer in answers.items()]
-    return Starlette(routes=[*routes, Route("/health", health)], exception_handlers={HTTPException: _no_route})
+    metrics = metrics or Metrics()
+    batches = Batches(metrics)
+    admission = Admission(batches, limits, metrics)
+    context = Context(engine, limits, engine.served(limits))
+    served_routes = routes(context.served)
+    server = Server(context, key, batches, admission, CapacityLimiter(1))
+    pages = Pages(context, metrics, served_routes).routes(key)
+    paths = [*(route.path for route in served_routes), *(page.path for page in pages)]
+    app = Starlette(
+        routes=[*(_route(one, server) for one in served_routes), *pages],
+        exception_handlers={HTTPException: _no_route},
+        middleware=[Middleware(Measured, metrics=metrics, paths=paths), Middleware(HostCheck, names=hosts)],
+    )
+    app.state.admission = admission
+    app.state.batches = batches
+    return app
 
 
-def _route(path: str, answer: Callable[[Any, str], Awaitable[Any]], key: Secret | None, limits: Limits) -> Route:
-    """A route that answers a POST with `answer(body, path)` as JSON, and says in the path's own shape what is wrong."""
+def _route(route: Route, server: Server) -> routing.Route:
+    """The Starlette route, with errors in the shape of the provider that a request is for."""
 
     async def endpoint(request: Request) -> Response:
+        call = Call(request, route, route.provider)
+
+        def error(status: int, message: str, headers: dict[str, str] | None = None) -> Response:
+            return JSONResponse(call.provider.error(status, message[:MESSAGE_CHARS]), status, headers)
+
         try:
-            _check_key(request, key)
-            return JSONResponse(await answer(await _read(request, limits), path))
-        except Refused as refused:
-            return _error(path, refused.status, str(refused), refused.headers)
+            return await _respond(call, server)
+        except RequestRefused as refused:
+            return error(refused.status, str(refused), refused.headers)
         except ClientDisconnect:
             return Response(status_code=499)
-        except Exception:  # the client learns that it was us, the log why; the server goes on
-            log.exception("%s failed", path)
-            return _error(path, 500, "the server failed: its log says why")
+        except Exception:  # reported to the client as a server error, with the cause in the log; the server continues
+            log.exception("%s failed", route.path)
+            return error(500, "the server failed: see its log")
 
-    return Route(path, endpoint, methods=["POST"])
-
-
-def _rerank_answer(
-    engine: Engine, path: str, body: Any, asked: RerankRequest, results: list[RerankResult], tokens: int
-) -> Any:
-    """TEI's bare list where `texts` were sent, Voyage's `data` where `truncation` or `top_k`, else `results`."""
-    if "texts" in body:
-        return [
-            {"index": r.index, "score": finite(r.score), **({"text": r.text} if asked.echo else {})} for r in results
-        ]
-    entries = [
-        {
-            "index": r.index,
-            "relevance_score": finite(r.score),
-            **({"document": {"text": r.text}} if asked.echo else {}),
-        }
-        for r in results
-    ]
-    usage = {"total_tokens": tokens}
-    if "truncation" in body or "top_k" in body:
-        plain = [
-            {**entry, "document": r.text} if asked.echo else entry for entry, r in zip(entries, results, strict=True)
-        ]
-        return {"object": "list", "data": plain, "model": engine.rerank_name, "usage": usage}
-    if path == "/v2/rerank":
-        return {"id": str(uuid4()), "results": entries, "meta": {"api_version": {"version": "2"}}}
-    return {"id": str(uuid4()), "object": "list", "model": engine.rerank_name, "usage": usage, "results": entries}
+    return routing.Route(route.path, endpoint, methods=["POST"])
 
 
-def _embed_answer(engine: Engine, path: str, asked: EmbedRequest, vectors: Any, tokens: int) -> Any:
-    """TEI's bare list at /embed, Cohere's shapes at its paths, else OpenAI's."""
-    if path == "/embed":
-        return [_numbers(vector) for vector in vectors]
-    encode = _base64 if asked.base64 else _numbers
-    if path.endswith("/embed"):
-        return _cohere_embeddings(path, asked, [encode(vector) for vector in vectors], tokens)
-    data = [{"object": "embedding", "index": i, "embedding": encode(v)} for i, v in enumerate(vectors)]
-    usage = {"prompt_tokens": tokens, "total_tokens": tokens}
-    return {"object": "list", "data": data, "model": engine.embed_name, "usage": usage}
+async def _respond(call: Call, server: Server) -> Response:
+    """Check, receive, parse, compute and write, each step only where the one before let the request through."""
+    check_key(call.request, server.key)
+    check_content_type(call.request)
+    server.admission.check()
+    with server.admission.body() as body:
+        await server.admission.read(call.request, body)
+        large = server.large if len(body.data) > SMALL_BYTES else None
+        prepared = await _apart(large, lambda: _prepared(call, bytes(body.data), server.context))
+        server.admission.check()
+        if isinstance(prepared, Immediate):
+            return await _apart(server.large, lambda: JSONResponse(prepared.write()))
+        rows = await _unless_left(call.request, server.batches.compute(prepared.work))
+        large = server.large if len(prepared.work.texts) > SMALL_TEXTS else None
+        return await _apart(large, lambda: JSONResponse(prepared.write(rows)))
 
 
-def _sparse_answer(rows: csr_array) -> Any:
-    """TEI's list of entries for each text, columns ascending."""
-    parts = zip(np.split(rows.indices, rows.indptr[1:-1]), np.split(rows.data, rows.indptr[1:-1]), strict=True)
-    return [
-        [{"index": column, "value": value} for column, value in zip(columns.tolist(), _numbers(values), strict=True)]
-        for columns, values in parts
-    ]
+def _prepared(call: Call, data: bytes, context: Context) -> Prepared | Immediate:
+    """What a request is for; its provider's errors are the responses from then on."""
+    body = parsed(data, context.limits)
+    candidate = call.route.identify(body)
+    call.provider = candidate.provider
+    return prepare(body, candidate, call.route.path, context)
 
 
-def _cohere_embeddings(path: str, asked: EmbedRequest, vectors: list[Any], tokens: int) -> Any:
-    """By type in version 2 and where `embedding_types` was sent; version 1 has bare vectors."""
-    by_type = asked.by_type or path == "/v2/embed"
-    return {
-        "id": str(uuid4()),
-        "texts": asked.texts,
-        "embeddings": {"base64" if asked.base64 else "float": vectors} if by_type else vectors,
-        "response_type": "embeddings_by_type" if by_type else "embeddings_floats",
-        "meta": {"api_version": {"version": path[2]}, "billed_units": {"input_tokens": tokens}},
-    }
+async def _apart(limiter: CapacityLimiter | None, run: Callable[[], T]) -> T:
+    """`run()`, in a thread where there is a `limiter`, which bounds their number."""
+    return run() if limiter is None else await run_sync(run, limiter=limiter)
 
 
-async def _read(request: Request, limits: Limits) -> Any:
-    """The body as strict JSON, no longer and no slower than the limits allow."""
-    data = bytearray()
+async def _unless_left(request: Request, work: Coroutine[Any, Any, T]) -> T:
+    """The result of `work`; when the client closes the connection before it, `work` is cancelled: ClientDisconnect."""
+    computing = asyncio.ensure_future(work)
+    left = asyncio.ensure_future(request.receive())  # after the body, this can only be a disconnect
+    either: set[asyncio.Future[Any]] = {computing, left}
     try:
-        async with asyncio.timeout(limits.body_timeout_s):
-            async for chunk in request.stream():
-                data += chunk
-                if len(data) > limits.max_bytes:
-                    raise Refused(413, f"the body may hold {limits.max_bytes} bytes: send fewer texts at a time")
-    except TimeoutError:
-        raise Refused(408, f"the body did not come within {limits.body_timeout_s:g} s") from None
-    try:
-        return strict_json(bytes(data))
-    except ValueError as error:
-        raise Refused(400, f"the body is no JSON: {error}") from None
-
-
-def _check_key(request: Request, key: Secret | None) -> None:
-    if key is None:
-        return
-    kind, _, given = request.headers.get("Authorization", "").partition(" ")
-    if kind.lower() != "bearer" or not hmac.compare_digest(given.strip().encode(), key.reveal().encode()):
-        raise Refused(
-            401, "the API key is missing or wrong: send it as Authorization: Bearer", {"WWW-Authenticate": "Bearer"}
-        )
-
-
-def _error(path: str, status: int, message: str, headers: dict[str, str] | None = None) -> JSONResponse:
-    """The error in the shape that the route's clients look for: OpenAI's, TEI's, Cohere's, or Jina's."""
-    kind = "Backend" if status >= 500 or status == 424 else "Overloaded" if status == 429 else "Validation"
-    shapes: dict[str, Any] = {
-        "/v1/embeddings": {"error": {"message": message, "type": kind, "code": status}},
-        "/embed": {"error": message, "error_type": kind},
-        "/embed_sparse": {"error": message, "error_type": kind},
-        "/rerank": {"error": message, "error_type": kind},
-        "/v2/rerank": {"message": message},
-        "/v1/embed": {"message": message},
-        "/v2/embed": {"message": message},
-    }
-    return JSONResponse(shapes.get(path, {"detail": message}), status, headers)
+        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+        if not computing.done():
+            raise ClientDisconnect
+        return computing.result()
+    finally:
+        computing.cancel()
+        left.cancel()
 
 
 async def _no_route(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    return JSONResponse(
-        {"detail": f"{request.method} {request.url.path}: {error.detail}"}, error.status_code, error.headers
-    )
+    message = f"{request.method[:20]} {request.url.path[:100]}: {error.detail}"
+    return JSONResponse({"detail": message}, error.status_code, error.headers)
 
 
-def _numbers(vector: np.ndarray) -> list[float]:
-    return [finite(value) for value in vector.tolist()]
+class Measured:
+    """ASGI middleware: counts responses by route and status, and their seconds."""
 
+    def __init__(self, app: ASGIApp, metrics: Metrics, paths: Collection[str]) -> None:
+        self._app = app
+        self._metrics = metrics
+        self._patterns = {path: routing.compile_path(path)[0] for path in paths}
 
-def _base64(vector: np.ndarray) -> str:
-    """Little-endian float32, as OpenAI has it."""
-    return base64.b64encode(vector.astype("<f4").tobytes()).decode()
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Run the application."""
+        started = time.perf_counter()
+        status = 500
+
+        async def measured(message: Message) -> None:
+            nonlocal status
+            status = message.get("status", status)
+            await send(message)
+
+        try:
+            await self._app(scope, receive, measured)
+        finally:
+            path = scope.get("path", "")
+            route = next((name for name, pattern in self._patterns.items() if pattern.match(path)), "other")
+            self._metrics.requests.labels(route, str(status)).inc()
+            self._metrics.seconds.labels(route).observe(time.perf_counter() - started)

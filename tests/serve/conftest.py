@@ -8,8 +8,8 @@ from served import running
 
 from refimpl import MaxSimRerankFunction, MiniLMEmbeddingFunction, SpladeEmbeddingFunction
 from refimpl.http import Secret
-from refimpl.serve.app import Limits
 from refimpl.serve.engine import Engine, Reranker
+from refimpl.serve.limits import Limits
 
 KEY = "the-key"
 Serve = Callable[..., str]

@@ -7,18 +7,18 @@ from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
 from refimpl import CrossEncoderRerankFunction
-from refimpl.oracle.check import check
-from refimpl.oracle.outcome import Check, Verdict
-from refimpl.oracle.subjects.endpoint import EndpointSubject, read_ranking, read_tokens, read_vectors
-from refimpl.oracle.suites.base import Settings
-from refimpl.oracle.suites.rerank_scores import model_folder
-from refimpl.oracle.tolerance import named
+from refimpl.check.result import CheckResult, Status
+from refimpl.check.runner import check
+from refimpl.check.suites.base import Settings
+from refimpl.check.suites.rerank_scores import model_folder
+from refimpl.check.targets.endpoint import EndpointTarget, read_ranking, read_tokens, read_vectors
+from refimpl.compare.tolerance import named
 
 pytestmark = pytest.mark.filterwarnings("ignore::refimpl.tokens.TruncationWarning")
 FLOAT32 = Settings(named("float32"), diagnose=False)
 
 
-def departing(outcome: Check) -> list[tuple[str, str]]:
+def failures(outcome: CheckResult) -> list[tuple[str, str]]:
     return [(one.case.name, one.message) for one in outcome if not one.ok]
 
 
@@ -27,49 +27,50 @@ def cross_encoder_url(serve) -> str:
     return serve(reranker=CrossEncoderRerankFunction(model_folder()))
 
 
-@pytest.mark.parametrize("protocol", ["tei", "openai", "jina", "voyage", "llamacpp"])
-def test_our_server_embeds_as_every_protocol_asks(url: str, protocol: str) -> None:
+@pytest.mark.parametrize("protocol", ["tei", "openai", "jina", "voyage", "llamacpp", "mistral", "nomic", "gemini"])
+def test_the_server_embeds_in_every_protocol(url: str, protocol: str) -> None:
     patterns = () if protocol == "openai" else ("empty", "padding-invariance", "order-invariance")
-    outcome = check(EndpointSubject(url, protocol), ["encoder"], FLOAT32, patterns)
-    assert departing(outcome) == []
-    assert outcome.count(Verdict.not_asked) == 0
+    outcome = check(EndpointTarget(url, protocol), ["encoder"], FLOAT32, patterns)
+    assert failures(outcome) == []
+    assert outcome.count(Status.skipped) == 0
     (empty,) = [one for one in outcome if one.case.name == "empty"]
     assert empty.message.startswith("refused, which is allowed")
 
 
-@pytest.mark.parametrize("protocol", ["tei", "jina", "cohere", "voyage", "llamacpp"])
-def test_our_server_reranks_as_every_protocol_asks(cross_encoder_url: str, protocol: str) -> None:
-    outcome = check(EndpointSubject(cross_encoder_url, protocol), ["rerank", "rerank-scores"], FLOAT32)
-    assert departing(outcome) == []
-    unasked = {one.case.name for one in outcome if one.verdict is Verdict.not_asked}
+@pytest.mark.parametrize("protocol", ["tei", "jina", "cohere", "voyage", "llamacpp", "jev"])
+def test_the_server_reranks_in_every_protocol(cross_encoder_url: str, protocol: str) -> None:
+    outcome = check(EndpointTarget(cross_encoder_url, protocol), ["rerank", "rerank-scores"], FLOAT32)
+    assert failures(outcome) == []
+    unasked = {one.case.name for one in outcome if one.status is Status.skipped}
     allowed = {"tei": {"top_k", "top_k-large"}, "cohere": {"echo"}, "llamacpp": {"echo"}}
+    allowed["jev"] = {"top_k", "top_k-large", "echo"}
     assert unasked == allowed.get(protocol, set())
 
 
-def test_our_server_gives_splades_weights_as_tei_asks(sparse_url: str) -> None:
+def test_the_server_returns_splades_weights_in_teis_protocol(sparse_url: str) -> None:
     """The suite's weights are transformers'; TEI refuses an empty text, and so may we."""
-    outcome = check(EndpointSubject(sparse_url, "tei"), ["splade"], FLOAT32)
-    assert departing(outcome) == []
-    assert outcome.count(Verdict.not_asked) == 0
+    outcome = check(EndpointTarget(sparse_url, "tei"), ["splade"], FLOAT32)
+    assert failures(outcome) == []
+    assert outcome.count(Status.skipped) == 0
     assert len(list(outcome)) > 5
 
 
-def test_a_key_is_sent_and_its_absence_told(locked_url: str) -> None:
-    assert departing(check(EndpointSubject(locked_url, "tei", key="the-key"), ["encoder"], FLOAT32, ["question"])) == []
-    ((_, said),) = departing(check(EndpointSubject(locked_url, "tei"), ["encoder"], FLOAT32, ["question"]))
-    assert "check api_key" in said
+def test_a_key_is_sent_and_its_absence_reported(locked_url: str) -> None:
+    assert failures(check(EndpointTarget(locked_url, "tei", key="the-key"), ["encoder"], FLOAT32, ["question"])) == []
+    ((_, message),) = failures(check(EndpointTarget(locked_url, "tei"), ["encoder"], FLOAT32, ["question"]))
+    assert "check api_key" in message
 
 
-def test_what_a_protocol_has_no_address_for_is_not_asked(url: str) -> None:
-    outcome = check(EndpointSubject(url, "cohere"), ["bm25"], FLOAT32)
-    assert outcome.count(Verdict.not_asked) == len(list(outcome))
-    assert "NOTHING CHECKED" in outcome.sentence()
+def test_tasks_without_a_service_are_not_run(url: str) -> None:
+    outcome = check(EndpointTarget(url, "cohere"), ["bm25"], FLOAT32)
+    assert outcome.count(Status.skipped) == len(list(outcome))
+    assert "NOTHING CHECKED" in outcome.summary()
     assert not outcome.ok
 
 
 def test_a_server_that_is_not_there() -> None:
-    ((_, said),) = departing(check(EndpointSubject("http://127.0.0.1:9", "tei"), ["encoder"], FLOAT32, ["question"]))
-    assert "127.0.0.1:9" in said
+    ((_, message),) = failures(check(EndpointTarget("http://127.0.0.1:9", "tei"), ["encoder"], FLOAT32, ["question"]))
+    assert "127.0.0.1:9" in message
 
 
 def _backwards(request: Request) -> Response:
@@ -80,8 +81,8 @@ def _backwards(request: Request) -> Response:
 
 def test_entries_are_read_by_index(httpserver: HTTPServer) -> None:
     httpserver.expect_request("/v1/embeddings").respond_with_handler(_backwards)
-    subject = EndpointSubject(httpserver.url_for("/v1"), "openai")
-    assert [vector[0] for vector in subject.ask("embed", ["a", "bbb"])] == [1.0, 3.0]
+    target = EndpointTarget(httpserver.url_for("/v1"), "openai")
+    assert [vector[0] for vector in target.run("embed", ["a", "bbb"])] == [1.0, 3.0]
 
 
 def test_a_server_that_reranks_wrongly_fails_the_right_cases(httpserver: HTTPServer) -> None:
@@ -91,7 +92,7 @@ def test_a_server_that_reranks_wrongly_fails_the_right_cases(httpserver: HTTPSer
         return Response(json.dumps(sorted(entries, key=lambda e: e["score"])), content_type="application/json")
 
     httpserver.expect_request("/rerank").respond_with_handler(answer)
-    names = {name for name, _ in departing(check(EndpointSubject(httpserver.url_for(""), "tei"), ["rerank"], FLOAT32))}
+    names = {name for name, _ in failures(check(EndpointTarget(httpserver.url_for(""), "tei"), ["rerank"], FLOAT32))}
     assert {"best-first", "indices", "ties", "many-documents", "echo"} <= names
 
 
@@ -102,9 +103,9 @@ def test_shapes_of_answers() -> None:
     assert decoded.tolist() == [1.0, 2.0]
     assert read_tokens({"tokens": [101, 102]}) == [[101, 102]]
     assert read_tokens([[{"id": 101, "text": "[CLS]"}]]) == [[101]]
-    told = [{"index": 1, "relevance_score": 0.5, "document": {"text": "a"}}, {"index": 0, "score": 0.1, "text": "b"}]
-    assert read_ranking({"results": told})[0] == {"index": 1, "score": 0.5, "text": "a"}
-    assert read_ranking(told)[1] == {"index": 0, "score": 0.1, "text": "b"}
+    ranking = [{"index": 1, "relevance_score": 0.5, "document": {"text": "a"}}, {"index": 0, "score": 0.1, "text": "b"}]
+    assert read_ranking({"results": ranking})[0] == {"index": 1, "score": 0.5, "text": "a"}
+    assert read_ranking(ranking)[1] == {"index": 0, "score": 0.1, "text": "b"}
 
 
 @pytest.mark.parametrize(
@@ -119,6 +120,6 @@ def test_shapes_of_answers() -> None:
         (read_ranking, None),
     ],
 )
-def test_shapes_that_are_none(read, answer) -> None:
-    with pytest.raises(OSError, match=r"expected|index|base64"):
+def test_invalid_shapes(read, answer) -> None:
+    with pytest.raises(OSError, match=r"expected|index|base64|200 with an error: no"):
         read(answer)

@@ -1,11 +1,13 @@
 """The official SDKs and pymilvus.model's own rerankers, talking to `refimpl serve`."""
 
 import base64
+import types
 from typing import Any
 
 import numpy as np
 import pytest
 
+import refimpl
 from refimpl.serve.engine import Engine
 
 pytestmark = pytest.mark.peer
@@ -78,6 +80,68 @@ def test_voyageai(locked_url: str, engine: Engine, expected: Any) -> None:
     np.testing.assert_allclose(np.array(vectors), engine.embedder(DOCUMENTS), rtol=0, atol=1e-6)
 
 
+@pytest.mark.parametrize("encoding", [None, "float"])
+def test_mistralai(locked_url: str, engine: Engine, encoding: str | None) -> None:
+    from mistralai import client as sdk
+
+    client = sdk.Mistral(api_key=KEY, server_url=locked_url)
+    answer = client.embeddings.create(model="any", inputs=DOCUMENTS, encoding_format=encoding)
+    vectors = [item.embedding for item in sorted(answer.data, key=lambda item: item.index)]
+    np.testing.assert_allclose(np.array(vectors), engine.embedder(DOCUMENTS), rtol=0, atol=1e-6)
+    assert answer.usage.total_tokens > len(DOCUMENTS)
+    with pytest.raises(sdk.errors.SDKError, match="output_dimension must be 384"):
+        client.embeddings.create(model="any", inputs=DOCUMENTS, output_dimension=7)
+    with pytest.raises(sdk.errors.SDKError, match="missing or wrong"):
+        sdk.Mistral(api_key="wrong", server_url=locked_url).embeddings.create(model="any", inputs=DOCUMENTS)
+
+
+@pytest.mark.parametrize("count", [1, 3, 25])
+def test_nomic(url: str, engine: Engine, count: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    from nomic import embed
+
+    atlas = types.SimpleNamespace(atlas_api_path=url, header={"Authorization": f"Bearer {KEY}"})
+    monkeypatch.setattr(embed, "atlas_class", atlas)  # its own constructor reads what `nomic login` stored
+    texts = [f"{text} {i}" for i in range(count) for text in DOCUMENTS][:count]
+    answer = embed.text(texts, model="all-MiniLM-L6-v2", dimensionality=384)
+    np.testing.assert_allclose(np.array(answer["embeddings"]), engine.embedder(texts), rtol=0, atol=1e-6)
+    assert answer["usage"]["total_tokens"] > count
+    with pytest.raises(Exception, match="dimensionality must be 384"):
+        embed.text(texts, model="all-MiniLM-L6-v2", dimensionality=64)
+
+
+@pytest.mark.parametrize("version", ["v1", "v1beta"])
+def test_google_genai(locked_url: str, engine: Engine, version: str) -> None:
+    from google import genai
+
+    client = genai.Client(api_key=KEY, http_options={"base_url": locked_url, "api_version": version})
+    answer = client.models.embed_content(model="any", contents=DOCUMENTS)
+    vectors = np.array([one.values for one in answer.embeddings])
+    np.testing.assert_allclose(vectors, engine.embedder(DOCUMENTS), rtol=0, atol=1e-6)
+    with pytest.raises(genai.errors.ClientError, match="outputDimensionality must be 384"):
+        client.models.embed_content(model="any", contents=DOCUMENTS, config={"output_dimensionality": 7})
+    stranger = genai.Client(api_key="wrong", http_options={"base_url": locked_url})
+    with pytest.raises(genai.errors.ClientError, match="missing or wrong"):
+        stranger.models.embed_content(model="any", contents=DOCUMENTS)
+
+
+def test_requests_are_those_of_google_genai(httpserver: Any) -> None:
+    from google import genai
+
+    config = genai.types.EmbedContentConfig(task_type="CLUSTERING", output_dimensionality=2)
+    answer = {"embeddings": [{"values": [1.0, 2.0]}] * len(DOCUMENTS)}
+    httpserver.expect_request("/v1beta/models/m:batchEmbedContents", method="POST").respond_with_json(answer)
+    client = genai.Client(api_key=KEY, http_options={"base_url": httpserver.url_for(""), "api_version": "v1beta"})
+    client.models.embed_content(model="m", contents=DOCUMENTS, config=config)
+    refimpl.GeminiEmbeddingFunction("m", KEY, config, base_url=httpserver.url_for(""))(DOCUMENTS)
+    (theirs, _), (ours, _) = httpserver.log
+    assert ours.headers["x-goog-api-key"] == theirs.headers["x-goog-api-key"] == KEY
+    bodies = [sent.get_json() for sent in (ours, theirs)]
+    for body in bodies:
+        for one in body["requests"]:
+            one["content"].pop("role", None)  # the SDK adds "user"
+    assert bodies[0] == bodies[1]
+
+
 def test_pymilvus_jina(locked_url: str, expected: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     from pymilvus.model.reranker import JinaRerankFunction, jinaai
 
@@ -136,8 +200,6 @@ def test_our_embedders_give_what_pymilvus_models_give(
     import voyageai
     from pymilvus.model import dense
     from pymilvus.model.dense import jinaai
-
-    import refimpl
 
     options: dict[str, Any] = {"api_key": KEY, "base_url": locked_url}
     if provider == "OpenAI":
