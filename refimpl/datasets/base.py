@@ -1,4 +1,4 @@
-"""What a test collection is: documents that stream, queries, judgements, and a hash of all three."""
+"""The interface of a test collection: streamed documents, queries, qrels, and a hash of all three."""
 
 import hashlib
 from collections.abc import Iterator, Mapping
@@ -9,12 +9,12 @@ Qrels = dict[str, dict[str, int]]
 
 
 class DatasetError(ValueError):
-    """A collection that cannot be read as it stands; the message names file, line and remedy."""
+    """A data set that cannot be read; the message has the file, the line and the remedy."""
 
 
 @dataclass(frozen=True)
 class Document:
-    """One document: its stable id and the text that is encoded, title first where it has one."""
+    """One document: its stable id and the text to encode, with the title first where it has one."""
 
     id: str
     text: str
@@ -22,7 +22,7 @@ class Document:
 
 @dataclass(frozen=True)
 class BadLine:
-    """A line that could not be used: where it stands and why."""
+    """A malformed line: file, line number from 1, reason."""
 
     file: str
     line: int
@@ -34,23 +34,23 @@ class BadLine:
 
 @dataclass
 class BadLines:
-    """Decides what a malformed line means: the end, or one more entry of `found` when `skip` is set."""
+    """Collects malformed lines in `lines` when `skip` is set; raises DatasetError at the first one otherwise."""
 
     skip: bool = False
-    found: list[BadLine] = field(default_factory=list)
+    lines: list[BadLine] = field(default_factory=list)
 
     def report(self, file: str, line: int, reason: str) -> None:
-        """Note the line, or raise DatasetError when `skip` is not set."""
+        """Record the line, or raise DatasetError when `skip` is not set."""
         bad = BadLine(file, line, reason)
         if not self.skip:
-            raise DatasetError(f"{bad}. Mend the line, or leave such lines out with --skip-bad (skip_bad=True)")
-        if bad not in self.found:  # a collection is read more than once
-            self.found.append(bad)
+            raise DatasetError(f"{bad}: fix the line, or skip such lines with --skip-bad (skip_bad=True)")
+        if bad not in self.lines:  # a data set is read more than once
+            self.lines.append(bad)
 
 
 @runtime_checkable
 class Dataset(Protocol):
-    """A test collection. `documents()` starts anew at each call; ids are unique."""
+    """A test collection. Each call of `documents()` iterates from the start; ids are unique."""
 
     name: str
     bad: BadLines
@@ -64,24 +64,24 @@ class Dataset(Protocol):
         ...
 
     def qrels(self) -> Qrels:
-        """`{query_id: {doc_id: relevance}}`; relevance 0 or less is "judged, not relevant"."""
+        """`{query_id: {doc_id: relevance}}`; relevance 0 or less means judged and not relevant."""
         ...
 
 
 def fingerprint(documents: Iterator[Document], queries: Mapping[str, str], qrels: Qrels) -> str:
-    """Hex sha256 over documents, queries and judgements, each field with its length before it."""
+    """Hex sha256 over documents, queries and qrels, each string preceded by its length."""
     digest = hashlib.sha256()
     for document in documents:
-        _feed(digest, "d", document.id, document.text)
+        _update(digest, "d", document.id, document.text)
     for query_id, text in queries.items():
-        _feed(digest, "q", query_id, text)
-    for query_id, judged in qrels.items():
-        for doc_id, relevance in judged.items():
-            _feed(digest, "r", query_id, doc_id, str(relevance))
+        _update(digest, "q", query_id, text)
+    for query_id, judgements in qrels.items():
+        for doc_id, relevance in judgements.items():
+            _update(digest, "r", query_id, doc_id, str(relevance))
     return digest.hexdigest()
 
 
-def _feed(digest: "hashlib._Hash", *fields: str) -> None:
+def _update(digest: "hashlib._Hash", *fields: str) -> None:
     for text in fields:
         encoded = text.encode("utf-8", "surrogatepass")
         digest.update(len(encoded).to_bytes(8, "little"))

@@ -1,10 +1,11 @@
 """BEIR folders: `corpus.jsonl`, `queries.jsonl`, `qrels/<split>.tsv` (Thakur et al. 2021, arXiv:2104.08663)."""
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from refimpl.common.json_reader import JsonError, parse_json
+from refimpl.common.text_files import check_id, decoded, integer, numbered
 from refimpl.datasets.base import BadLines, DatasetError, Document, Qrels
 
 HEADER = ["query-id", "corpus-id", "score"]
@@ -13,7 +14,7 @@ HEADER = ["query-id", "corpus-id", "score"]
 class BeirFolder:
     """A BEIR folder read line by line; a document's text is `title + " " + text`, stripped, as BEIR and MTEB join them.
 
-    Raises DatasetError where a file is missing, or at a malformed line unless `skip_bad` (then `bad.found` lists them).
+    Raises DatasetError where a file is missing, or at a malformed line unless `skip_bad` (then `bad.lines` lists them).
     """
 
     def __init__(self, folder: Path, *, split: str = "test", skip_bad: bool = False) -> None:
@@ -26,7 +27,7 @@ class BeirFolder:
                 raise DatasetError(f"{self.folder} is not a BEIR folder: it has no {file}{self._splits()}")
 
     def documents(self) -> Iterator[Document]:
-        """Every document of corpus.jsonl, in its order."""
+        """Every document of corpus.jsonl, in the file's order."""
         seen: set[str] = set()
         for line, row in self._rows("corpus.jsonl"):
             problem = _problem(row, seen)
@@ -37,9 +38,9 @@ class BeirFolder:
             yield Document(row["_id"], f"{row.get('title') or ''} {row['text']}".strip())
 
     def queries(self) -> dict[str, str]:
-        """The queries that the split judges, in the order of queries.jsonl."""
-        judged = self.qrels()
-        found: dict[str, str] = {}
+        """The queries with qrels in the split, in the order of queries.jsonl."""
+        qrels = self.qrels()
+        queries: dict[str, str] = {}
         seen: set[str] = set()
         for line, row in self._rows("queries.jsonl"):
             problem = _problem(row, seen)
@@ -47,12 +48,12 @@ class BeirFolder:
                 self.bad.report("queries.jsonl", line, problem)
                 continue
             seen.add(row["_id"])
-            if row["_id"] in judged:
-                found[row["_id"]] = row["text"]
-        return found
+            if row["_id"] in qrels:
+                queries[row["_id"]] = row["text"]
+        return queries
 
     def qrels(self) -> Qrels:
-        """The split's judgements."""
+        """The qrels of the split."""
         file = f"qrels/{self.split}.tsv"
         qrels: Qrels = {}
         for line, text in self._lines(file):
@@ -64,15 +65,15 @@ class BeirFolder:
                 self.bad.report(file, line, problem)
                 continue
             query_id, doc_id, score = columns
-            qrels.setdefault(query_id, {})[doc_id] = int(score)
+            qrels.setdefault(query_id, {})[doc_id] = integer(score, "score")
         return qrels
 
     def _rows(self, file: str) -> Iterator[tuple[int, dict[str, Any]]]:
         for line, text in self._lines(file):
             try:
-                row = json.loads(text)
-            except json.JSONDecodeError as error:
-                self.bad.report(file, line, f"not JSON ({error})")
+                row = parse_json(text, "the line")
+            except JsonError as error:
+                self.bad.report(file, line, str(error))
                 continue
             if not isinstance(row, dict):
                 self.bad.report(file, line, f"expected a JSON object, got {type(row).__name__}")
@@ -80,34 +81,35 @@ class BeirFolder:
             yield line, row
 
     def _lines(self, file: str) -> Iterator[tuple[int, str]]:
-        """Lines that are not blank, without their end; bytes that are not UTF-8 are reported."""
+        """Lines that are not blank, without line ends; bytes that are not UTF-8 are reported."""
         with (self.folder / file).open("rb") as stream:
-            for line, raw in enumerate(stream, 1):
+            for line, raw in numbered(stream):
                 try:
-                    text = raw.decode("utf-8-sig" if line == 1 else "utf-8").rstrip("\r\n")
-                except UnicodeDecodeError as error:
-                    self.bad.report(file, line, f"not UTF-8 (byte {error.start}: {error.reason})")
+                    text = decoded(raw, first=line == 1)
+                except ValueError as error:
+                    self.bad.report(file, line, str(error))
                     continue
-                if text.strip():
-                    yield line, text
+                yield line, text.rstrip("\r\n")
 
     def _splits(self) -> str:
-        there = sorted(file.stem for file in (self.folder / "qrels").glob("*.tsv"))
-        return f" (qrels has {', '.join(there)})" if there else ""
+        splits = sorted(file.stem for file in (self.folder / "qrels").glob("*.tsv"))
+        return f" (qrels has {', '.join(splits)})" if splits else ""
 
 
 def _problem(row: dict[str, Any], seen: set[str]) -> str:
     for key in ("_id", "text"):
         if key not in row:
             return f"{key!r} is missing"
-        if not isinstance(row[key], str):
-            return f"{key!r} must be a string, got {type(row[key]).__name__}"
-    if not row["_id"]:
-        return "'_id' is empty"
+    if not isinstance(row["text"], str):
+        return f"'text' must be a string, got {type(row['text']).__name__}"
+    try:
+        check_id(row["_id"], "'_id'")
+    except ValueError as error:
+        return str(error)
     if not isinstance(row.get("title") or "", str):
         return f"'title' must be a string, got {type(row['title']).__name__}"
     if row["_id"] in seen:
-        return f"'_id' {row['_id']!r} came before"
+        return f"'_id' {row['_id']!r} occurs on an earlier line"
     return ""
 
 
@@ -116,9 +118,11 @@ def _qrels_problem(columns: list[str], qrels: Qrels) -> str:
         return f"expected 3 tab-separated columns (query-id, corpus-id, score), got {len(columns)}"
     query_id, doc_id, score = columns
     try:
-        relevance = int(score)
-    except ValueError:
-        return f"the score must be a whole number, got {score!r}"
+        check_id(query_id, "the query-id")
+        check_id(doc_id, "the corpus-id")
+        relevance = integer(score, "score")
+    except ValueError as error:
+        return str(error)
     if qrels.get(query_id, {}).get(doc_id, relevance) != relevance:
-        return f"query {query_id!r} and document {doc_id!r} were judged before, with another score"
+        return f"query {query_id!r} and document {doc_id!r} have another score on an earlier line"
     return ""

@@ -1,7 +1,7 @@
 """Public names and docstrings of the standard library, numpy and scipy, by import and inspection.
 
-Run as a script, in a process of its own: it imports some 700 modules, what the caller's process has patched must not
-show, and docstrings that scipy builds from sets need a fixed hash seed. It imports nothing of refimpl.
+Run as a script, in a separate process: it imports some 700 modules, patches of the caller's process must not change
+the result, and docstrings that scipy builds from sets need a fixed hash seed. It imports nothing of refimpl.
 """
 
 import inspect
@@ -27,7 +27,7 @@ NOT_IMPORTED = {
     "tkinter",
     "turtle",
     "turtledemo",
-    # another system's
+    # of another operating system
     "msilib",
     "msvcrt",
     "nt",
@@ -36,7 +36,7 @@ NOT_IMPORTED = {
     "asyncio.windows_events",
     "asyncio.windows_utils",
     "multiprocessing.popen_spawn_win32",
-    # only another name of what a listed module holds
+    # another name of a module that is listed
     "genericpath",
     "ntpath",
     "posixpath",
@@ -71,12 +71,12 @@ class Entry(NamedTuple):
 
 
 def inspected(packages: tuple[str, ...]) -> Iterator[Entry]:
-    """Documented public objects of `packages`, each object once: modules and what they hold first, methods after.
+    """Documented public objects of `packages`, each object once: modules and their members first, methods last.
 
-    A function that is also some class's method thus goes by its module's name (`random.choice`).
+    A function that is also a method of a class thus has its module's name (`random.choice`).
     """
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # deprecated modules say so on import
+        warnings.simplefilter("ignore")  # of deprecated modules, on import
         modules = sorted(_modules(packages), key=lambda module: (module[0].count("."), module[0]))
         members = list(_members(modules))
     for name, module in modules:
@@ -99,7 +99,7 @@ def _modules(packages: tuple[str, ...]) -> Iterator[tuple[str, ModuleType]]:
 
 
 def _is_standard(top: str) -> bool:
-    """Whether importing `top` would run the standard library's own file, not one of that name in the user's folder."""
+    """Whether `top` is imported from the standard library, not from a file of that name in the user's folder."""
     if not _is_public(top) or top in NOT_IMPORTED:
         return False
     spec = find_spec(top)
@@ -107,16 +107,16 @@ def _is_standard(top: str) -> bool:
         return False
     if spec.origin in {"built-in", "frozen"}:
         return True
-    homes = (Path(sysconfig.get_path(kind)).resolve() for kind in ("stdlib", "platstdlib"))
-    return any(Path(spec.origin).resolve().is_relative_to(home) for home in homes)
+    folders = (Path(sysconfig.get_path(kind)).resolve() for kind in ("stdlib", "platstdlib"))
+    return any(Path(spec.origin).resolve().is_relative_to(folder) for folder in folders)
 
 
 def _module_tree(name: str) -> Iterator[tuple[str, ModuleType]]:
     try:
         module = import_module(name)
-    except (ImportError, OSError):  # a part of Python that this system was built without
+    except (ImportError, OSError):  # a module that this build of Python lacks
         return
-    if "_sub_module_deprecation" in vars(module):  # scipy's old names of its private modules
+    if "_sub_module_deprecation" in vars(module):  # scipy's deprecated names of private modules
         return
     yield name, module
     for info in pkgutil.iter_modules(getattr(module, "__path__", [])):
@@ -130,20 +130,20 @@ def _members(modules: list[tuple[str, ModuleType]]) -> Iterator[tuple[str, Any]]
     for prefix, module in modules:
         listed = getattr(module, "__all__", None)
         named = {name: getattr(module, name, None) for name in sorted(set(listed or vars(module)))}
-        # of several names in one module the object's own comes first: concatenate before concat
+        # of several names in one module, the object's __name__ first: concatenate before concat
         for name, member in sorted(named.items(), key=lambda item: getattr(item[1], "__name__", "") != item[0]):
             if not _is_public(name) or inspect.ismodule(member) or not callable(member) or id(member) in seen:
                 continue
-            if listed is None and not _is_at_home(member, prefix):
+            if listed is None and not _is_defined_in(member, prefix):
                 continue
             seen.add(id(member))
             yield (name if prefix == "builtins" else f"{prefix}.{name}"), member
 
 
-def _is_at_home(member: Any, module: str) -> bool:
-    """Whether the object is of the module's own package; `_bisect`, in C, is `bisect`'s."""
-    home = getattr(member, "__module__", None) or ""
-    return home.split(".")[0].lstrip("_") == module.split(".")[0]
+def _is_defined_in(member: Any, module: str) -> bool:
+    """Whether the object belongs to the module's package; `_bisect`, in C, belongs to `bisect`."""
+    origin = getattr(member, "__module__", None) or ""
+    return origin.split(".")[0].lstrip("_") == module.split(".")[0]
 
 
 def _methods(prefix: str, owner: type) -> Iterator[Entry]:
@@ -154,7 +154,7 @@ def _methods(prefix: str, owner: type) -> Iterator[Entry]:
 
 def _entry(name: str, thing: Any, parameters: str) -> Iterator[Entry]:
     doc = getattr(thing, "__doc__", None)
-    # an instance without a docstring shows its class's
+    # an instance without a docstring has its class's
     inherited = not inspect.isclass(thing) and doc is getattr(type(thing), "__doc__", None)
     if isinstance(doc, str) and not inherited and not doc.startswith("Alias for field number"):
         lines = inspect.cleandoc(doc).splitlines()
@@ -163,7 +163,7 @@ def _entry(name: str, thing: Any, parameters: str) -> Iterator[Entry]:
 
 
 def _parameters(thing: Any) -> str:
-    """Parameters' names alone: defaults may print an address, which differs from run to run."""
+    """Names of the parameters only: a default may contain an address, which differs between processes."""
     if inspect.isclass(thing) or isinstance(thing, property | GetSetDescriptorType):
         return ""
     try:
@@ -178,8 +178,8 @@ def _is_public(name: str) -> bool:
 
 
 def main() -> None:
-    """Print one JSON array `[name, parameters, doc]` a line for the packages named as arguments."""
-    output, sys.stdout = sys.stdout, sys.stderr  # whatever a module prints while it is imported
+    """Print one JSON array `[name, parameters, doc]` per line for the packages passed as arguments."""
+    output, sys.stdout = sys.stdout, sys.stderr  # a module may print when it is imported
     for entry in inspected(tuple(sys.argv[1:])):
         output.write(json.dumps(entry) + "\n")
 

@@ -16,12 +16,12 @@ def docs():
 
 
 def test_every_judged_name_exists_in_the_corpus(docs):
-    here = {document.id for document in docs.documents()}
+    ids = {document.id for document in docs.documents()}
     judged = {doc_id for judgement in judgements().values() for doc_id in judgement}
-    assert judged - here == set()
+    assert judged - ids == set()
 
 
-def test_every_question_is_judged_and_has_an_answer(docs):
+def test_every_question_has_qrels_and_an_answer(docs):
     assert 55 <= len(questions()) <= 80
     assert questions().keys() == judgements().keys() == docs.queries().keys()
     assert all(2 in judged.values() for judged in judgements().values())
@@ -29,7 +29,7 @@ def test_every_question_is_judged_and_has_an_answer(docs):
     assert len(set(questions().values())) == len(questions())
 
 
-def test_there_are_several_thousand_documents_each_named_once(docs):
+def test_there_are_several_thousand_documents_with_unique_ids(docs):
     documents = list(docs.documents())
     assert len(documents) > 5000
     assert len({document.id for document in documents}) == len(documents)
@@ -50,16 +50,16 @@ def test_there_are_several_thousand_documents_each_named_once(docs):
     ],
 )
 def test_public_names_are_the_ids(docs, name, first_line, words):
-    found = {document.id: document.text for document in docs.documents()}
+    texts = {document.id: document.text for document in docs.documents()}
     if first_line is None:
-        assert name not in found
+        assert name not in texts
         return
-    assert found[name].splitlines()[0].startswith(first_line.removesuffix(", kwargs)"))
-    assert words in found[name]
+    assert texts[name].splitlines()[0].startswith(first_line.removesuffix(", kwargs)"))
+    assert words in texts[name]
 
 
-def test_another_process_finds_the_same_documents(docs):
-    """Neither hash randomisation nor what else is imported or patched may matter: torch patches `inspect`, for one."""
+def test_another_process_yields_the_same_documents(docs):
+    """Independent of hash randomisation and of patches by other imports, such as torch's of `inspect`."""
     script = (
         "import inspect; inspect.getfile = None\n"
         "from refimpl.datasets import open_dataset, fingerprint\n"
@@ -69,7 +69,7 @@ def test_another_process_finds_the_same_documents(docs):
     assert done.stdout.strip() == fingerprint(docs.documents(), docs.queries(), docs.qrels())
 
 
-def test_packages_beyond_the_core_are_parsed_and_their_code_does_not_run(tmp_path, monkeypatch):
+def test_packages_beyond_the_core_are_parsed_without_running_their_code(tmp_path, monkeypatch):
     package = tmp_path / "explosive"
     (package / "tests").mkdir(parents=True)
     (package / "__init__.py").write_text('"""A package that must not be imported."""\nraise SystemExit("imported")\n')
@@ -97,7 +97,7 @@ def test_a_users_file_named_like_a_standard_module_is_not_run(tmp_path, monkeypa
     assert "tabnanny.check" in names
 
 
-def test_packages_can_be_chosen_and_judgements_follow():
+def test_packages_can_be_selected_with_their_qrels():
     numpy_only = PythonDocs(["numpy"])
     assert {document.id.split(".")[0] for document in numpy_only.documents()} == {"numpy"}
     assert 0 < len(numpy_only.queries()) < len(questions())
@@ -106,6 +106,6 @@ def test_packages_can_be_chosen_and_judgements_follow():
 
 
 @pytest.mark.parametrize("package", ["no_such_package_here", "os.path", "../numpy", ""])
-def test_a_package_that_is_not_there_is_an_error_that_names_it(package):
+def test_a_missing_package_raises_with_its_name(package):
     with pytest.raises(DatasetError, match="no package"):
         list(PythonDocs([package]).documents())
