@@ -1,4 +1,4 @@
-"""BGE-M3's three kinds of vector: its published arithmetic in torch, hand-worked lexical weights, and refusals."""
+"""BGE-M3's three kinds of vector against torch, lexical weights computed by hand, and input validation."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ from scipy.sparse import csr_array
 
 from refimpl import BGEM3EmbeddingFunction
 from refimpl.bert.files import WeightsError
-from refimpl.hybrid.bge_m3 import lexical_weights
+from refimpl.hybrid.kinds import lexical_weights
 from refimpl.tokens import Tokens, TruncationWarning
 
 KINDS = {"return_dense": True, "return_sparse": True, "return_colbert_vecs": True}
@@ -62,12 +62,12 @@ def test_the_forms_are_pymilvus_models(exact):
     assert empty["colbert_vecs"] == []
 
 
-def test_texts_that_are_cut_are_told(exact):
-    with pytest.warns(TruncationWarning, match="1 of 2 texts exceed max_length=40 tokens and were cut"):
+def test_truncation_is_a_warning(exact):
+    with pytest.warns(TruncationWarning, match="1 of 2 texts exceed max_length=40 tokens and were truncated"):
         exact(["fox " * 50, "dog"])
 
 
-def test_only_what_is_asked_for_is_given(folder, exact):
+def test_only_the_selected_kinds_are_returned(folder, exact):
     assert list(BGEM3EmbeddingFunction(folder)(["fox"])) == ["dense", "sparse"]
     sparse = BGEM3EmbeddingFunction(folder, dtype="float64", return_dense=False)(seeded.TEXTS)
     assert list(sparse) == ["sparse"]
@@ -83,14 +83,14 @@ def test_neighbours_and_batches_change_nothing(folder, exact):
         np.testing.assert_allclose(one["colbert_vecs"][0], all_["colbert_vecs"][row], rtol=0, atol=1e-12)
 
 
-def test_lexical_weights_of_a_hand_worked_batch():
+def test_lexical_weights_of_a_hand_computed_batch():
     ids = np.array([0, 5, 7, 5, 2, 0, 2, 0, 7, 2])
     tokens = Tokens(ids, np.zeros_like(ids), np.array([5, 2, 3]), np.zeros(3, dtype=bool))
     weights = np.array([9.0, 0.5, 0.0, 0.75, 9, 9, 9, 9, 0.25, 9])
-    found = lexical_weights(tokens, weights, [0, 2, 1, 3], 8)
-    np.testing.assert_array_equal(found.toarray(), [[0, 0, 0, 0, 0, 0.75, 0, 0], [0] * 8, [0] * 7 + [0.25]])
-    assert found.has_canonical_format
-    assert found.nnz == 2, "a weight of 0 is not stored"
+    matrix = lexical_weights(tokens, weights, [0, 2, 1, 3], 8)
+    np.testing.assert_array_equal(matrix.toarray(), [[0, 0, 0, 0, 0, 0.75, 0, 0], [0] * 8, [0] * 7 + [0.25]])
+    assert matrix.has_canonical_format
+    assert matrix.nnz == 2, "a weight of 0 is not stored"
     assert lexical_weights(tokens, 0 * weights, [0, 2], 8).shape == (3, 8)
 
 
@@ -105,17 +105,21 @@ def test_safetensors_and_torchs_file_are_one_model(folder, exact, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("settings", "said"),
+    ("settings", "message"),
     [
-        ({"device": "cuda:0"}, "refimpl computes in numpy, in float32 or float64: leave out device='cuda:0'"),
-        ({"use_fp16": True}, "use_fp16=True"),
-        ({"return_dense": False, "return_sparse": False}, "nothing is asked for: set return_dense"),
+        (
+            {"device": "cuda:0"},
+            "device must be 'cpu', got 'cuda:0': refimpl computes in numpy on the CPU, leave it out",
+        ),
+        ({"devices": ["cpu", "cuda:1"]}, r"devices must be 'cpu', got \['cpu', 'cuda:1'\]"),
+        ({"use_fp16": True}, "use_fp16 must be False, got True: refimpl computes in float32 or float64"),
+        ({"return_dense": False, "return_sparse": False}, "expected a kind of vector, got none: set return_dense"),
         ({"max_length": 201}, "max_length must be at most 200, the model's positions, got 201"),
         ({"batch_size": 0}, "batch_size must be at least 1, got 0"),
     ],
 )
-def test_wrong_settings_are_refused(folder, settings, said):
-    with pytest.raises(ValueError, match=said):
+def test_wrong_settings_are_refused(folder, settings, message):
+    with pytest.raises(ValueError, match=message):
         BGEM3EmbeddingFunction(folder, **settings)
 
 
@@ -124,7 +128,7 @@ def test_a_head_of_another_shape_is_refused(folder, tmp_path):
 
     copied = shutil.copytree(folder, tmp_path / "copied")
     shutil.copy(copied / "colbert_linear.pt", copied / "sparse_linear.pt")
-    with pytest.raises(WeightsError, match=r"sparse_linear\.pt holds .* expected weight \(1, 32\) and its bias"):
+    with pytest.raises(WeightsError, match=r"sparse_linear\.pt: expected weight \(1, 32\) and its bias, got"):
         BGEM3EmbeddingFunction(copied)
     (copied / "sparse_linear.pt").unlink()
     with pytest.raises(FileNotFoundError, match=r"sparse_linear\.pt is missing"):
