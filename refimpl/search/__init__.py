@@ -1,1 +1,1 @@
-"""From vectors to ranked documents: the store, the exact judge, fusion and the pipeline."""
+"""Retrieval through Milvus: the store, exact search, fusion, runs over test collections and their validation."""

@@ -1,4 +1,4 @@
-"""What goes into the store and what comes out of it: fields, rankers, rows, found documents."""
+"""Input and output of the store: documents as Milvus rows, rankers, search results."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -7,31 +7,20 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 import numpy as np
 from scipy.sparse import csr_array
 
-from refimpl.search.hits import ABSENT, Hits
+from refimpl.search.fields import DenseField, Field, FullTextField, SparseField
+from refimpl.search.topk import ABSENT, TopK
 
 Vectors: TypeAlias = np.ndarray | csr_array
 Queries: TypeAlias = np.ndarray | csr_array | Sequence[str]
 
 ID_BYTES = 512
 TEXT_BYTES = 65_535  # Milvus' limit for a VARCHAR
-
-
-@dataclass(frozen=True)
-class Field:
-    """A vector field of the collection.
-
-    `dense`, `dim` wide, by IP, COSINE or L2; `sparse`, by IP; `bm25`, which Milvus makes of the text itself.
-    """
-
-    name: str
-    kind: Literal["dense", "sparse", "bm25"]
-    metric: Literal["IP", "COSINE", "L2", "BM25"] = "IP"
-    dim: int = 0
+ESCAPES = str.maketrans({"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r"})  # in a string of a filter expression
 
 
 @dataclass(frozen=True)
 class Ranker:
-    """Milvus' own fusion: `rrf` with its k, or `weighted` with one weight a field."""
+    """Milvus' fusion: `rrf` with its k, or `weighted` with one weight per field."""
 
     kind: Literal["rrf", "weighted"]
     rrf_k: int = 60
@@ -39,81 +28,131 @@ class Ranker:
     norm_score: bool = True
 
 
-class Found(NamedTuple):
-    """For each query the ids of its hits, best first, and their scores (higher is better)."""
+class SearchResults(NamedTuple):
+    """Document ids per query, best first, and their scores (higher is better)."""
 
     ids: list[list[str]]
     scores: list[list[float]]
 
-    def hits(self, position: Mapping[str, int], k: int) -> Hits:
-        """The same as `Hits`: each id's `position` in the collection, `len(position)` for an id that has none."""
+    @classmethod
+    def empty(cls, queries: int) -> "SearchResults":
+        """No hits for each of `queries` queries."""
+        return cls([[] for _ in range(queries)], [[] for _ in range(queries)])
+
+    def hits(self, position: Mapping[str, int], k: int) -> TopK:
+        """The same as `TopK`: each id's `position` in the collection, `len(position)` for an unknown id.
+
+        Raises ValueError where a query has more than k hits.
+        """
         ids = np.full((len(self.ids), k), ABSENT, dtype=np.int64)
         scores = np.full((len(self.ids), k), -np.inf)
-        for row, (found, values) in enumerate(zip(self.ids, self.scores, strict=True)):
-            ids[row, : len(found)] = [position.get(doc_id, len(position)) for doc_id in found]
-            scores[row, : len(found)] = values
-        return Hits(ids, scores)
+        for row, (doc_ids, values) in enumerate(zip(self.ids, self.scores, strict=True)):
+            if len(doc_ids) > k:
+                raise ValueError(f"query {row}: expected at most {k} hits, got {len(doc_ids)}")
+            ids[row, : len(doc_ids)] = [position.get(doc_id, len(position)) for doc_id in doc_ids]
+            scores[row, : len(values)] = values
+        return TopK(ids, scores)
 
 
 class Ingested(NamedTuple):
-    """How many documents were written, were there already, and had a text that was cut to Milvus' 65,535 bytes."""
+    """Documents that were written, that were present already, and whose text was truncated to 65,535 bytes."""
 
     written: int
     kept: int
-    cut: int
+    truncated: int
 
 
-def check(
+def check_documents(
     ids: Sequence[str], texts: Sequence[str], vectors: Mapping[str, Vectors], fields: Mapping[str, Field]
 ) -> None:
-    """Raise ValueError, naming the document, for what the store would refuse or mangle."""
-    wanted = {name for name, field in fields.items() if field.kind != "bm25"}
-    if vectors.keys() != wanted:
-        raise ValueError(f"vectors must be given for {sorted(wanted)}, got {sorted(vectors)}")
+    """Raise ValueError, naming the document, for input that Milvus would reject or alter."""
+    expected = {name for name, field in fields.items() if not isinstance(field, FullTextField)}
+    if vectors.keys() != expected:
+        raise ValueError(f"expected vectors for {sorted(expected)}, got {sorted(vectors)}")
     sizes = {"texts": len(texts)} | {name: matrix.shape[0] for name, matrix in vectors.items()}
     for name, size in sizes.items():
         if size != len(ids):
-            raise ValueError(f"{len(ids)} ids need as many {name}, got {size}")
+            raise ValueError(f"expected {len(ids)} {name}, one per id, got {size}")
+    check_ids(ids)
+    for name, matrix in vectors.items():
+        _check_vectors(matrix, ids, fields[name])
+
+
+def check_ids(ids: Sequence[str]) -> None:
+    """Raise ValueError, naming the id, for one that Milvus refuses or alters, or that is there twice."""
     seen: set[str] = set()
     for doc_id in ids:
         if not doc_id or len(utf8(doc_id)) > ID_BYTES or utf8(doc_id).decode() != doc_id:
             raise ValueError(f"document id must be 1 to {ID_BYTES} bytes of UTF-8, got {doc_id!r}")
         if doc_id in seen:
-            raise ValueError(f"document {doc_id!r} is given twice")
+            raise ValueError(f"document ids must be unique, got {doc_id!r} twice")
         seen.add(doc_id)
-    for name, matrix in vectors.items():
-        _check_vectors(name, matrix, ids, fields[name])
 
 
 def document_row(row: int, doc_id: str, text: str, vectors: Mapping[str, Vectors]) -> dict[str, Any]:
-    """One document as Milvus takes it, its text cut to 65,535 bytes on a character's boundary."""
-    made: dict[str, Any] = {"id": doc_id, "text": cut(text)}
+    """One document as a Milvus row, its text truncated to 65,535 bytes at a character boundary."""
+    values: dict[str, Any] = {"id": doc_id, "text": truncate(text)}
     for name, matrix in vectors.items():
         if isinstance(matrix, np.ndarray):
-            made[name] = matrix[row]
-        else:  # Lite refuses a vector without entries, so a text without terms gets one that no query can touch
-            made[name] = sparse_row(matrix, row) or {matrix.shape[1]: 1.0}
-    return made
+            values[name] = matrix[row]
+        else:  # Lite rejects a vector without entries: a column beyond the vocabulary matches no query
+            values[name] = sparse_row(matrix, row) or {matrix.shape[1]: 1.0}
+    return values
 
 
-def _check_vectors(name: str, matrix: Vectors, ids: Sequence[str], field: Field) -> None:
+def _check_vectors(matrix: Vectors, ids: Sequence[str], field: Field) -> None:
     if isinstance(matrix, np.ndarray):
-        if field.kind != "dense" or matrix.ndim != 2 or matrix.shape[1] != field.dim:
-            raise ValueError(f"{name} must be {_wanted(field)}, got an array of shape {matrix.shape}")
-        bad = np.flatnonzero(~np.isfinite(matrix).all(axis=1))
+        if not isinstance(field, DenseField) or matrix.ndim != 2 or matrix.shape[1] != field.dim:
+            raise ValueError(f"{field.name} must be {_expected(field)}, got an array of shape {matrix.shape}")
         rule = "every value must be finite"
     else:
-        if field.kind != "sparse":
-            raise ValueError(f"{name} must be {_wanted(field)}, got a sparse array of shape {matrix.shape}")
-        wrong = np.flatnonzero(~((matrix.data > 0) & np.isfinite(matrix.data)))
-        bad = np.searchsorted(matrix.indptr, wrong, side="right") - 1
-        rule = "Milvus takes only values above 0"
+        if not isinstance(field, SparseField):
+            raise ValueError(f"{field.name} must be {_expected(field)}, got a sparse array of shape {matrix.shape}")
+        rule = "Milvus accepts only values above 0"
+    bad = rows_outside(matrix, least=np.nextafter(0, 1))
     if len(bad):
-        raise ValueError(f"document {ids[bad[0]]!r} has a bad {name} vector ({rule}); {len(bad)} in all")
+        raise ValueError(f"document {ids[bad[0]]!r} has an invalid {field.name} vector ({rule}); {len(bad)} in all")
 
 
-def _wanted(field: Field) -> str:
-    return f"float32 (docs, {field.dim})" if field.kind == "dense" else "a csr_array (docs, terms)"
+def rows_outside(matrix: Vectors, least: float) -> np.ndarray:
+    """Numbers of the rows with a value that is not finite, or, in a sparse matrix, below `least`."""
+    if isinstance(matrix, np.ndarray):
+        return np.flatnonzero(~np.isfinite(matrix).all(axis=1))
+    invalid = np.flatnonzero(~((matrix.data >= least) & np.isfinite(matrix.data)))
+    return np.unique(np.searchsorted(matrix.indptr, invalid, side="right") - 1)
+
+
+def _expected(field: Field) -> str:
+    return f"float32 (docs, {field.dim})" if isinstance(field, DenseField) else "a csr_array (docs, terms)"
+
+
+def query_rows(queries: Queries) -> list[Any]:
+    """Queries as Milvus accepts them: float32 rows, `{column: value}` per sparse row, or texts."""
+    if isinstance(queries, np.ndarray):
+        return list(queries.astype(np.float32, copy=False))
+    if isinstance(queries, csr_array):
+        return [sparse_row(queries, row) for row in range(queries.shape[0])]
+    return list(queries)
+
+
+def is_empty(query: Any) -> bool:
+    """Whether a query row is a sparse vector without entries or an empty text; Milvus rejects both."""
+    return isinstance(query, dict | str) and not query
+
+
+def group_by_nonempty_fields(rows: Mapping[str, list[Any]]) -> dict[tuple[str, ...], list[int]]:
+    """Query numbers by the fields in which they are not empty; a query that is empty in all fields is left out."""
+    groups: dict[tuple[str, ...], list[int]] = {}
+    for number in range(len(next(iter(rows.values())))):
+        fields = tuple(field for field, queries in rows.items() if not is_empty(queries[number]))
+        if fields:
+            groups.setdefault(fields, []).append(number)
+    return groups
+
+
+def id_filter(ids: Sequence[str]) -> str:
+    """A Milvus expression that matches these ids; Lite supports neither filter templates nor escapes by code point."""
+    return "id in [" + ", ".join(f'"{doc_id.translate(ESCAPES)}"' for doc_id in ids) + "]"
 
 
 def sparse_row(matrix: csr_array, row: int) -> dict[int, float]:
@@ -122,11 +161,11 @@ def sparse_row(matrix: csr_array, row: int) -> dict[int, float]:
     return dict(zip(matrix.indices[span].tolist(), matrix.data[span].tolist(), strict=True))
 
 
-def cut(text: str) -> str:
-    """A text's first 65,535 bytes, on a character's boundary; the whole of a shorter one."""
+def truncate(text: str) -> str:
+    """The first 65,535 bytes of a text, ending at a character boundary; a shorter text as it is."""
     return utf8(text)[:TEXT_BYTES].decode("utf-8", "ignore")
 
 
 def utf8(text: str) -> bytes:
-    """A text's bytes; half a surrogate pair, which UTF-8 cannot carry, becomes "?"."""
+    """The bytes of a text; a lone surrogate, which UTF-8 cannot encode, becomes "?"."""
     return text.encode("utf-8", "replace")

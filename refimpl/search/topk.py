@@ -1,4 +1,4 @@
-"""What a search returns: document indices and scores, best first."""
+"""The k best documents per query, as row numbers and scores."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -6,14 +6,15 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float, Int
 
-Array = np.ndarray
+from refimpl.common.types import Array
+
 ABSENT = -1
 
 
-class Hits(NamedTuple):
-    """`ids (queries, k)` are row numbers of the collection, `scores (queries, k)` higher is better.
+class TopK(NamedTuple):
+    """Row numbers in the collection, `ids (queries, k)`, and `scores (queries, k)`, higher is better.
 
-    Best first, ties by ascending id; where a query has fewer than k hits, the rest is -1 and -inf.
+    Best first, ties by ascending id; a query with fewer than k hits is padded with -1 and -inf.
     """
 
     ids: Int[Array, "queries k"]
@@ -21,17 +22,17 @@ class Hits(NamedTuple):
 
     @property
     def counts(self) -> Int[Array, " queries"]:
-        """How many hits each query has."""
+        """Number of hits per query."""
         return (self.ids != ABSENT).sum(axis=1)
 
-    def top(self, k: int) -> "Hits":
-        """The first k hits of each query."""
-        return Hits(self.ids[:, :k], self.scores[:, :k])
+    def top(self, k: int) -> "TopK":
+        """The first k hits per query."""
+        return TopK(self.ids[:, :k], self.scores[:, :k])
 
 
 def best(ids: Int[Array, " candidates"], scores: Float[Array, " candidates"], k: int) -> tuple[Array, Array]:
     """The k best candidates of one query as `(k,)` ids and scores, padded with -1 and -inf."""
-    if len(scores) > k:  # every candidate that ties with the k-th must stay until ids decide
+    if len(scores) > k:  # keep every candidate that ties with the k-th until ids break the tie
         threshold = np.partition(scores, len(scores) - k)[len(scores) - k]
         kept = scores >= threshold
         ids, scores = ids[kept], scores[kept]
@@ -43,15 +44,15 @@ def best(ids: Int[Array, " candidates"], scores: Float[Array, " candidates"], k:
     )
 
 
-def stack(rows: Sequence[tuple[Array, Array]], k: int) -> Hits:
-    """One `(ids, scores)` pair a query as Hits; no rows give `(0, k)`."""
+def stack(rows: Sequence[tuple[Array, Array]], k: int) -> TopK:
+    """One `(ids, scores)` pair per query as TopK; no rows give `(0, k)`."""
     if not rows:
-        return Hits(np.empty((0, k), np.int64), np.empty((0, k)))
-    return Hits(np.stack([ids for ids, _ in rows]), np.stack([scores for _, scores in rows]))
+        return TopK(np.empty((0, k), np.int64), np.empty((0, k)))
+    return TopK(np.stack([ids for ids, _ in rows]), np.stack([scores for _, scores in rows]))
 
 
-def to_run(hits: Hits, query_ids: Sequence[str], doc_ids: Sequence[str]) -> dict[str, dict[str, float]]:
-    """Hits as `{query_id: {doc_id: score}}`, best first; every query has its entry."""
+def to_run(hits: TopK, query_ids: Sequence[str], doc_ids: Sequence[str]) -> dict[str, dict[str, float]]:
+    """TopK as `{query_id: {doc_id: score}}`, best first; a query without hits has an empty entry."""
     run: dict[str, dict[str, float]] = {}
     for query_id, ids, scores in zip(query_ids, hits.ids, hits.scores, strict=True):
         run[query_id] = {doc_ids[i]: float(score) for i, score in zip(ids, scores, strict=True) if i != ABSENT}
