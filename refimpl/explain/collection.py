@@ -1,17 +1,19 @@
-"""The documents that a page is about: a file of lines or JSON lines, a BEIR folder, or a data set by name."""
+"""Documents for a page: a file of lines or JSON lines, a BEIR folder, or a data set by name."""
 
-from collections.abc import Iterator
+import io
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from refimpl.datasets import open_dataset
+from refimpl.common.inputs import is_piped, opened, read_bytes
+from refimpl.datasets import KINDS, names_of_datasets, open_dataset
 from refimpl.datasets.base import DatasetError
-from refimpl.dense.stream import json_records, lines, opened
+from refimpl.dense.stream import json_records, lines
 
 
 @dataclass(frozen=True)
 class Collection:
-    """Parallel ids and texts, and how many documents were left out because they held no text."""
+    """Parallel ids and texts, and the number of documents that were skipped because their text is blank."""
 
     name: str
     ids: list[str]
@@ -20,41 +22,50 @@ class Collection:
 
 
 def read(name: str) -> Collection:
-    """The documents of a file, a BEIR folder, or one of beir:PATH, ir:ID, python-docs.
+    """The documents of a file, a BEIR folder, or a data set as `open_dataset` names it.
 
-    A file has JSON lines when it is called *.jsonl or *.ndjson, else one text a line. A JSON line holds "text", and may
-    hold "title" and "_id" or "id", as BEIR's corpus.jsonl does. Raises DatasetError where there is no such thing, or no
-    document with text in it.
+    A file has JSON lines when it is called *.jsonl or *.ndjson, or is a pipe or standard input (`-`) that begins with
+    `{`; else one text per line. A JSON line has "text", and may have "title" and "_id" or "id", as in BEIR's
+    corpus.jsonl. Of a BEIR folder only corpus.jsonl is read. Raises OSError for a file that cannot be read,
+    DatasetError where nothing has this name, or no document has text.
     """
     kind, _, rest = name.partition(":")
     path = Path(rest if kind == "beir" and rest else name).expanduser()
     if path.is_dir():
-        shown, found = path.resolve().name, list(_of_json(path / "corpus.jsonl"))
-    elif path.is_file():
-        shown, found = path.name, list(_of_json(path) if path.suffix in (".jsonl", ".ndjson") else _of_lines(path))
-    elif kind in ("ir", "python-docs"):
+        title, documents = path.resolve().name, _of_file(path / "corpus.jsonl")
+    elif is_piped(path) or path.exists():
+        title, documents = path.name, _of_file(path)
+    elif kind in KINDS and kind != "beir":
         dataset = open_dataset(name)
-        shown, found = dataset.name, [(document.id, document.text) for document in dataset.documents()]
+        title, documents = dataset.name, [(document.id, document.text) for document in dataset.documents()]
     else:
-        raise DatasetError(f"{name!r} is neither a file nor a BEIR folder, nor one of beir:PATH, ir:ID, python-docs")
-    held = [(doc_id, text) for doc_id, text in found if text.strip()]
-    if not held:
-        raise DatasetError(f"{name} holds no document with text in it: give one text a line, or JSON lines")
-    return Collection(shown, [i for i, _ in held], [text for _, text in held], len(found) - len(held))
+        raise DatasetError(f"expected a file, a BEIR folder, or a data set ({names_of_datasets()}), got {name!r}")
+    kept = [(doc_id, text) for doc_id, text in documents if text.strip()]
+    if not kept:
+        raise DatasetError(f"{name} has no document with text: give one text per line, or JSON lines")
+    return Collection(title, [i for i, _ in kept], [text for _, text in kept], len(documents) - len(kept))
 
 
-def _of_lines(path: Path) -> Iterator[tuple[str, str]]:
-    with opened(str(path)) as stream:
-        for number, text in enumerate(lines(stream, path.name), start=1):
-            yield f"line {number}", text
+def _of_file(path: Path) -> list[tuple[str, str]]:
+    if is_piped(path):  # read once; the name has no suffix, so the first character decides
+        content = read_bytes(path)
+        reader = _of_json if content.lstrip().startswith(b"{") else _of_lines
+        return list(reader(io.BytesIO(content), path.name))
+    reader = _of_json if path.suffix in (".jsonl", ".ndjson") else _of_lines
+    with opened(path) as stream:
+        return list(reader(stream, path.name))
 
 
-def _of_json(path: Path) -> Iterator[tuple[str, str]]:
-    with opened(str(path)) as stream:
-        for number, record in json_records(stream, path.name):
-            if not isinstance(record, dict):
-                raise DatasetError(f"{path.name}, line {number}: expected an object, got {type(record).__name__}")
-            title, text = record.get("title") or "", record.get("text")
-            if not isinstance(text, str) or not isinstance(title, str):
-                raise DatasetError(f"{path.name}, line {number}: it needs a string 'text' (and may have a 'title')")
-            yield str(record.get("_id", record.get("id", f"line {number}"))), f"{title} {text}".strip()
+def _of_lines(stream: Iterable[bytes], name: str) -> Iterator[tuple[str, str]]:
+    for number, text in enumerate(lines(stream, name), start=1):
+        yield f"line {number}", text
+
+
+def _of_json(stream: Iterable[bytes], name: str) -> Iterator[tuple[str, str]]:
+    for number, record in json_records(stream, name):
+        if not isinstance(record, dict):
+            raise DatasetError(f"{name}, line {number}: expected an object, got {type(record).__name__}")
+        title, text = record.get("title") or "", record.get("text")
+        if not isinstance(text, str) or not isinstance(title, str):
+            raise DatasetError(f"{name}, line {number}: expected a string 'text', and a string 'title' or none")
+        yield str(record.get("_id", record.get("id", f"line {number}"))), f"{title} {text}".strip()

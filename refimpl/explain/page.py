@@ -1,4 +1,4 @@
-"""The scene and its panels as one HTML page: nothing is fetched, no text is markup, only our own scripts may run."""
+"""Render a scene and its panels as one HTML page: no requests, no text as markup, only the page's own scripts."""
 
 import base64
 import hashlib
@@ -10,17 +10,15 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
-
 import refimpl
+from refimpl.common.extras import importing
 from refimpl.explain.panel import Panel
 from refimpl.explain.scene import Scene
 
-try:
+with importing("explain"):
     import vl_convert
-except ImportError as missing:
-    raise ImportError("refimpl explain needs vl-convert-python: pip install 'refimpl[explain]'") from missing
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+    from markupsafe import Markup
 
 TEMPLATES = Path(__file__).parent / "templates"
 SCRIPTS = ("numbers.js", "charts.js", "figures.js", "panels.js", "page.js")
@@ -29,16 +27,16 @@ ROOT = Path(refimpl.__file__).parent
 
 @dataclass(frozen=True)
 class Source:
-    """A function that the page shows: where it stands and its code."""
+    """A function shown on the page: its file and line, and its code."""
 
     anchor: str
     name: str
-    place: str
+    location: str
     code: str
 
 
 def html(title: str, scene: Scene, panels: Sequence[Panel]) -> str:
-    """The page. Its content security policy allows the two scripts by their hash, inline styles, and nothing else."""
+    """Return the page; its content security policy allows its two scripts by hash, inline styles, and nothing else."""
     environment = Environment(
         loader=PackageLoader("refimpl.explain"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
@@ -50,7 +48,7 @@ def html(title: str, scene: Scene, panels: Sequence[Panel]) -> str:
         dtype=scene.weights.dtype,
         panels=panels,
         sources=sources,
-        all_sources=list({source.anchor: source for held in sources.values() for source in held}.values()),
+        all_sources=list({source.anchor: source for listed in sources.values() for source in listed}.values()),
         style=Markup(_read("page.css")),
         scripts=[Markup(script) for script in scripts],
         policy=f"default-src 'none'; style-src 'unsafe-inline'; img-src data:; script-src {_hashes(scripts)}",
@@ -61,7 +59,7 @@ def html(title: str, scene: Scene, panels: Sequence[Panel]) -> str:
 
 
 def as_script_data(value: object) -> str:
-    """JSON that no HTML parser can take for the end of its script element, whatever strings it holds.
+    """Return JSON that cannot end the script element that contains it, whatever its strings are.
 
     Raises ValueError for a number that is not finite.
     """
@@ -70,7 +68,7 @@ def as_script_data(value: object) -> str:
 
 
 def source_of(function: Callable[..., Any]) -> Source:
-    """Name, place and code of a function of refimpl."""
+    """Return name, location and code of a function of refimpl."""
     plain = inspect.unwrap(function)
     lines, first = inspect.getsourcelines(plain)
     path = Path(inspect.getsourcefile(plain) or "").resolve().relative_to(ROOT.parent).as_posix()
@@ -82,13 +80,13 @@ def source_of(function: Callable[..., Any]) -> Source:
 
 @cache
 def _library() -> str:
-    """Vega, Vega-Lite and Vega-Embed, as vl-convert carries them; its bundler sets `window.vegaEmbed`."""
+    """Return Vega, Vega-Lite and Vega-Embed, as bundled by vl-convert, which sets `window.vegaEmbed`."""
     return vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")
 
 
 def _own_script() -> str:
-    held = "\n".join(_read(name) for name in SCRIPTS)
-    return f'(function () {{\n"use strict";\n{held}\n}})();'
+    code = "\n".join(_read(name) for name in SCRIPTS)
+    return f'(function () {{\n"use strict";\n{code}\n}})();'
 
 
 def _read(name: str) -> str:

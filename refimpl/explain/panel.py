@@ -1,4 +1,4 @@
-"""What a panel is: its words, the functions that it shows, and its numbers as JSON can hold them."""
+"""A panel: its prose, the functions whose code it shows, and its numbers in a form that JSON can represent."""
 
 import base64
 from collections.abc import Callable
@@ -7,14 +7,14 @@ from typing import Any
 
 import numpy as np
 
-Array = np.ndarray
+from refimpl.common.types import Array
 
-SHOWN_TOKENS = 48  # of a text, in figures with a row a token; the tokens beyond are summed up or left out, and said
+SHOWN_TOKENS = 48  # in figures with one row per token; further tokens are summed or left out, and the page states it
 
 
 @dataclass(frozen=True)
 class Panel:
-    """One step of the walk. `prose` is two sentences; `sources` are what computes it, and the page shows their code."""
+    """One step of the computation: `prose` is two sentences, `sources` the functions that compute it."""
 
     key: str
     title: str
@@ -24,17 +24,17 @@ class Panel:
 
 
 def float32(values: Array) -> dict[str, Any]:
-    """Numbers as little-endian float32 in base64: within 6e-8 of `values`, relative."""
+    """Encode numbers as little-endian float32 in base64: relative error at most 6e-8."""
     return _packed(values.astype("<f4"), "float32")
 
 
-def shares(values: Array) -> dict[str, Any]:
-    """Numbers in [0, 1] as 16-bit fractions of 65,535 in base64: within 8e-6 of `values`."""
+def fractions(values: Array) -> dict[str, Any]:
+    """Encode numbers in [0, 1] as 16-bit fractions of 65,535 in base64: absolute error at most 8e-6."""
     return _packed(np.rint(values * 65535).astype("<u2"), "uint16")
 
 
 def with_rest(values: Array) -> Array:
-    """The first `SHOWN_TOKENS` along the last axis, and the sum of all others as one more entry where there are any."""
+    """Return the first `SHOWN_TOKENS` along the last axis, followed by the sum of all others where there are any."""
     if values.shape[-1] <= SHOWN_TOKENS:
         return values
     rest = values[..., SHOWN_TOKENS:].sum(axis=-1, keepdims=True)

@@ -1,4 +1,4 @@
-"""What the panels share: the chosen documents, and every text as the encoder saw it, in float64."""
+"""What the panels share: the chosen documents, and every text's tokens and hidden states in float64."""
 
 from dataclasses import dataclass
 
@@ -8,19 +8,18 @@ from jaxtyping import Float, Int
 from refimpl.bert.forward import forward
 from refimpl.bert.heads import l2_normalize, mean_pool
 from refimpl.bert.weights import BertWeights
+from refimpl.common.types import Array
 from refimpl.dense.minilm import MiniLMEmbeddingFunction
 from refimpl.explain.choose import choose
 from refimpl.explain.collection import Collection
 from refimpl.sparse.analyzers import build_default_analyzer
 from refimpl.sparse.bm25.statistics import CorpusStatistics
-from refimpl.sparse.corpus import Analyze, tokenize
-
-Array = np.ndarray
+from refimpl.sparse.term_counts import Analyze, tokenize
 
 
 @dataclass(frozen=True)
 class Text:
-    """A text, its tokens within the window and beyond it, and its hidden states from the textbook forward."""
+    """A text, its tokens, those removed by truncation, and its hidden states from the textbook forward pass."""
 
     name: str
     id: str
@@ -28,7 +27,7 @@ class Text:
     tokens: list[str]
     input_ids: Int[Array, " tokens"]
     token_type_ids: Int[Array, " tokens"]
-    lost: list[str]
+    truncated: list[str]
     hidden_states: Float[Array, "tokens hidden"]
     pooled: Float[Array, " hidden"]
     vector: Float[Array, " hidden"]
@@ -38,7 +37,7 @@ class Text:
 class Scene:
     """The question, the documents on the page, and the whole collection's term statistics.
 
-    `trace` holds every intermediate of the question's forward pass by its published name, leading axis 1.
+    `trace` is every intermediate of the question's forward pass by its published name, leading axis 1.
     """
 
     question: Text
@@ -52,25 +51,25 @@ class Scene:
 
     @property
     def texts(self) -> list[Text]:
-        """The question, then the documents."""
+        """Return the question, then the documents."""
         return [self.question, *self.documents]
 
     @property
     def cosines(self) -> Float[Array, " documents"]:
-        """The question's cosine with each document."""
+        """Compute the question's cosine with each document."""
         return np.array([document.vector @ self.question.vector for document in self.documents])
 
 
 def build(question: str, collection: Collection, most: int, *, show_progress: bool = False) -> Scene:
     """Choose the documents and compute what the panels share.
 
-    Up to `most` documents are all taken; of more, `choose` takes the best. Raises ValueError for a question without
-    text and for `most` below 1.
+    Of more than `most` documents, `choose` selects the best. Raises ValueError for an empty question and for `most`
+    below 1.
     """
     if not question.strip():
-        raise ValueError(f"the question is empty ({question!r}): give at least one word")
+        raise ValueError(f"expected a question with text, got {question!r}: give at least one word")
     if most < 1:
-        raise ValueError(f"a page shows at least 1 document, got {most}")
+        raise ValueError(f"most must be at least 1, got {most}")
     analyzer: Analyze = build_default_analyzer("en")
     statistics = CorpusStatistics()
     statistics.add(tokenize(collection.texts, analyzer))
@@ -79,11 +78,11 @@ def build(question: str, collection: Collection, most: int, *, show_progress: bo
         rows = choose(question, collection.texts, analyzer, most, show_progress=show_progress)
     function = MiniLMEmbeddingFunction(dtype="float64")
     documents = [
-        _seen(function, f"Document {number}", collection.ids[row], collection.texts[row])
+        _encode(function, f"Document {number}", collection.ids[row], collection.texts[row])
         for number, row in enumerate(rows, start=1)
     ]
     return Scene(
-        question=_seen(function, "Question", "", question),
+        question=_encode(function, "Question", "", question),
         documents=documents,
         collection=collection,
         trace=function.trace(question),
@@ -94,10 +93,10 @@ def build(question: str, collection: Collection, most: int, *, show_progress: bo
     )
 
 
-def alone(text: str, function: MiniLMEmbeddingFunction) -> Scene:
-    """A scene of one text and no documents, in the function's dtype."""
+def build_single(text: str, function: MiniLMEmbeddingFunction) -> Scene:
+    """Build the scene of one text and no documents, in the function's dtype."""
     return Scene(
-        question=_seen(function, "Text", "", text),
+        question=_encode(function, "Text", "", text),
         documents=[],
         collection=Collection("", [], []),
         trace=function.trace(text),
@@ -108,10 +107,10 @@ def alone(text: str, function: MiniLMEmbeddingFunction) -> Scene:
     )
 
 
-def _seen(function: MiniLMEmbeddingFunction, name: str, doc_id: str, text: str) -> Text:
+def _encode(function: MiniLMEmbeddingFunction, name: str, doc_id: str, text: str) -> Text:
     batch = function.tokenizer([text]).padded()
-    walk = forward(function.weights, batch.input_ids, batch.attention_mask, batch.token_type_ids)
-    pooled = mean_pool(walk.last_hidden_state, batch.attention_mask)
+    output = forward(function.weights, batch.input_ids, batch.attention_mask, batch.token_type_ids)
+    pooled = mean_pool(output.last_hidden_state, batch.attention_mask)
     return Text(
         name=name,
         id=doc_id,
@@ -119,8 +118,8 @@ def _seen(function: MiniLMEmbeddingFunction, name: str, doc_id: str, text: str) 
         tokens=function.tokenizer.tokens_of(text),
         input_ids=batch.input_ids[0],
         token_type_ids=batch.token_type_ids[0],
-        lost=function.tokenizer.beyond(text),
-        hidden_states=walk.last_hidden_state[0],
+        truncated=function.tokenizer.beyond(text),
+        hidden_states=output.last_hidden_state[0],
         pooled=pooled[0],
         vector=l2_normalize(pooled)[0],
     )

@@ -1,12 +1,16 @@
-"""Reports: a result file in, one HTML page or Markdown out; what raced and who lost, or which system retrieves best.
+"""Render a result file as one HTML page or as Markdown: a benchmark comparison, or the quality of retrieval systems.
 
-Takes the JSON of `pytest --benchmark` and the results.json of `refimpl run`, and nothing else. Needs the extra `bench`.
+Reads the JSON of `pytest --benchmark` and the results.json of `refimpl run` and `refimpl sweep`. Needs the extra
+`report`.
 """
 
-import json
 from pathlib import Path
 from typing import Any, Literal
 
+from refimpl.common.atomic import check_output, write_atomically
+from refimpl.common.extras import importing
+from refimpl.common.inputs import read_bytes
+from refimpl.common.json_reader import parse_json
 from refimpl.report.document import Document
 
 Format = Literal["html", "md"]
@@ -14,53 +18,53 @@ SUFFIXES: dict[str, Format] = {".html": "html", ".htm": "html", ".md": "md", ".m
 
 
 def write(result: Path, out: Path, form: Format | None = None) -> Path:
-    """Write the report of `result` to `out` and return that; `form` follows `out`'s suffix unless given.
+    """Write the report of `result` to `out` and return `out`; `form` defaults to the one of `out`'s suffix.
 
-    Raises ValueError where `result` is no result of ours or pytest-benchmark's, or `out` tells no format.
+    The write is atomic. Raises ValueError where `result` is neither a benchmark's nor a run's, or the suffix of `out`
+    is unknown, and OSError where `out` cannot be written.
     """
     chosen = form or SUFFIXES.get(out.suffix.lower())
     if chosen is None:
-        raise ValueError(f"{out.name} tells no format: end it in .html or .md, or give --format html or md")
-    text = render(result, chosen)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(text, encoding="utf-8")
+        raise ValueError(
+            f"expected a file ending in .html or .md, got {out.name}: rename it, or give --format html or md"
+        )
+    check_output(out)
+    write_atomically(out, render(result, chosen))
     return out
 
 
 def render(result: Path, form: Format) -> str:
-    """The report of the result file, as text."""
-    try:
+    """Return the report of the result file, as text."""
+    with importing("report"):
         from refimpl.report import page
-    except ImportError as error:
-        raise ImportError(f"reports need {error.name}: pip install 'refimpl[bench]'", name=error.name) from error
     return page.html(read(result)) if form == "html" else page.markdown(read(result))
 
 
 def read(result: Path) -> Document:
-    """What the report of the result file says; ValueError tells what the file is not."""
-    from refimpl.report import bench, races, run
+    """Read the result file into a document; ValueError where it is neither a benchmark's nor a run's."""
+    from refimpl.report import bench, races, run, sweep
     from refimpl.report.fields import Fields
 
-    held = _parsed(result)
-    fields = Fields(held, result.name)
-    if held.get("schema") == run.SCHEMA:
+    content = _parsed(result)
+    fields = Fields(content, result.name)
+    if content.get("schema") == run.SCHEMA:
         return run.document(fields, f"Retrieval on {fields.sub('dataset').text('name', 'unnamed data')}")
-    if str(held.get("schema", "")).startswith("refimpl.run/"):
-        raise ValueError(f"{result.name} has schema {held['schema']}, this refimpl reads {run.SCHEMA}: run it again")
-    if isinstance(held.get("benchmarks"), list) and "machine_info" in held:
+    if content.get("schema") == sweep.SCHEMA:
+        return sweep.document(fields, f"Indexes on {fields.sub('dataset').text('name', 'unnamed data')}")
+    if str(content.get("schema", "")).startswith("refimpl.run/"):
+        raise ValueError(f"{result.name}: expected schema {run.SCHEMA}, got {content['schema']}: repeat the run")
+    if isinstance(content.get("benchmarks"), list) and "machine_info" in content:
         return bench.document(races.parse(fields), "Benchmarks")
-    keys = ", ".join(list(held)[:8]) or "none"
+    keys = ", ".join(list(content)[:8]) or "none"
     raise ValueError(
-        f"{result.name} is neither the JSON of `pytest --benchmark` (benchmarks, machine_info) "
-        f"nor the results.json of `refimpl run` (schema {run.SCHEMA}); its keys are {keys}"
+        f"{result.name}: expected the JSON of `pytest --benchmark` (keys benchmarks, machine_info) "
+        f"or the results.json of `refimpl run` (schema {run.SCHEMA}) or `refimpl sweep` (schema {sweep.SCHEMA}), "
+        f"got the keys {keys}"
     )
 
 
 def _parsed(result: Path) -> dict[str, Any]:
-    try:
-        held = json.loads(result.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise ValueError(f"{result.name} is no JSON: {error}") from error
-    if not isinstance(held, dict):
-        raise ValueError(f"{result.name} must hold a JSON object, got {type(held).__name__}")
-    return held
+    content = parse_json(read_bytes(result), result.name)
+    if not isinstance(content, dict):
+        raise ValueError(f"{result.name} must be a JSON object, got {type(content).__name__}")
+    return content

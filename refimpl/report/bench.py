@@ -1,4 +1,4 @@
-"""A benchmark result as a document: who won and lost, the races by stage, the verdicts, the machine."""
+"""A benchmark result as a document: a summary of all races, the races by stage, the correctness checks, the machine."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -9,49 +9,49 @@ from refimpl.report.document import NOTHING, Document, Plot, Row, Section, Table
 from refimpl.report.races import Race, Races, Side
 from refimpl.report.stamps import rows as stamp_rows
 
-EVEN = 1.02  # medians nearer than this to each other are called even, as are rounds that do not agree who is faster
-SUMMARY_COLUMNS = ("race", "× the fastest other", "round by round", "outcome", "refimpl", "fastest other")
-SIDE_COLUMNS = ("case", "competitor", "median", "middle half", "throughput", "× the fastest", "peak memory", "recall")
+EVEN = 1.02  # medians within this ratio are called even, as are races whose rounds disagree about which side is faster
+SUMMARY_COLUMNS = ("race", "× the fastest other", "by round", "outcome", "refimpl", "fastest other")
+SIDE_COLUMNS = ("case", "competitor", "median", "quartiles", "throughput", "× the fastest", "peak memory", "recall")
 
 
 def document(result: Races, title: str) -> Document:
-    """The report of a benchmark session."""
+    """Return the report of a benchmark session."""
     races = result.races
     stages = sorted({race.stage for race in races}, key=[race.stage for race in races].index)
     by_stage = [(stage, [race for race in races if race.stage == stage]) for stage in stages]
-    palette = plots.Palette.of([_names(own) for _, own in by_stage])
+    palette = plots.Palette.of([_names(of_stage) for _, of_stage in by_stage])
     return Document(
         title=title,
         headline=_headline(result),
         sections=(
             *_summary(races),
-            *(_stage(stage, own, palette) for stage, own in by_stage),
-            _verdicts(result),
+            *(_stage(stage, of_stage, palette) for stage, of_stage in by_stage),
+            _correctness(result),
         ),
         stamp=stamp_rows(result.stamp),
     )
 
 
 def _headline(result: Races) -> tuple[str, ...]:
-    met = [race for race in result.races if race.slowdown is not None]
-    lost = [race for race in met if _outcome(race) == "slower"]
-    won = [race for race in met if _outcome(race) == "faster"]
-    said = [f"Disqualified in {one['group']}: {one['competitor']} ({one['why']})." for one in result.disqualified]
-    if met:
-        counts = f"{len(lost)} lost, {len(met) - len(lost) - len(won)} even, {len(won)} won"
-        said.append(f"refimpl against the fastest other, {len(met)} races: {counts}.")
+    compared = [race for race in result.races if race.slowdown is not None]
+    lost = [race for race in compared if _outcome(race) == "slower"]
+    won = [race for race in compared if _outcome(race) == "faster"]
+    sentences = [f"Disqualified in {one['group']}: {one['competitor']} ({one['why']})." for one in result.disqualified]
+    if compared:
+        counts = f"{len(lost)} lost, {len(compared) - len(lost) - len(won)} even, {len(won)} won"
+        sentences.append(f"refimpl against the fastest other, {len(compared)} races: {counts}.")
     if lost:
-        said.append(f"Worst: {_compared(lost[0])}.")
+        sentences.append(f"Worst: {_ratio(lost[0])}.")
     if won:
-        said.append(f"Best: {_compared(won[-1])}.")
-    if len(result.races) > len(met):
-        said.append(f"{len(result.races) - len(met)} of {len(result.races)} races had no other side to compare with.")
-    said.extend(f"Absent, so not raced: {name} ({why})." for name, why in sorted(result.absent.items()))
-    return tuple(said)
+        sentences.append(f"Best: {_ratio(won[-1])}.")
+    if alone := len(result.races) - len(compared):
+        sentences.append(f"Races without another side to compare with: {alone} of {len(result.races)}.")
+    sentences.extend(f"Not installed, so not timed: {name} ({why})." for name, why in sorted(result.absent.items()))
+    return tuple(sentences)
 
 
-def _compared(race: Race) -> str:
-    assert race.rival is not None  # only races with a slowdown come here
+def _ratio(race: Race) -> str:
+    assert race.rival is not None  # only called for races with a slowdown
     assert race.slowdown is not None
     rival = race.rival.name
     if race.slowdown >= 1:
@@ -74,19 +74,19 @@ TONES = {"slower": "loss", "faster": "win"}
 
 
 def _summary(races: Sequence[Race]) -> tuple[Section, ...]:
-    met = [race for race in races if race.slowdown is not None]
-    if not met:
+    compared = [race for race in races if race.slowdown is not None]
+    if not compared:
         return ()
-    rows = tuple(_summary_row(race) for race in met)
+    rows = tuple(_summary_row(race) for race in compared)
     note = (
-        "Median time of refimpl over the median time of the fastest other side. Round by round: the middle half of the "
-        "ratios within each interleaved round; where it holds 1, the rounds do not agree and the race is called even."
+        "Median time of refimpl divided by the median time of the fastest other side. By round: first to third "
+        "quartile of the ratios within each interleaved round; where that range contains 1, the race is called even."
     )
     return (Section("All races", tables=(Table("Worst first", SUMMARY_COLUMNS, rows, note, "outcome"),)),)
 
 
 def _summary_row(race: Race) -> Row:
-    assert race.ours is not None  # only races with both come here
+    assert race.ours is not None  # only called for races with both sides
     assert race.rival is not None
     ours, rival = figures.seconds(race.ours.median_s), figures.seconds(race.rival.median_s)
     outcome = _outcome(race)
@@ -97,20 +97,22 @@ def _summary_row(race: Race) -> Row:
 
 def _stage(stage: str, races: Sequence[Race], palette: plots.Palette) -> Section:
     drawn: list[Plot] = []
-    for unit, own in groupby(sorted(races, key=lambda race: race.sides[0].unit), key=lambda race: race.sides[0].unit):
-        kept = sorted(own, key=races.index)
-        groups = [plots.Group(race.case or race.stage, tuple(_rate(s) for s in race.sides)) for race in kept]
-        alt = f"Throughput of {stage} in {unit} a second; the table below holds its numbers."
-        drawn.append(
-            Plot("Throughput", alt, partial(plots.bars, groups, palette, f"{unit} a second (more is better)", alt))
-        )
+    for unit, of_unit in groupby(sorted(races, key=_unit), key=_unit):
+        ordered = sorted(of_unit, key=races.index)
+        groups = [plots.Group(race.case or race.stage, tuple(_rate(s) for s in race.sides)) for race in ordered]
+        alt = f"Throughput of {stage} in {unit} per second; the table below lists the numbers."
+        drawn.append(Plot("Throughput", alt, partial(plots.bars, groups, palette, f"{unit}/s (more is better)", alt)))
     groups = [plots.Group(race.case or race.stage, tuple(_time(s) for s in race.sides)) for race in races]
-    alt = f"Time a run of {stage}, every round a dot; the table below holds the medians."
-    drawn.append(Plot("Latency", alt, partial(plots.boxes, groups, palette, "time a run (less is better)", alt)))
+    alt = f"Time per run of {stage}, one dot per round; the table below lists the medians."
+    drawn.append(Plot("Latency", alt, partial(plots.boxes, groups, palette, "time per run (less is better)", alt)))
     drawn += _recall(stage, races, palette) + _cost(stage, races, palette)
-    note = "Middle half: first to third quartile. Peak memory: what one run adds to the process."
+    note = "Quartiles: the first and the third. Peak memory: the increase of the process's memory by one run."
     table = Table("Every side, slowest first", SIDE_COLUMNS, _sides(races), note, "× the fastest")
     return Section(stage.capitalize(), plots=tuple(drawn), tables=(table.compact(),))
+
+
+def _unit(race: Race) -> str:
+    return race.sides[0].unit
 
 
 def _sides(races: Sequence[Race]) -> tuple[Row, ...]:
@@ -141,8 +143,8 @@ def _recall(stage: str, races: Sequence[Race], palette: plots.Palette) -> list[P
     ]
     if not dots:
         return []
-    unit = races[0].sides[0].unit
-    alt = f"Recall of {stage} against exact search over the time of one of its {unit}; the upper left is best."
+    unit = _unit(races[0])
+    alt = f"Recall of {stage} against exact search over the time per item; the upper left is best."
     labels = (f"time / number of {unit} (less is better)", "recall")
     return [Plot("Recall against time", alt, partial(plots.scatter, dots, palette, labels, alt))]
 
@@ -155,26 +157,30 @@ def _cost(stage: str, races: Sequence[Race], palette: plots.Palette) -> list[Plo
         if len({dot.x for dot in dots}) < 2:
             continue
         title = "Cost against size" if series == stage else f"Cost against size: {series}"
-        alt = f"Time a run of {stage} ({series}) as the size grows, both axes logarithmic."
-        drawn.append(Plot(title, alt, partial(plots.lines, dots, palette, ("size", "time a run"), alt)))
+        alt = f"Time per run of {stage} ({series}) by size, both axes logarithmic."
+        drawn.append(Plot(title, alt, partial(plots.lines, dots, palette, ("size", "time per run"), alt)))
     return drawn
 
 
-def _verdicts(result: Races) -> Section:
+def _correctness(result: Races) -> Section:
     wrong = [
-        Row((one["group"], one["competitor"], f"wrong or failed, so not timed: {one['why']}"), "loss")
+        Row((one["group"], one["competitor"], f"mismatch or error, so not timed: {one['why']}"), "loss")
         for one in result.disqualified
     ]
-    right = [Row((race.name, side.name, side.verdict or "not checked")) for race in result.races for side in race.sides]
+    right = [
+        Row((race.name, side.name, side.correctness or "not checked")) for race in result.races for side in race.sides
+    ]
     unchecked = [row for row in right if row.cells[2] == "not checked"]
     rows = (*wrong, *unchecked, *(row for row in right if row not in unchecked))
-    prose = "Every side answered before it was timed; what was wrong was not timed." if not unchecked else NOTHING
-    table = Table("What each check found", ("race", "competitor", "verdict"), rows, toned="verdict")
-    return Section("Correctness", prose=() if prose == NOTHING else (prose,), tables=(table,))
+    prose = (
+        () if unchecked else ("The result of every side was checked before it was timed; wrong ones were not timed.",)
+    )
+    table = Table("Results of the checks", ("race", "competitor", "result"), rows, toned="result")
+    return Section("Correctness", prose=prose, tables=(table,))
 
 
 def _names(races: Sequence[Race]) -> tuple[str, ...]:
-    """All competitors, ours first, then by name."""
+    """Return all competitors, refimpl first, then by name."""
     sides = {(not side.ours, side.name) for race in races for side in race.sides}
     return tuple(dict.fromkeys(name for _, name in sorted(sides)))
 

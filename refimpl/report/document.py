@@ -1,4 +1,4 @@
-"""What a report says, whatever it was made from: sections of prose, tables and plots."""
+"""The content of a report, independent of its source and format: sections of prose, tables and plots."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -8,7 +8,7 @@ NOTHING = "–"  # a cell that has no value, in every table
 
 @dataclass(frozen=True)
 class Row:
-    """One line of a table; `tone` is "loss", "win" or "" and is only ever a second sign beside words in the cells."""
+    """A row of a table; `tone` ("loss", "win" or "") sets its colour and only repeats what its cells state in words."""
 
     cells: tuple[str, ...]
     tone: str = ""
@@ -16,16 +16,16 @@ class Row:
 
 @dataclass(frozen=True)
 class Table:
-    """Rows under named columns, worst first; the first column names the row."""
+    """Rows under named columns, worst first; the first column identifies the row."""
 
     title: str
     columns: tuple[str, ...]
     rows: tuple[Row, ...]
     note: str = ""
-    toned: str = ""  # the column that shows a row's tone
+    toned: str = ""  # the column that is coloured by a row's tone
 
     def compact(self) -> "Table":
-        """Without the columns that have no value in any row."""
+        """Remove the columns that have no value in any row."""
         cells = list(zip(*(row.cells for row in self.rows), strict=True))
         kept = [i for i, column in enumerate(cells) if set(column) != {NOTHING}]
         rows = tuple(replace(row, cells=tuple(row.cells[i] for i in kept)) for row in self.rows)
@@ -34,7 +34,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Plot:
-    """A drawing that is made when it is needed: `draw(number)` returns an `<svg>` whose ids begin with the number."""
+    """A plot that is drawn on demand: `draw(number)` returns an `<svg>` whose ids begin with the number."""
 
     title: str
     alt: str
@@ -53,9 +53,17 @@ class Section:
 
 @dataclass(frozen=True)
 class Document:
-    """The whole report: `headline` are its findings in sentences, losses first; `stamp` where they were measured."""
+    """The whole report: `headline` is its results in sentences, losses first; `stamp` describes the machine."""
 
     title: str
     headline: tuple[str, ...]
     sections: tuple[Section, ...]
     stamp: tuple[tuple[str, str], ...] = field(default=())
+
+    def filled(self) -> "Document":
+        """Remove tables without rows, then sections without content."""
+        sections = [
+            replace(section, tables=tuple(table for table in section.tables if table.rows)) for section in self.sections
+        ]
+        kept = tuple(section for section in sections if section.prose or section.plots or section.tables)
+        return replace(self, sections=kept)

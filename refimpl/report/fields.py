@@ -1,4 +1,4 @@
-"""A JSON object read with care: each field checked, each complaint naming the field."""
+"""Typed access to a JSON object: each field is checked, and an error names the field."""
 
 import math
 from collections.abc import Mapping
@@ -8,70 +8,70 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Fields:
-    """One JSON object and where it stands; a field of the wrong kind is a ValueError that says so."""
+    """A JSON object and its location; a field of the wrong type raises a ValueError that names it."""
 
     values: Mapping[str, Any]
     where: str
 
     def sub(self, key: str) -> "Fields":
-        """The object under `key`; an empty one where it is absent."""
-        found = self.values.get(key)
-        if found is None:
+        """Return the object under `key`; an empty one where it is absent."""
+        value = self.values.get(key)
+        if value is None:
             return Fields({}, f"{self.where}: {key}")
-        if not isinstance(found, dict):
-            raise ValueError(f"{self.where}: {key} must be an object, got {type(found).__name__}")
-        return Fields(found, f"{self.where}: {key}")
+        if not isinstance(value, dict):
+            raise ValueError(f"{self.where}: {key} must be an object, got {type(value).__name__}")
+        return Fields(value, f"{self.where}: {key}")
 
     def items(self, key: str) -> list["Fields"]:
-        """The objects of the list under `key`; none where it is absent."""
-        found = self.values.get(key, [])
-        if not isinstance(found, list) or not all(isinstance(one, dict) for one in found):
-            raise ValueError(f"{self.where}: {key} must be a list of objects, got {_shown(found)}")
-        return [Fields(one, f"{self.where}: {key}[{i}]") for i, one in enumerate(found)]
+        """Return the objects of the list under `key`; none where it is absent."""
+        value = self.values.get(key, [])
+        if not isinstance(value, list) or not all(isinstance(one, dict) for one in value):
+            raise ValueError(f"{self.where}: {key} must be a list of objects, got {_shown(value)}")
+        return [Fields(one, f"{self.where}: {key}[{i}]") for i, one in enumerate(value)]
 
     def text(self, key: str, default: str) -> str:
-        """The text under `key`, or the default."""
-        found = self.values.get(key)
-        if found is not None and not isinstance(found, str):
-            raise ValueError(f"{self.where}: {key} must be text, got {_shown(found)}")
-        return default if found is None else found
+        """Return the text under `key`, or the default."""
+        value = self.values.get(key)
+        if value is not None and not isinstance(value, str):
+            raise ValueError(f"{self.where}: {key} must be text, got {_shown(value)}")
+        return default if value is None else value
 
     def positive(self, key: str, default: float | None = None) -> float:
-        """A finite number above 0."""
-        found = self.values.get(key, default)
-        if not _finite(found) or found <= 0:
-            raise ValueError(f"{self.where}: {key} must be a number above 0, got {_shown(found)}")
-        return float(found)
+        """Return a finite number above 0."""
+        value = self.values.get(key, default)
+        if not _finite(value) or value <= 0:
+            raise ValueError(f"{self.where}: {key} must be a number above 0, got {_shown(value)}")
+        return float(value)
 
     def not_negative(self, key: str) -> float | None:
-        """A finite number from 0, or None where it is absent."""
+        """Return a finite number from 0, or None where it is absent."""
         return self._within(key, math.inf, "a number from 0")
 
     def fraction(self, key: str) -> float | None:
-        """A number in [0, 1], or None where it is absent."""
+        """Return a number in [0, 1], or None where it is absent."""
         return self._within(key, 1.0, "a number in [0, 1]")
 
     def number(self, key: str) -> float | None:
-        """A finite number, or None where it is absent."""
-        found = self.values.get(key)
-        if found is None:
+        """Return a finite number, or None where it is absent."""
+        value = self.values.get(key)
+        if value is None:
             return None
-        if not _finite(found):
-            raise ValueError(f"{self.where}: {key} must be a number, got {_shown(found)}")
-        return float(found)
+        if not _finite(value):
+            raise ValueError(f"{self.where}: {key} must be a number, got {_shown(value)}")
+        return float(value)
 
     def numbers(self, key: str) -> tuple[float, ...]:
-        """A list of finite numbers; empty where it is absent."""
-        found = self.values.get(key, [])
-        if not isinstance(found, list) or not all(_finite(one) for one in found):
-            raise ValueError(f"{self.where}: {key} must be a list of numbers, got {_shown(found)}")
-        return tuple(map(float, found))
+        """Return a list of finite numbers; empty where it is absent."""
+        value = self.values.get(key, [])
+        if not isinstance(value, list) or not all(_finite(one) for one in value):
+            raise ValueError(f"{self.where}: {key} must be a list of numbers, got {_shown(value)}")
+        return tuple(map(float, value))
 
-    def _within(self, key: str, most: float, wanted: str) -> float | None:
-        found = self.number(key)
-        if found is not None and not 0 <= found <= most:
-            raise ValueError(f"{self.where}: {key} must be {wanted}, got {_shown(found)}")
-        return found
+    def _within(self, key: str, most: float, expected: str) -> float | None:
+        value = self.number(key)
+        if value is not None and not 0 <= value <= most:
+            raise ValueError(f"{self.where}: {key} must be {expected}, got {_shown(value)}")
+        return value
 
 
 def _finite(value: object) -> bool:

@@ -1,4 +1,4 @@
-"""Numbers as people read them: three significant digits and a unit."""
+"""Format numbers for reading: three significant digits and a unit."""
 
 import math
 
@@ -6,7 +6,7 @@ from refimpl.report.document import NOTHING
 
 
 def seconds(value: float | None) -> str:
-    """A duration in s, ms, µs or ns."""
+    """Format a duration in s, ms, µs or ns."""
     if value is None:
         return NOTHING
     for unit, scale in (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6)):
@@ -16,7 +16,7 @@ def seconds(value: float | None) -> str:
 
 
 def size(value: float | None) -> str:
-    """Bytes in B, kB, MB or GB (powers of ten)."""
+    """Format bytes in B, kB, MB or GB (powers of ten)."""
     if value is None:
         return NOTHING
     for unit, scale in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
@@ -26,22 +26,22 @@ def size(value: float | None) -> str:
 
 
 def rate(value: float | None, unit: str) -> str:
-    """So many units a second."""
+    """Format a rate in units per second."""
     return NOTHING if value is None else f"{digits(value)} {unit}/s"
 
 
 def times(value: float | None) -> str:
-    """A ratio, for example 2.41×."""
+    """Format a ratio, for example 2.41×."""
     return NOTHING if value is None else f"{digits(value)}×"
 
 
 def score(value: float | None) -> str:
-    """A retrieval measure or recall, with four decimals, as trec_eval prints it."""
+    """Format a retrieval measure with four decimals, as trec_eval does."""
     return NOTHING if value is None else f"{value:.4f}"
 
 
 def digits(value: float) -> str:
-    """Three significant digits, thousands with commas, never an exponent between a millionth and a billion."""
+    """Format three significant digits, thousands with commas, never an exponent between a millionth and a billion."""
     if value == 0 or not math.isfinite(value):
         return f"{value:g}"
     magnitude = math.floor(math.log10(abs(value)))

@@ -1,4 +1,4 @@
-"""A document as one self-contained HTML page, or as Markdown; every text is escaped where it is put in."""
+"""Render a document as one self-contained HTML page, or as Markdown; every text is escaped where it is inserted."""
 
 import re
 from functools import partial
@@ -11,23 +11,28 @@ from markupsafe import Markup
 
 from refimpl.report.document import Document, Plot
 
-MARKDOWN_SIGNS = re.compile(r"([\\`*_{}\[\]<>#|~$!&])")
+MARKDOWN_SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~$!&])")
 
 
 def html(document: Document) -> str:
-    """One page: no script, no request, plots as SVG in it, light and dark, for a phone and for paper."""
+    """Return one page without scripts and requests: inline SVG plots, light and dark, for phones and for print."""
     numbers = count(1)
     environment = _environment(autoescape=True)
     environment.globals["draw"] = partial(_drawn, numbers)
     style = (Path(__file__).parent / "templates" / "report.css").read_text(encoding="utf-8")
-    return environment.get_template("report.html.j2").render(document=document, style=Markup(style))
+    return environment.get_template("report.html.j2").render(document=document.filled(), style=Markup(style))
 
 
 def markdown(document: Document) -> str:
-    """The same without the plots: GitHub's tables."""
+    """Return the document without its plots, as GitHub-flavoured Markdown."""
+    return rendered_markdown("report.md.j2", document=document.filled())
+
+
+def rendered_markdown(template: str, **values: Any) -> str:
+    """Return a Markdown template of this package with `values`; its filter `escaped` is for every text."""
     environment = _environment(autoescape=False)
-    environment.filters["said"] = _said
-    return environment.get_template("report.md.j2").render(document=document)
+    environment.filters["escaped"] = escaped
+    return environment.get_template(template).render(**values)
 
 
 def _environment(*, autoescape: bool) -> Environment:
@@ -43,10 +48,10 @@ def _environment(*, autoescape: bool) -> Environment:
 
 
 def _drawn(numbers: Any, plot: Plot) -> Markup:
-    """The plot's SVG, made by our own code from escaped text: the only markup that the template takes as it is."""
+    """Return the plot's SVG, generated from escaped text: the only markup that the template does not escape."""
     return Markup(plot.draw(next(numbers)))
 
 
-def _said(text: str) -> str:
-    """Text that no Markdown reader takes for a sign, on one line."""
-    return MARKDOWN_SIGNS.sub(r"\\\1", " ".join(text.split()))
+def escaped(text: str) -> str:
+    """Return the text on one line, with Markdown's special characters escaped."""
+    return MARKDOWN_SPECIAL.sub(r"\\\1", " ".join(text.split()))

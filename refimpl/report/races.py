@@ -1,4 +1,4 @@
-"""A pytest-benchmark result as races: competitors that did the same work, with their raw rounds."""
+"""A pytest-benchmark result as races: competitors timed on the same work, with their raw rounds."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,7 +10,7 @@ from refimpl.report.fields import Fields
 
 @dataclass(frozen=True)
 class Side:
-    """One competitor of one race; times are seconds a run, `work` the units that a run handles."""
+    """One competitor of one race; times are in seconds per run, `work` is the number of units per run."""
 
     name: str
     ours: bool
@@ -25,18 +25,18 @@ class Side:
     unit: str
     recall: float | None
     peak_rss_bytes: float | None
-    verdict: str | None
+    correctness: str | None
     size: float | None
 
     @property
     def throughput(self) -> float:
-        """Units a second, by the median."""
+        """Units per second, by the median."""
         return self.work / self.median_s
 
 
 @dataclass(frozen=True)
 class Race:
-    """The sides of one group, slowest first; `series` joins races that differ in `size` alone."""
+    """The sides of one group, slowest first; races of one `series` differ only in `size`."""
 
     stage: str
     case: str
@@ -45,27 +45,27 @@ class Race:
 
     @property
     def name(self) -> str:
-        """The race in words: its stage and its case."""
+        """The stage and the case."""
         return f"{self.stage}: {self.case}" if self.case else self.stage
 
     @property
     def ours(self) -> Side | None:
-        """Our own side, where it ran."""
+        """The side of refimpl, None where it did not run."""
         return next((side for side in self.sides if side.ours), None)
 
     @property
     def rival(self) -> Side | None:
-        """The fastest of the others."""
+        """The fastest other side."""
         return min((side for side in self.sides if not side.ours), key=lambda side: side.median_s, default=None)
 
     @property
     def slowdown(self) -> float | None:
-        """Our median over the fastest other's: above 1 is a loss; None where nobody else, or not we, ran."""
+        """The ratio of refimpl's median to the fastest other's, above 1 where refimpl is slower; None without both."""
         return self.ours.median_s / self.rival.median_s if self.ours and self.rival else None
 
     @property
     def spread(self) -> tuple[float, float] | None:
-        """Quartiles of our time over the fastest other's, round by round; None where the rounds are not paired."""
+        """Quartiles of that ratio within each round; None where the rounds are not paired."""
         if self.ours is None or self.rival is None or len(self.ours.rounds_s) != len(self.rival.rounds_s):
             return None
         if len(self.ours.rounds_s) < 2 or min(self.rival.rounds_s) <= 0:
@@ -77,7 +77,7 @@ class Race:
 
 @dataclass(frozen=True)
 class Races:
-    """All races of a result, worst first, and what the session said beside them."""
+    """All races of a result, worst first, with the machine stamp, absent libraries and disqualified sides."""
 
     races: tuple[Race, ...]
     stamp: Mapping[str, Any]
@@ -86,9 +86,9 @@ class Races:
 
 
 def parse(result: Fields) -> Races:
-    """The races of a pytest-benchmark JSON; entries that no race made stand each in its own group.
+    """Parse the races of a pytest-benchmark JSON; entries of other projects are grouped by their file.
 
-    Raises ValueError that names the field where a number is missing, not finite or not positive.
+    Raises ValueError, with the field's name, for a number that is missing, not finite or not positive.
     """
     groups: dict[tuple[str, str], list[tuple[Side, str]]] = {}
     for entry in result.items("benchmarks"):
@@ -97,7 +97,7 @@ def parse(result: Fields) -> Races:
         stage, case = facts.text("stage", group), facts.text("case", "")
         groups.setdefault((stage, case), []).append((_side(entry, facts), facts.text("series", stage)))
     if not groups:
-        raise ValueError(f"{result.where} holds no benchmarks: nothing was timed, so there is nothing to report")
+        raise ValueError(f"{result.where} contains no benchmarks: nothing was timed, run pytest --benchmark again")
     races = [
         Race(stage, case, sides[0][1], tuple(sorted((s for s, _ in sides), key=lambda side: -side.median_s)))
         for (stage, case), sides in groups.items()
@@ -134,13 +134,13 @@ def _side(entry: Fields, facts: Fields) -> Side:
         unit=facts.text("unit", "runs"),
         recall=facts.fraction("recall"),
         peak_rss_bytes=facts.not_negative("peak_rss_bytes"),
-        verdict=facts.text("verdict", "") or None,
+        correctness=facts.text("verdict", "") or None,
         size=facts.not_negative("size"),
     )
 
 
 def _plain_stamp(result: Fields) -> dict[str, Any]:
-    """What pytest-benchmark itself knows of the machine, for results of other projects."""
+    """Return pytest-benchmark's own machine information, for results of other projects."""
     machine = result.sub("machine_info")
     return {
         "at": result.text("datetime", ""),

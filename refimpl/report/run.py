@@ -1,34 +1,47 @@
-"""A result of `refimpl run` as a document: which system retrieves best, at what cost, and what the judge found."""
+"""A result of `refimpl run` as a document: quality, significance and cost of each system, and the validation."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from statistics import quantiles
 
-from refimpl.report import figures, plots
+from refimpl.report import figures, plots, queries, reproduction
 from refimpl.report.document import NOTHING, Document, Plot, Row, Section, Table
 from refimpl.report.fields import Fields
 from refimpl.report.stamps import rows as stamp_rows
+from refimpl.search.irregularities import irregularities
+from refimpl.search.results import MAIN, main_measure
 
 SCHEMA = "refimpl.run/1"
-MAIN = "nDCG@10"
 ALPHA = 0.05
 
 
 @dataclass(frozen=True)
 class System:
-    """One retrieval system of the run: its measures, and its raw latencies of one query at a time, in seconds."""
+    """One retrieval system of the run: its measures, their intervals, its raw latencies in seconds, one query each."""
 
     name: str
     about: str
     metrics: dict[str, float | None]
+    intervals: dict[str, tuple[float, ...]]
     latency_s: tuple[float, ...]
 
     @property
+    def main(self) -> str:
+        """The measure by which systems are ordered: nDCG@10, or the first one of the run."""
+        return main_measure(self.metrics or [MAIN])
+
+    @property
     def quality(self) -> float:
-        """nDCG@10; below all others where it is absent."""
-        value = self.metrics.get(MAIN)
+        """The main measure; -1 where it is absent."""
+        value = self.metrics.get(self.main)
         return -1.0 if value is None else value
+
+    def written(self, measure: str) -> str:
+        """A measure with its 95% confidence interval, where there is one."""
+        bounds = self.intervals.get(measure)
+        interval = f" [{figures.score(bounds[0])}, {figures.score(bounds[1])}]" if bounds else ""
+        return figures.score(self.metrics.get(measure)) + interval
 
     @property
     def quartiles_s(self) -> tuple[float, float, float] | None:
@@ -40,33 +53,45 @@ class System:
 
 
 def document(result: Fields, title: str) -> Document:
-    """The report of one run; ValueError names the field that is not as schema refimpl.run/1 has it."""
-    held = result.sub("systems")
-    systems = sorted((_system(held.sub(name), name) for name in held.values), key=lambda system: system.quality)
+    """Return the report of one run; a ValueError names a field that does not follow schema refimpl.run/1."""
+    fields = result.sub("systems")
+    systems = sorted((_system(fields.sub(name), name) for name in fields.values), key=lambda system: system.quality)
     if not systems:
-        raise ValueError(f"{result.where} holds no systems: nothing was run, so there is nothing to report")
+        raise ValueError(f"{result.where} contains no systems: nothing was run, run refimpl run again")
     return Document(
         title=title,
         headline=tuple(_headline(result, systems)),
         sections=(
+            *_failures(result),
             _quality(systems),
             *_significance(result),
+            *queries.sections(result, systems[0].main),
             *_cost(systems, result),
             _correctness(result),
-            *_departures(result),
+            *_deviations(result),
+            *reproduction.sections(result),
         ),
         stamp=stamp_rows({"dataset": result.sub("dataset").values, **result.sub("stamp").values, **_store(result)}),
     )
 
 
-def _system(held: Fields, name: str) -> System:
-    metrics = held.sub("metrics")
+def _system(fields: Fields, name: str) -> System:
+    metrics = fields.sub("metrics")
     return System(
         name=name,
-        about=held.text("about", ""),
+        about=fields.text("about", ""),
         metrics={measure: metrics.number(measure) for measure in metrics.values},
-        latency_s=tuple(ms / 1e3 for ms in held.numbers("latency_ms")),
+        intervals=_intervals(fields),
+        latency_s=tuple(ms / 1e3 for ms in fields.numbers("latency_ms")),
     )
+
+
+def _intervals(fields: Fields) -> dict[str, tuple[float, ...]]:
+    """Two bounds by measure; results of earlier releases have none."""
+    if "intervals" not in fields.values:
+        return {}
+    intervals = fields.sub("intervals")
+    return {measure: intervals.numbers(measure) for measure, bounds in intervals.values.items() if bounds is not None}
 
 
 def _store(result: Fields) -> dict[str, object]:
@@ -76,29 +101,46 @@ def _store(result: Fields) -> dict[str, object]:
 def _headline(result: Fields, systems: Sequence[System]) -> list[str]:
     data = result.sub("dataset")
     failed = [one for one in result.items("verdicts") if one.values.get("passed") is not True]
-    said = [f"The judge does not agree: {one.text('what', '')} ({one.text('metric', '')})." for one in failed]
+    sentences = [f"Mismatch with exact search: {one.text('what', '')} ({one.text('metric', '')})." for one in failed]
     counts = [f"{int(n):,} {key}" for key in ("documents", "queries") if (n := data.not_negative(key)) is not None]
-    said.append(f"{data.text('name', 'unnamed data')}: {', '.join(counts)}; {len(systems)} systems.")
+    sentences.append(f"{data.text('name', 'unnamed data')}: {', '.join(counts)}; {len(systems)} systems.")
     best, worst = systems[-1], systems[0]
     if len(systems) > 1:
-        said.append(f"Lowest {MAIN}: {worst.name}, {figures.score(worst.metrics.get(MAIN))}.")
-    said.append(f"Highest {MAIN}: {best.name}, {figures.score(best.metrics.get(MAIN))}.")
+        sentences.append(f"Lowest {best.main}: {worst.name}, {figures.score(worst.metrics.get(best.main))}.")
+    sentences.append(f"Highest {best.main}: {best.name}, {figures.score(best.metrics.get(best.main))}.")
     if not failed and result.items("verdicts"):
-        said.append(f"Milvus' answers equal the judge's in all {len(result.items('verdicts'))} checks.")
+        sentences.append(f"Milvus' results equal exact search in all {len(result.items('verdicts'))} checks.")
     bad = data.values.get("bad_lines")
     if bad:
-        said.append(f"{len(bad) if isinstance(bad, list) else bad} malformed lines of the data were skipped.")
-    return said
+        sentences.append(f"{len(bad) if isinstance(bad, list) else bad} malformed lines of the data were skipped.")
+    return sentences + irregularities(result.values)
 
 
 def _quality(systems: Sequence[System]) -> Section:
     measures = tuple(dict.fromkeys(measure for system in systems for measure in system.metrics))
     rows = tuple(
-        Row((system.name, *(figures.score(system.metrics.get(m)) for m in measures), _median(system), system.about))
-        for system in systems
+        Row((system.name, *map(system.written, measures), _median(system), system.about)) for system in systems
     )
     columns = ("system", *measures, "median latency", "about")
-    return Section("Quality", tables=(Table(f"Systems, lowest {MAIN} first", columns, rows),))
+    note = "In brackets: 95% confidence interval of the mean over queries, by 9,999 bootstrap resamplings."
+    has_intervals = any(system.intervals for system in systems)
+    title = f"Systems, lowest {systems[0].main} first"
+    table = Table(title, columns, rows, note if has_intervals else "")
+    return Section("Quality", plots=_interval_bars(systems), tables=(table,))
+
+
+def _interval_bars(systems: Sequence[System]) -> tuple[Plot, ...]:
+    main = systems[0].main
+    bars = []
+    for system in [system for system in systems if main in system.intervals]:
+        low, high = system.intervals[main]
+        bars.append(plots.Bar(system.name, system.quality, low, high))
+    if not bars:
+        return ()
+    palette = plots.Palette.of([sorted(bar.name for bar in bars)])
+    alt = f"{main} of each system as a bar, with its 95% confidence interval; the table has the numbers."
+    groups = [plots.Group("95% confidence intervals", tuple(bars))]
+    return (Plot(main, alt, partial(plots.bars, groups, palette, f"{main} (more is better)", alt)),)
 
 
 def _median(system: System) -> str:
@@ -109,16 +151,22 @@ def _significance(result: Fields) -> list[Section]:
     tests = sorted(result.items("significance"), key=lambda test: -(test.number("p_value") or 0.0))
     rows = []
     for test in tests:
-        p, difference = test.fraction("p_value"), test.number("difference")
-        outcome = "no difference shown" if p is None or p >= ALPHA else "differs"
-        numbers = (f"{difference:+.4f}" if difference is not None else NOTHING, NOTHING if p is None else f"{p:.4f}")
+        p, corrected, difference = test.fraction("p_value"), test.fraction("p_holm"), test.number("difference")
+        decisive = p if corrected is None else corrected
+        outcome = "not significant" if decisive is None or decisive >= ALPHA else "significant"
+        numbers = (
+            f"{difference:+.4f}" if difference is not None else NOTHING,
+            *(NOTHING if value is None else f"{value:.4f}" for value in (p, corrected)),
+        )
         rows.append(Row((f"{test.text('a', '')} − {test.text('b', '')}", test.text("measure", ""), *numbers, outcome)))
     if not rows:
         return []
-    note = f"Paired randomisation test over queries, two-sided; p below {ALPHA} is called a difference."
-    table = Table(
-        "Pairs of systems, least sure first", ("pair", "measure", "difference", "p", "outcome"), tuple(rows), note
+    note = (
+        "Two-sided paired randomisation test over queries; p (Holm) is corrected for the number of pairs. A difference "
+        f"is called significant where p (Holm), or p where that is missing, is below {ALPHA}."
     )
+    columns = ("pair", "measure", "difference", "p", "p (Holm)", "outcome")
+    table = Table("Pairs of systems, largest p first", columns, tuple(rows), note)
     return [Section("Significance", tables=(table,))]
 
 
@@ -133,12 +181,15 @@ def _cost(systems: Sequence[System], result: Fields) -> list[Section]:
         bars.append(plots.Bar(system.name, middle, low, high, system.latency_s))
         dots.append(plots.Dot(system.name, middle, max(system.quality, 0.0)))
     if bars:
-        alt = "Latency of each system, one query at a time, every query a dot; medians stand in the table of systems."
+        alt = "Latency of each system, one query at a time, one dot per query; the table of systems lists the medians."
         groups = [plots.Group("one query at a time", tuple(bars))]
-        drawn.append(Plot("Latency", alt, partial(plots.boxes, groups, palette, "time a query (less is better)", alt)))
-        alt = f"{MAIN} of each system over its median latency; the upper left is best."
-        labels = ("median time a query (less is better)", f"{MAIN} (more is better)")
-        drawn.append(Plot(f"{MAIN} against time", alt, partial(plots.scatter, dots, palette, labels, alt)))
+        drawn.append(
+            Plot("Latency", alt, partial(plots.boxes, groups, palette, "time per query (less is better)", alt))
+        )
+        main = timed[0].main
+        alt = f"{main} of each system over its median latency; the upper left is best."
+        labels = ("median time per query (less is better)", f"{main} (more is better)")
+        drawn.append(Plot(f"{main} against time", alt, partial(plots.scatter, dots, palette, labels, alt)))
     tables = _timings(result)
     return [Section("Cost", plots=tuple(drawn), tables=tables)] if drawn or tables else []
 
@@ -153,33 +204,33 @@ def _timings(result: Fields) -> tuple[Table, ...]:
     if not rows:
         return ()
     columns = ("stage", "what", "time", "rate", "items", "skipped")
-    note = "Skipped: cached, or in the store already; the rate is of those that were done."
+    note = "Skipped: cached, or already stored; the rate is that of the others."
     return (Table("Stages, longest first", columns, tuple(rows), note),)
 
 
 def _correctness(result: Fields) -> Section:
-    verdicts = sorted(
-        result.items("verdicts"), key=lambda v: (v.values.get("passed") is True, v.number("recall") or 0.0)
-    )
-    rows = tuple(_verdict(verdict) for verdict in verdicts)
+    checks = sorted(result.items("verdicts"), key=lambda v: (v.values.get("passed") is True, v.number("recall") or 0.0))
+    rows = tuple(_check(check) for check in checks)
     if not rows:
-        return Section("Correctness", prose=("This run holds no verdict: nothing was checked against exact search.",))
-    columns = ("answers", "metric", "verdict", "recall", "largest score error", "allowed", "queries")
-    note = "The judge is exact search over all documents; recall counts ties at the k-th score."
-    return Section("Correctness", tables=(Table("Milvus against the judge", columns, rows, note, "verdict"),))
+        return Section("Correctness", prose=("This run was not validated: nothing was compared with exact search.",))
+    columns = ("results of", "metric", "comparison", "recall", "largest score error", "tolerance", "queries")
+    note = "Expected: exact search over all documents; recall counts ties at the k-th score."
+    return Section(
+        "Correctness", tables=(Table("Milvus compared with exact search", columns, rows, note, "comparison"),)
+    )
 
 
-def _verdict(verdict: Fields) -> Row:
-    passed = verdict.values.get("passed") is True
-    problems = verdict.values.get("problems")
-    found = "; ".join(map(str, problems[:3])) if isinstance(problems, list) and problems else ""
-    error, allowed = verdict.number("max_error"), verdict.number("tolerance")
-    k, queries = verdict.not_negative("k"), verdict.not_negative("queries")
+def _check(check: Fields) -> Row:
+    passed = check.values.get("passed") is True
+    problems = check.values.get("problems")
+    details = "; ".join(map(str, problems[:3])) if isinstance(problems, list) and problems else ""
+    error, allowed = check.number("max_error"), check.number("tolerance")
+    k, queries = check.not_negative("k"), check.not_negative("queries")
     cells = (
-        verdict.text("what", ""),
-        verdict.text("metric", ""),
-        "equal" if passed else f"differs: {found}" if found else "differs",
-        figures.score(verdict.fraction("recall")) + (f" @{k:.0f}" if k is not None else ""),
+        check.text("what", ""),
+        check.text("metric", ""),
+        "match" if passed else f"mismatch: {details}" if details else "mismatch",
+        figures.score(check.fraction("recall")) + (f" @{k:.0f}" if k is not None else ""),
         NOTHING if error is None else f"{error:.1e}",
         NOTHING if allowed is None else f"{allowed:.0e}",
         NOTHING if queries is None else f"{queries:,.0f}",
@@ -187,17 +238,26 @@ def _verdict(verdict: Fields) -> Row:
     return Row(cells, "" if passed else "loss")
 
 
-def _departures(result: Fields) -> list[Section]:
+def _failures(result: Fields) -> list[Section]:
+    rows = [
+        Row((one.text("stage", ""), one.text("what", ""), one.text("error", "")), "loss")
+        for one in result.items("failures")
+    ]
+    if not rows:
+        return []
+    prose = "What failed after ingestion; the results of everything else are below."
+    return [Section("Failures", prose=(prose,), tables=(Table("By stage", ("stage", "what", "error"), tuple(rows)),))]
+
+
+def _deviations(result: Fields) -> list[Section]:
     rows = []
     for one in result.items("departures"):
         numbers = ", ".join(f"{name} {_number(value)}" for name, value in one.sub("figures").values.items())
         rows.append(Row((one.text("what", ""), one.text("why", ""), numbers)))
     if not rows:
         return []
-    prose = "Where the engine answers otherwise than Milvus' definitions say, in figures of this run."
-    return [
-        Section("Departures", prose=(prose,), tables=(Table("In figures", ("what", "why", "figures"), tuple(rows)),))
-    ]
+    prose = "Where the engine deviates from the definitions in Milvus' documentation, with figures of this run."
+    return [Section("Deviations", prose=(prose,), tables=(Table("By case", ("what", "why", "figures"), tuple(rows)),))]
 
 
 def _number(value: object) -> str:

@@ -1,4 +1,4 @@
-"""The machine stamp as lines of label and value."""
+"""The machine stamp as rows of label and value."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -23,7 +23,7 @@ LABELS = {
 
 
 def rows(stamp: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
-    """Every entry of a stamp, known ones under their labels and in order, unknown ones under their own names."""
+    """Return every entry of a stamp, known ones under their labels and in order, others under their own names."""
     flat = {key: value for key, value in stamp.items() if key != "machine"}
     machine = stamp.get("machine")
     if isinstance(machine, Mapping):
@@ -32,15 +32,19 @@ def rows(stamp: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
         flat["machine"] = machine
     known = [key for key in LABELS if key in flat]
     unknown = [key for key in flat if key not in LABELS]
-    lines = ((LABELS.get(key, key), _said(key, flat[key])) for key in known + unknown)
-    return tuple((label, said) for label, said in lines if said)
+    lines = ((LABELS.get(key, key), _formatted(key, flat[key])) for key in known + unknown)
+    return tuple((label, value) for label, value in lines if value)
 
 
-def _said(key: str, value: Any) -> str:
+def _formatted(key: str, value: Any) -> str:
+    if value is None:  # not available on that system
+        return ""
     if key.endswith("_bytes") and isinstance(value, int | float):
         return figures.size(float(value))
     if isinstance(value, Mapping):
-        return ", ".join(f"{name} {_said(name, one)}" for name, one in value.items() if one not in ({}, [], None, ""))
+        return ", ".join(
+            f"{name} {_formatted(name, one)}" for name, one in value.items() if one not in ({}, [], None, "")
+        )
     if isinstance(value, list):
-        return "; ".join(_said("", one) for one in value)
+        return "; ".join(_formatted("", one) for one in value)
     return str(value)

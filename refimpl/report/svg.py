@@ -1,14 +1,16 @@
-"""A matplotlib figure as an `<svg>` that takes its colours and its letters from the page around it."""
+"""A matplotlib figure as an `<svg>` that inherits its colours and its font from the page."""
 
 import io
 import re
 from typing import Any
 from xml.etree import ElementTree
 
+from refimpl.common.text_files import printable
+
 SVG = "http://www.w3.org/2000/svg"
 XLINK = "http://www.w3.org/1999/xlink"
 
-# matplotlib knows no CSS variables: it draws in colours that nothing else has, and they are exchanged afterwards
+# matplotlib has no CSS variables: it draws in placeholder colours, which are replaced afterwards
 INK, LINE, PAPER = "#010101", "#010102", "#010103"
 SIDES = tuple(f"#0102{i:02x}" for i in range(8))
 CSS = {INK: "var(--ink)", LINE: "var(--line)", PAPER: "var(--paper)"} | {
@@ -17,7 +19,7 @@ CSS = {INK: "var(--ink)", LINE: "var(--line)", PAPER: "var(--paper)"} | {
 
 STYLE: Any = {  # matplotlib types its keys by a list of them all
     "svg.fonttype": "none",
-    "svg.hashsalt": "refimpl",  # ids from content: the same result gives the same page
+    "svg.hashsalt": "refimpl",  # ids by content: the same result gives the same page
     "text.parse_math": False,  # a "$" in a name is a dollar, not a formula
     "font.family": "sans-serif",
     "font.size": 9,
@@ -38,10 +40,10 @@ STYLE: Any = {  # matplotlib types its keys by a list of them all
 
 
 def inline(figure: Any, number: int, label: str) -> str:
-    """`figure` as an `<svg>` element; its ids begin with p`number`, so that many fit one page."""
+    """Return `figure` as an `<svg>` element; its ids begin with p`number`, so that they are unique on a page."""
     buffer = io.StringIO()
     figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
-    root = ElementTree.fromstring(buffer.getvalue())
+    root = ElementTree.fromstring(printable(buffer.getvalue()))
     for unwanted in (f"{{{SVG}}}metadata", f"{{{SVG}}}defs/{{{SVG}}}style"):
         parent = root.find(unwanted.rpartition("/")[0] or ".")
         if parent is not None and (child := root.find(unwanted)) is not None:

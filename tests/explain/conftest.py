@@ -1,4 +1,4 @@
-"""One page, made once, and a browser to open it in: Debian's Chromium, driven by Playwright, offline."""
+"""One page, built once per session, and a browser to open it in: Debian's Chromium, driven by Playwright, offline."""
 
 import shutil
 from collections.abc import Callable, Iterator
@@ -31,8 +31,8 @@ def scene() -> Scene:
 
 
 @pytest.fixture(scope="session")
-def made(scene: Scene) -> dict[str, Any]:
-    """Each panel's numbers by its key, as Python holds them."""
+def panel_data(scene: Scene) -> dict[str, Any]:
+    """Each panel's data by its key."""
     return {panel.key: panel.data for panel in all_panels(scene, "splade-tiny", None)}
 
 
@@ -40,7 +40,8 @@ def made(scene: Scene) -> dict[str, Any]:
 def page_file(scene: Scene, tmp_path_factory: pytest.TempPathFactory) -> Path:
     file = tmp_path_factory.mktemp("page") / "page.html"
     file.write_text(
-        page.html("How a question meets documents", scene, all_panels(scene, "splade-tiny", None)), encoding="utf-8"
+        page.html("How a query is matched with documents", scene, all_panels(scene, "splade-tiny", None)),
+        encoding="utf-8",
     )
     return file
 
@@ -61,16 +62,16 @@ def chromium() -> Iterator[Any]:
 
 @pytest.fixture
 def opened(chromium: Any) -> Iterator[Callable[..., Any]]:
-    """Opens a file and waits until it is drawn; at the end fails on any console message, error or request."""
-    contexts, said, asked = [], [], []
+    """Open a file and wait until it is drawn; at the end fail on any console message, error or request."""
+    contexts, messages, requests = [], [], []
 
     def show(file: Path, width: int = 1280, scheme: str = "light", height: int = 900) -> Any:
         context = chromium.new_context(viewport={"width": width, "height": height}, color_scheme=scheme, offline=True)
         contexts.append(context)
         tab = context.new_page()
-        tab.on("console", lambda message: said.append(f"{message.type}: {message.text}"))
-        tab.on("pageerror", lambda error: said.append(f"error: {error}"))
-        tab.on("request", lambda request: asked.append(request.url))
+        tab.on("console", lambda message: messages.append(f"{message.type}: {message.text}"))
+        tab.on("pageerror", lambda error: messages.append(f"error: {error}"))
+        tab.on("request", lambda request: requests.append(request.url))
         tab.goto(file.as_uri())
         tab.locator("html[data-ready=true]").wait_for(state="attached", timeout=60_000)
         return tab
@@ -78,5 +79,5 @@ def opened(chromium: Any) -> Iterator[Callable[..., Any]]:
     yield show
     for context in contexts:
         context.close()
-    assert said == []
-    assert [url for url in asked if not url.startswith(("file:", "data:"))] == []
+    assert messages == []
+    assert [url for url in requests if not url.startswith(("file:", "data:"))] == []

@@ -1,4 +1,4 @@
-"""Texts that try to be markup, script or layout are shown as the text that they are."""
+"""Texts that contain markup or scripts, or that could break the layout, are shown as text."""
 
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ def hostile_page(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("width", [380, 1280])
-def test_they_are_shown_as_text_and_never_run(hostile_page: Path, opened: Any, width: int) -> None:
+def test_they_are_shown_as_text_and_never_executed(hostile_page: Path, opened: Any, width: int) -> None:
     tab = opened(hostile_page, width, "dark")
     for panel in ("pooling-against", "splade-text", "reranking-document", "lexical-document"):
         for option in tab.eval_on_selector_all(f"#{panel} option", "all => all.map(one => one.value)"):
@@ -36,12 +36,12 @@ def test_they_are_shown_as_text_and_never_run(hostile_page: Path, opened: Any, w
     for text in (SCRIPTS, LONG, "{{ 7 * 7 }} &lt;b&gt;", "שלום עולם مرحبا", "🙂🏳️‍🌈", "W" * 10_000, "<i>name</i>"):
         assert text in shown
     assert tab.evaluate("document.documentElement.scrollWidth") == width
-    said = tab.locator("[data-panel=tokens]").inner_text()
-    assert "256 tokens of at most 256" in said
-    assert "beyond the window were cut off" in said
+    tokens = tab.locator("[data-panel=tokens]").inner_text()
+    assert "256 tokens of at most 256" in tokens
+    assert "more were truncated" in tokens
 
 
-def test_a_long_question_sums_up_what_it_does_not_show(hostile_page: Path, opened: Any) -> None:
+def test_a_long_question_sums_the_tokens_that_are_not_shown(hostile_page: Path, opened: Any) -> None:
     tab = opened(hostile_page)
     tokens = tab.eval_on_selector_all("#attention-token option", "all => all.length")
     assert tokens == 48
@@ -53,6 +53,6 @@ def test_a_long_question_sums_up_what_it_does_not_show(hostile_page: Path, opene
 def test_texts_without_any_term_make_a_page(tmp_path: Path, opened: Any) -> None:
     page = explain.write("Of the and?", Collection("x", ["1"], ["The and of."]), tmp_path / "page.html")
     tab = opened(page)
-    assert "No term of the question is left" in tab.locator("[data-panel=lexical] .said").inner_text()
+    assert "No term of the question is left" in tab.locator("[data-panel=lexical] .summary").inner_text()
     assert tab.locator("[data-table=fusion-2] tbody tr").count() == 1
     assert "NaN" not in tab.locator("body").inner_text()

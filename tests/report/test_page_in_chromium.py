@@ -1,4 +1,4 @@
-"""The page as a browser shows it: Debian's Chromium, without a network, on a desk, on a phone and on paper."""
+"""The page in Debian's Chromium, without a network: on a desktop, on a phone and in print."""
 
 import json
 import re
@@ -21,7 +21,7 @@ OPTIONS = """
 SCHEMES = {"dark": 0, "light": 1}  # Blink's PreferredColorScheme
 PHONE = 380
 
-# The page may run no script itself, so another page holds it in a frame and measures it from outside.
+# The page itself may not run scripts, so another page contains it in a frame and measures it.
 FRAME = """<!doctype html><body style="margin:0"><iframe width="{width}" height="900" style="border:0"></iframe>
 <output></output><script>
 const frame = document.querySelector("iframe");
@@ -59,46 +59,46 @@ def measured(folder: Path, html: str, width: int, scheme: str = "light") -> dict
     file.write_text(FRAME.format(width=width, page=page), encoding="utf-8")
     scheme_option = f"--blink-settings=preferredColorScheme={SCHEMES[scheme]}"
     done = browse(folder, file, "--dump-dom", scheme_option, f"--window-size={max(width, 500)},900")
-    said = [line for line in done.stderr.splitlines() if "CONSOLE" in line]
-    assert not said, said
-    found = re.search(r"<output>(.+?)</output>", done.stdout, re.DOTALL)
-    assert found, done.stdout[:500]
+    messages = [line for line in done.stderr.splitlines() if "CONSOLE" in line]
+    assert not messages, messages
+    output = re.search(r"<output>(.+?)</output>", done.stdout, re.DOTALL)
+    assert output, done.stdout[:500]
     import html as entities
 
-    return dict(json.loads(entities.unescape(found[1])))
+    return dict(json.loads(entities.unescape(output[1])))
 
 
 def pages() -> dict[str, dict[str, object]]:
-    held = benchmarks()
-    held["benchmarks"] += [entry(HOSTILE, HOSTILE, around(1.0), unit="texts")]
-    held["benchmarks"] += [entry("unbroken", "W" * 60, around(1.0), verdict="V" * 300)]
-    return {"benchmarks": held, "run": run()}
+    result = benchmarks()
+    result["benchmarks"] += [entry(HOSTILE, HOSTILE, around(1.0), unit="texts")]
+    result["benchmarks"] += [entry("unbroken", "W" * 60, around(1.0), verdict="V" * 300)]
+    return {"benchmarks": result, "run": run()}
 
 
 @pytest.mark.parametrize("kind", pages())
 def test_a_phone_shows_all_of_it_without_scrolling_sideways(tmp_path: Path, kind: str) -> None:
     html = report.render(saved(tmp_path, pages()[kind]), "html")
-    found = measured(tmp_path, html, PHONE, "dark")
-    assert found["width"] == PHONE
-    assert found["wide"] == []
-    assert found["outside"] == 0
-    assert found["requests"] == []
-    assert found["cell"] == "flex", "on a phone each row of a table is a card"
-    assert isinstance(found["letter"], float | int)
-    assert found["letter"] > 8, "letters in plots must stay legible"
-    assert found["background"] == "rgb(22, 24, 27)"
+    measures = measured(tmp_path, html, PHONE, "dark")
+    assert measures["width"] == PHONE
+    assert measures["wide"] == []
+    assert measures["outside"] == 0
+    assert measures["requests"] == []
+    assert measures["cell"] == "flex", "on a phone each row of a table is a card"
+    assert isinstance(measures["letter"], float | int)
+    assert measures["letter"] > 8, "letters in plots must stay legible"
+    assert measures["background"] == "rgb(22, 24, 27)"
 
 
-def test_a_desk_shows_plots_and_hostile_text_as_text(tmp_path: Path) -> None:
+def test_a_desktop_shows_plots_and_hostile_text_as_text(tmp_path: Path) -> None:
     html = report.render(saved(tmp_path, pages()["benchmarks"]), "html")
-    found = measured(tmp_path, html, 1200)
-    assert found["plots"] == 6
-    assert found["wide"] == []
-    assert HOSTILE in str(found["text"])
-    assert found["background"] == "rgb(251, 251, 249)"
+    measures = measured(tmp_path, html, 1200)
+    assert measures["plots"] == 6
+    assert measures["wide"] == []
+    assert HOSTILE in str(measures["text"])
+    assert measures["background"] == "rgb(251, 251, 249)"
 
 
-def test_paper_takes_it(tmp_path: Path) -> None:
+def test_it_prints(tmp_path: Path) -> None:
     out = report.write(saved(tmp_path, run()), tmp_path / "report.html")
     browse(tmp_path, out, f"--print-to-pdf={tmp_path / 'report.pdf'}", "--no-pdf-header-footer")
     printed = (tmp_path / "report.pdf").read_bytes()

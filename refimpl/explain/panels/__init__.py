@@ -1,1 +1,1 @@
-"""One file a panel: each gathers the numbers of one step of the walk."""
+"""The panels, one module each: the numbers of one step of the computation."""

@@ -1,4 +1,4 @@
-"""The sum that enters the first layer: word, position and segment vectors, then layer norm."""
+"""The input of the first layer: the sum of word, position and segment embeddings, then layer normalisation."""
 
 import numpy as np
 
@@ -18,7 +18,7 @@ STAGES = {
 
 
 def panel(scene: Scene) -> Panel:
-    """The question's embeddings: the first features of each, and the length of the whole vectors."""
+    """Collect the question's embeddings: the first features of each, and the L2 norm of the whole vectors."""
     seq = len(scene.question.tokens)
     stages = [
         np.broadcast_to(scene.trace[f"embeddings.{name}"][0], (seq, scene.weights.config.hidden_size))[:SHOWN_TOKENS]
@@ -29,10 +29,10 @@ def panel(scene: Scene) -> Panel:
         "embeddings",
         "Embeddings",
         (
-            f"Each token becomes a vector of {width} numbers: one row of the word table, plus one for its place in the "
-            "text, plus one for its segment, added number by number.",
-            "Layer norm then shifts and scales every sum to mean 0 and variance 1, and a learnt weight and bias a "
-            "feature follow.",
+            f"Each token becomes a vector of {width} numbers: the sum of one row of the word table, one of the "
+            "position table and one of the segment table.",
+            "Layer normalisation then shifts and scales every sum to mean 0 and variance 1, and applies a learned "
+            "weight and bias per feature.",
         ),
         (embed, layer_norm),
         {

@@ -1,4 +1,4 @@
-"""The one non-linearity of the feed-forward block, and the numbers that it meets."""
+"""The activation of the feed-forward network, and the distribution of its inputs."""
 
 from typing import Any
 
@@ -6,25 +6,27 @@ import numpy as np
 
 from refimpl.bert.forward import encoder_layer
 from refimpl.bert.ops import ACTIVATIONS
+from refimpl.common.types import Array
 from refimpl.explain.panel import Panel
-from refimpl.explain.scene import Array, Scene
+from refimpl.explain.scene import Scene
 
 EDGES = np.round(np.arange(-5.0, 5.01, 0.2), 1)
 CURVE = np.round(np.arange(-5.0, 5.01, 0.1), 1)
 
 
 def panel(scene: Scene) -> Panel:
-    """For each layer a histogram of what enters the activation, over all of the question's tokens and features."""
+    """Compute for each layer a histogram of the activation's inputs, over all of the question's tokens and features."""
     config = scene.weights.config
     activation = ACTIVATIONS[config.hidden_act]
     return Panel(
         "gelu",
         "Feed-forward and GELU",
         (
-            f"Between two matrix products of the feed-forward block, {config.intermediate_size:,} numbers a token pass "
-            "through GELU: x times the share of a normal distribution that lies below x.",
-            "Large positive numbers pass unchanged and large negative ones become almost 0; the bars count the numbers "
-            "that this text really sends there.",
+            "Between the two matrix products of the feed-forward network, GELU is applied to "
+            f"{config.intermediate_size:,} numbers per token: x times the probability "
+            "that a standard normal variable is below x.",
+            "Large positive numbers are unchanged and large negative ones become almost 0; the bars count the inputs "
+            "that occur for this text.",
         ),
         (activation, encoder_layer),
         {

@@ -1,4 +1,4 @@
-"""BM25, term by term: whole numbers only, from which the page computes every variant for any k1 and b."""
+"""BM25, term by term: integer counts, from which the page computes every variant for any k1 and b."""
 
 from collections import Counter
 from typing import Any
@@ -15,20 +15,20 @@ DEFAULTS = {"k1": 1.5, "b": 0.75, "epsilon": 0.25, "variant": "pymilvus"}
 def panel(scene: Scene) -> Panel:
     """The question's terms with their df, each document's tf and length, and the collection's counts."""
     statistics = scene.statistics
-    asked = Counter(scene.analyzer(scene.question.text))
-    rows = {term: statistics.vocabulary.get(term) for term in asked}
+    query_counts = Counter(scene.analyzer(scene.question.text))
+    ids = {term: statistics.vocabulary.get(term) for term in query_counts}
     terms = [
-        {"term": term, "count": count, "df": 0 if rows[term] is None else int(statistics.df[rows[term]])}
-        for term, count in asked.items()
+        {"term": term, "count": count, "df": 0 if ids[term] is None else int(statistics.df[ids[term]])}
+        for term, count in query_counts.items()
     ]
     return Panel(
         "lexical",
         "BM25",
         (
-            "BM25 looks for the question's very words: a term counts for more the fewer documents hold it (idf) and "
-            "the more often this document does (tf), but each further occurrence adds less (k1) and long documents are "
-            "held back (b).",
-            "Move k1 and b or choose another published variant: the page computes the scores anew, from counts over "
+            "BM25 matches the question's exact terms: a term has more weight the fewer documents contain it (idf) and "
+            "the more often it occurs in this document (tf), but each further occurrence adds less (saturation, k1), "
+            "and long documents score lower (length normalisation, b).",
+            "Move k1 and b or choose another published variant: the page recomputes the scores, from counts over "
             f"all {statistics.n_docs:,} documents of {scene.collection.name}.",
         ),
         (idf_robertson, idf_lucene, tf_okapi, tf_robertson),
@@ -42,7 +42,7 @@ def panel(scene: Scene) -> Panel:
                 list(map(int, pair)) for pair in zip(*np.unique(statistics.df, return_counts=True), strict=True)
             ],
             "terms": terms,
-            "documents": [_document(scene, text.text, list(asked)) for text in scene.documents],
+            "documents": [_document(scene, text.text, list(query_counts)) for text in scene.documents],
         },
     )
 
@@ -61,6 +61,6 @@ def _variants() -> list[dict[str, Any]]:
 
 
 def _document(scene: Scene, text: str, terms: list[str]) -> dict[str, Any]:
-    tokens = scene.analyzer(text)
-    held = Counter(tokens)
-    return {"length": len(tokens), "tf": [held[term] for term in terms]}
+    tokens = list(scene.analyzer(text))
+    counts = Counter(tokens)
+    return {"length": len(tokens), "tf": [counts[term] for term in terms]}

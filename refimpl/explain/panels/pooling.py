@@ -1,4 +1,4 @@
-"""From a vector a token to one for the text: the mean, unit length, and the cosine, split up by token."""
+"""From one vector per token to one for the text: mean pooling, L2 normalisation, and the cosine by token."""
 
 import numpy as np
 
@@ -8,10 +8,10 @@ from refimpl.explain.scene import Scene
 
 
 def panel(scene: Scene) -> Panel:
-    """Each token's part in the question's final vector and in its cosine with each document; the parts add up.
+    """Compute each token's contribution to the question's vector and to its cosine with each document.
 
-    Token i's part in the product with a unit vector u is h_i . u / (tokens |mean|); with the final vector itself as u
-    the parts add up to 1, with a document's vector to the cosine.
+    Token i's contribution to the product with a unit vector u is h_i . u / (tokens |mean|); for the final vector itself
+    they sum to 1, for a document's vector to the cosine.
     """
     question = scene.question
     against = np.stack([question.vector, *(document.vector for document in scene.documents)])
@@ -21,10 +21,10 @@ def panel(scene: Scene) -> Panel:
         "pooling",
         "Pooling and similarity",
         (
-            "The text's vector is the mean of its tokens' last vectors, scaled to length 1, so that the product of two "
-            "texts' vectors is the cosine of the angle between them.",
-            "A mean is a sum, and so every token has its own part in the final vector and in the cosine with each "
-            "document: the bars add up exactly to the total.",
+            "The text's vector is the mean of its tokens' last hidden states, scaled to length 1, so that the inner "
+            "product of two texts' vectors is the cosine of the angle between them.",
+            "A mean is a sum, and so every token has its own contribution to the final vector and to the cosine with "
+            "each document: the bars sum exactly to the total.",
         ),
         (mean_pool, l2_normalize),
         {

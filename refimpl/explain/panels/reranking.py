@@ -1,4 +1,4 @@
-"""The last look: MaxSim between the tokens of the question and of each document, or a cross-encoder."""
+"""Reranking: MaxSim between the tokens of the question and of each document, and optionally a cross-encoder."""
 
 from typing import Any
 
@@ -10,34 +10,34 @@ from refimpl.explain.scene import Scene, Text
 from refimpl.reranker.cross_encoder import CrossEncoderRerankFunction
 from refimpl.reranker.maxsim import MaxSimRerankFunction, max_sim
 
-COSINE_WEIGHT = 0.25  # MaxSimRerankFunction's own
+COSINE_WEIGHT = 0.25  # the default of MaxSimRerankFunction
 
 
 def panel(scene: Scene, cross_encoder: str | None) -> Panel:
-    """Token by token cosines and MaxSim scores; with `cross_encoder`, its scores beside them."""
+    """Compute token by token cosines and MaxSim scores, and with `cross_encoder` its scores."""
     data: dict[str, Any] = {
         "question": scene.question.tokens[1:-1][:SHOWN_TOKENS],
         "rest": max(0, len(scene.question.tokens) - 2 - SHOWN_TOKENS),
         "cosine_weight": COSINE_WEIGHT,
-        "documents": [_late(scene.question, document) for document in scene.documents],
+        "documents": [_max_sim(scene.question, document) for document in scene.documents],
     }
     prose = (
-        "MaxSim keeps a vector for every token: each of the question's tokens seeks the document's token with the "
-        "greatest cosine, and the mean of these best ones is the document's score.",
-        f"The score here mixes it with the cosine of the two whole texts, {COSINE_WEIGHT} cosine + {1 - COSINE_WEIGHT} "
-        "MaxSim, and the map shows the cosines with the best of each row framed.",
+        "MaxSim compares a vector for every token: for each of the question's tokens it takes the largest cosine with "
+        "any token of the document, and the mean of these is the document's score.",
+        f"The score here is a weighted sum with the cosine of the two whole texts, {COSINE_WEIGHT} cosine + "
+        f"{1 - COSINE_WEIGHT} MaxSim, and the map shows the cosines with the largest of each row framed.",
     )
     sources: tuple[Any, ...] = (max_sim, MaxSimRerankFunction.similarity)
     if cross_encoder is not None:
-        data["cross_encoder"] = _crossed(scene, cross_encoder)
+        data["cross_encoder"] = _cross_encoder(scene, cross_encoder)
         sources += (CrossEncoderRerankFunction.raw_scores,)
     return Panel("reranking", "Reranking", prose, sources, data)
 
 
-def _late(question: Text, document: Text) -> dict[str, Any]:
-    ours, theirs = l2_normalize(question.hidden_states[1:-1]), l2_normalize(document.hidden_states[1:-1])
-    late, cosine = max_sim(ours, theirs), float(question.vector @ document.vector)
-    cosines = ours @ theirs.T
+def _max_sim(question: Text, document: Text) -> dict[str, Any]:
+    query_vectors, doc_vectors = l2_normalize(question.hidden_states[1:-1]), l2_normalize(document.hidden_states[1:-1])
+    late, cosine = max_sim(query_vectors, doc_vectors), float(question.vector @ document.vector)
+    cosines = query_vectors @ doc_vectors.T
     best = cosines.argmax(axis=1) if cosines.size else np.zeros(0, np.int64)
     tokens = document.tokens[1:-1]
     return {
@@ -54,7 +54,7 @@ def _late(question: Text, document: Text) -> dict[str, Any]:
     }
 
 
-def _crossed(scene: Scene, model: str) -> dict[str, Any]:
+def _cross_encoder(scene: Scene, model: str) -> dict[str, Any]:
     function = CrossEncoderRerankFunction(model, dtype="float64")
     texts = [document.text for document in scene.documents]
     tokens = function.tokens(scene.question.text, texts)

@@ -1,14 +1,15 @@
-"""The residual stream: how long each token's vector is as it passes the layers, and how much each block adds."""
+"""The residual stream: the L2 norm of each token's vector after each layer, and of what each block adds."""
 
 import numpy as np
 
 from refimpl.bert.forward import encoder_layer
+from refimpl.common.types import Array
 from refimpl.explain.panel import SHOWN_TOKENS, Panel, float32
-from refimpl.explain.scene import Array, Scene
+from refimpl.explain.scene import Scene
 
 
 def panel(scene: Scene) -> Panel:
-    """Lengths at every stage: the stream after each layer norm, and what attention and feed-forward add before it."""
+    """Compute the norms at every stage: of the stream after each layer normalisation, and of what each block adds."""
     layers = range(scene.weights.config.num_hidden_layers)
     stream = [_lengths(scene, "embeddings.hidden_states")]
     added = []
@@ -19,10 +20,10 @@ def panel(scene: Scene) -> Panel:
         "residual",
         "Residual stream",
         (
-            "A token's vector is carried from layer to layer: attention and then feed-forward each add something to "
-            "it, and layer norm follows every addition.",
-            "The lines called carried are the length of that vector after each norm, those called added the length of "
-            "what the block put on top of it; where little is added, the block left that token much as it was.",
+            "A token's vector is carried from layer to layer: attention and then the feed-forward network each add to "
+            "it, and layer normalisation follows every addition.",
+            "The lines called carried are the length (L2 norm) of that vector after each normalisation, those called "
+            "added the length of the block's output; where little is added, the block hardly changes that token.",
         ),
         (encoder_layer,),
         {

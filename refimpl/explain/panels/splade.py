@@ -1,10 +1,10 @@
-"""SPLADE's expansion: the words that the model adds to a text, and how they meet in the inner product."""
+"""SPLADE's expansion: the words that the model adds to a text, and the terms of the inner product."""
 
-import warnings
 from typing import Any
 
 from scipy.sparse import csr_array
 
+from refimpl.common.warning import silenced
 from refimpl.explain.panel import Panel
 from refimpl.explain.scene import Scene
 from refimpl.sparse.splade import SpladeEmbeddingFunction, largest_logits
@@ -14,21 +14,20 @@ SHOWN_TERMS = 24
 
 
 def panel(scene: Scene, model: str) -> Panel:
-    """The heaviest terms of every text and each document's score as a sum over the terms that it shares."""
+    """Collect the largest weights of every text, and each document's score as a sum over the shared terms."""
     function = SpladeEmbeddingFunction(model, dtype="float64")
     texts = [text.text for text in scene.texts]
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", TruncationWarning)  # the page says which of its texts are cut
+    with silenced(TruncationWarning):  # the page states which of its texts are truncated
         rows = function(texts)
     pieces = [set(function.tokenizer.tokens_of(text)) for text in texts]
     return Panel(
         "splade",
         "SPLADE",
         (
-            "SPLADE also answers with words and weights, but a masked-language model chooses them: besides the words "
-            "that stand in the text it adds words that could have stood there, so that texts meet that share no word.",
-            "A word's weight is log(1 + x) of the largest positive score x that any token of the text gives it, and "
-            "two texts' score is the sum, over the words in both, of the products of their weights.",
+            "SPLADE also represents a text by words and weights, but a masked language model chooses them: besides the "
+            "words of the text it adds words that fit there too, so that texts without a common word can match.",
+            "A word's weight is log(1 + x) of its largest positive logit x over the tokens of the text, and two "
+            "texts' score is the sum, over the words in both, of the products of their weights.",
         ),
         (largest_logits,),
         {
@@ -53,12 +52,12 @@ def panel(scene: Scene, model: str) -> Panel:
 def _shared(function: SpladeEmbeddingFunction, question: csr_array, document: csr_array) -> dict[str, Any]:
     products = csr_array(question.multiply(document))
     in_question, in_document = dict(function.decode(question)), dict(function.decode(document))
-    heaviest = function.decode(products)
+    shared = function.decode(products)
     return {
         "score": float(products.sum()),
-        "count": len(heaviest),
+        "count": len(shared),
         "terms": [
             {"term": term, "question": in_question[term], "document": in_document[term], "product": product}
-            for term, product in heaviest[:SHOWN_TERMS]
+            for term, product in shared[:SHOWN_TERMS]
         ],
     }

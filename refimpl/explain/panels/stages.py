@@ -1,4 +1,4 @@
-"""Every intermediate of the walk in one table and, where it was held against another's, how far the two are apart."""
+"""Every intermediate of the encoder in one table and, where it was compared with another's, the differences."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -6,27 +6,29 @@ from typing import Any
 import numpy as np
 
 from refimpl.bert.forward import encoder_layer, forward
+from refimpl.common.types import Array
+from refimpl.compare import Comparison, compare_traces
+from refimpl.compare.traces import describe
 from refimpl.explain.panel import Panel
-from refimpl.explain.scene import Array, Scene
-from refimpl.oracle.stages import Stage, compare_stages, told
+from refimpl.explain.scene import Scene
 
 
-def panel(scene: Scene, compared: Sequence[Stage] | None) -> Panel:
-    """Shape, range and norm of every stage; with `compared`, verdict, difference and what was allowed."""
-    data: dict[str, Any] = {"rows": [_row(name, value) for name, value in scene.trace.items()], "told": ""}
+def panel(scene: Scene, compared: Sequence[Comparison] | None) -> Panel:
+    """Collect shape, range and norm of every stage; with `compared`, its result, difference and tolerance."""
+    data: dict[str, Any] = {"rows": [_row(name, value) for name, value in scene.trace.items()], "summary": ""}
     if compared is not None:
-        data["told"] = told(compared, scene.question.tokens)
+        data["summary"] = describe(compared, scene.question.tokens)
         data["compared"] = [_outcome(stage) for stage in compared]
     return Panel(
         "stages",
         "Stages",
         (
             "From ids to the vector, every array that the encoder computes has a name, and this is their list in the "
-            "order of the walk.",
-            "Held against another program's arrays of the same names, the first stage that departs is where to look, "
-            "for all later ones are computed from it.",
+            "order of the computation.",
+            "In a comparison with another program's arrays of the same names, the first stage that does not match "
+            "locates the fault, because all later ones are computed from it.",
         ),
-        (forward, encoder_layer) if compared is None else (compare_stages, forward),
+        (forward, encoder_layer) if compared is None else (compare_traces, forward),
         data,
     )
 
@@ -40,14 +42,13 @@ def _row(name: str, value: Array) -> dict[str, Any]:
     }
 
 
-def _outcome(stage: Stage) -> dict[str, Any]:
-    c = stage.comparison
-    finite = c is not None and np.isfinite(c.max_abs)
+def _outcome(stage: Comparison) -> dict[str, Any]:
+    numeric = stage.compared and bool(stage.worst)
     return {
         "name": stage.name,
-        "verdict": stage.verdict,
+        "verdict": stage.status,
         "note": stage.note,
-        "difference": c.max_abs if c is not None and finite else None,
-        "allowed": None if c is None else c.tolerance,
-        "out": "" if c is None else f"{c.out:,} of {c.total:,}",
+        "difference": stage.max_abs if numeric and np.isfinite(stage.max_abs) else None,
+        "allowed": stage.tolerance if numeric else None,
+        "out": f"{stage.n_mismatched:,} of {stage.n:,}" if numeric else "",
     }

@@ -1,4 +1,4 @@
-"""The first step: a text as word pieces with their ids, positions and segments, and what the window cut off."""
+"""The first step: a text as word pieces with their ids, positions and segments, and the truncated rest."""
 
 from typing import Any
 
@@ -6,20 +6,19 @@ from refimpl.explain.panel import Panel
 from refimpl.explain.scene import Scene, Text
 from refimpl.tokens import Tokenizer
 
-SHOWN_LOST = 40  # pieces beyond the window that are shown; the rest is counted
+SHOWN_TRUNCATED = 40  # truncated pieces that are shown; the others are counted
 
 
 def panel(scene: Scene) -> Panel:
-    """Every text's tokens."""
+    """Collect every text's tokens."""
     return Panel(
         "tokens",
         "Tokens",
         (
-            "The model reads no letters: each text is lower-cased and split into word pieces of a fixed vocabulary of "
-            f"{scene.weights.config.vocab_size:,}, where ## marks a piece that continues a word and [UNK] one that no "
-            "piece can spell.",
-            f"[CLS] and [SEP] are put around it, and whatever lies beyond {scene.max_length} tokens is cut off and "
-            "never read.",
+            "Each text is lower-cased and split into word pieces of a fixed vocabulary of "
+            f"{scene.weights.config.vocab_size:,}, where ## marks a piece that continues a word and [UNK] a word that "
+            "the vocabulary cannot spell.",
+            f"[CLS] and [SEP] are added around it, and a text of more than {scene.max_length} tokens is truncated.",
         ),
         (Tokenizer.__call__,),
         {"texts": [_text(text) for text in scene.texts], "max_length": scene.max_length},
@@ -32,6 +31,6 @@ def _text(text: Text) -> dict[str, Any]:
         "tokens": text.tokens,
         "ids": text.input_ids.tolist(),
         "segments": text.token_type_ids.tolist(),
-        "lost": text.lost[:SHOWN_LOST],
-        "lost_count": len(text.lost),
+        "truncated": text.truncated[:SHOWN_TRUNCATED],
+        "truncated_count": len(text.truncated),
     }

@@ -1,4 +1,4 @@
-// Vega-Lite specifications. Tokens repeat, so an axis sorts by "012 token" and shows what follows the number.
+// Vega-Lite specifications. Tokens repeat, so an axis sorts by "012 token" and its labels omit the number.
 
 const keyed = (token, i) => `${String(i).padStart(3, "0")} ${token}`;
 const withoutNumber = "slice(datum.label, 4)";
@@ -7,7 +7,7 @@ const cellSize = (width, columns, least = 13, most = 36) =>
   Math.max(least, Math.min(most, Math.floor((width - 100) / Math.max(columns, 1))));
 const rowStep = 20;
 
-// A map with a row and a column a token; `cells` hold row, column, value and what the tooltip names.
+// A heat map with one row and one column per token; a cell has row, column, value and the tooltip's fields.
 function tokenMap({ cells, rows, columns, width, domain, range, tooltip, framed, title, named = true }) {
   const step = cellSize(width, columns.length);
   const y = { field: "row", type: "nominal", sort: null, scale: { domain: rows }, axis: tokenAxis() };
@@ -31,7 +31,7 @@ function tokenMap({ cells, rows, columns, width, domain, range, tooltip, framed,
   return { data: { values: cells }, width: { step }, height: { step: Math.min(rowStep, Math.max(step, 16)) }, layer: layers };
 }
 
-// One bar a token, left to right through 0.
+// One bar per token, from 0.
 function tokenBars({ values, width, title, tooltip, marked = null }) {
   return {
     data: { values },
@@ -49,7 +49,7 @@ function tokenBars({ values, width, title, tooltip, marked = null }) {
   };
 }
 
-// Lengths along the layers: a thin line a token, the chosen token and the mean thick.
+// L2 norms by layer: one thin line per token, the selected token and the mean thick.
 function streams({ values, stages, width }) {
   const stage = { field: "stage", type: "nominal", sort: null, scale: { domain: stages },
     axis: { title: null, labelAngle: -60, labelLimit: 120, grid: false } };
@@ -76,7 +76,7 @@ function streams({ values, stages, width }) {
   };
 }
 
-// The activation above the counts of what enters it, on one x axis.
+// The activation above the histogram of its inputs, on one x axis.
 function activation({ curve, bins, width }) {
   const wide = Math.max(200, Math.min(640, width - 80));
   const domain = [-5, 5];
@@ -95,7 +95,7 @@ function activation({ curve, bins, width }) {
         data: { values: bins }, width: wide, height: 150,
         mark: { type: "bar", color: colour("side-1"), tooltip: true, binSpacing: 1 },
         encoding: {
-          x: { field: "from", type: "quantitative", bin: "binned", title: "x, what enters", scale: { domain } },
+          x: { field: "from", type: "quantitative", bin: "binned", title: "x, the input", scale: { domain } },
           x2: { field: "to" },
           y: { field: "count", type: "quantitative", title: "numbers", axis: { format: "~s", tickCount: 5 } },
           tooltip: [{ field: "from" }, { field: "to" }, { field: "count", format: "," }],
@@ -105,7 +105,7 @@ function activation({ curve, bins, width }) {
   };
 }
 
-// Each document's score as a row of its terms' products.
+// Each document's score as a stacked bar of its terms' products.
 function stacked({ values, terms, width }) {
   return {
     data: { values },
@@ -122,7 +122,7 @@ function stacked({ values, terms, width }) {
   };
 }
 
-// How a term's weight grows with its occurrences, for documents of several lengths.
+// Saturation: a term's weight by tf, for several document lengths.
 function saturation({ values, names, width }) {
   return {
     data: { values },
@@ -139,15 +139,15 @@ function saturation({ values, names, width }) {
   };
 }
 
-// Each document's rank in every list, joined by a line.
-function bumps({ values, lists, documents, width }) {
+// Each document's rank in every ranking, as a line.
+function rankLines({ values, rankings, documents, width }) {
   const wide = Math.max(180, Math.min(560, width - 120));
-  const x = { field: "list", type: "nominal", sort: null, scale: { domain: lists, padding: 0.3 },
+  const x = { field: "ranking", type: "nominal", sort: null, scale: { domain: rankings, padding: 0.3 },
     axis: { title: null, labelAngle: 0, orient: "top", domain: false, ticks: false, labelLimit: 76 } };
   const y = { field: "rank", type: "quantitative", scale: { reverse: true, zero: false, padding: 14, nice: false },
     axis: { title: "rank", tickMinStep: 1, grid: false, values: documents.map((_, i) => i + 1) } };
   const color = { field: "document", type: "nominal", sort: documents, title: null, legend: { columns: width < 500 ? 2 : 3 } };
-  const tooltip = [{ field: "document" }, { field: "list" }, { field: "rank" }, { field: "score", format: ".6f" }];
+  const tooltip = [{ field: "document" }, { field: "ranking" }, { field: "rank" }, { field: "score", format: ".6f" }];
   return {
     data: { values }, width: wide, height: Math.max(120, 34 * documents.length),
     encoding: { x, y, color, tooltip },
@@ -160,22 +160,22 @@ function bumps({ values, lists, documents, width }) {
   };
 }
 
-// One point a stage: how far apart, on a logarithmic axis that starts at 1e-17, over what is allowed.
-function departures({ values, width }) {
+// One point per stage: the largest difference, on a logarithmic axis from 1e-17, and a tick at the tolerance.
+function differences({ values, width }) {
   const shown = values.filter(stage => stage.difference !== null)
     .map(stage => ({ ...stage, shown: Math.max(stage.difference, 1e-17), limit: Math.max(stage.allowed, 1e-17) }));
   const y = { field: "name", type: "nominal", sort: null, axis: { title: null, labelLimit: width < 500 ? 150 : 240, grid: true } };
   const x = field => ({ field, type: "quantitative", scale: { type: "log" },
     axis: { title: "difference, logarithmic", tickCount: 5, format: "~e" } });
-  const tooltip = [{ field: "name", title: "stage" }, { field: "verdict" }, { field: "difference", format: ".3~e" }, { field: "allowed", format: ".3~e" }];
+  const tooltip = [{ field: "name", title: "stage" }, { field: "verdict", title: "result" }, { field: "difference", format: ".3~e" }, { field: "allowed", title: "tolerance", format: ".3~e" }];
   return {
     data: { values: shown }, width: Math.max(130, Math.min(520, width - 280)), height: { step: 16 },
     layer: [
       { mark: { type: "tick", thickness: 2, tooltip: true }, encoding: { y, x: x("limit"), color: { value: colour("soft") }, tooltip } },
       { mark: { type: "point", filled: true, size: 60, opacity: 1, tooltip: true },
         encoding: { y, x: x("shown"), tooltip,
-          color: { condition: { test: "datum.verdict === 'departs'", value: colour("side-0") }, value: colour("side-1") },
-          shape: { condition: { test: "datum.verdict === 'departs'", value: "diamond" }, value: "circle" } } },
+          color: { condition: { test: "datum.verdict === 'mismatch'", value: colour("side-0") }, value: colour("side-1") },
+          shape: { condition: { test: "datum.verdict === 'mismatch'", value: "diamond" }, value: "circle" } } },
     ],
   };
 }

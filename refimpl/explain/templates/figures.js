@@ -1,16 +1,16 @@
-// How anything gets onto the page: elements whose texts are set as text, controls, tables, and charts by Vega-Lite.
+// The page's elements: texts as text nodes, controls, tables, and charts by Vega-Lite.
 
 function element(kind, attributes = {}, ...children) {
-  const made = document.createElement(kind);
+  const created = document.createElement(kind);
   for (const [name, value] of Object.entries(attributes)) {
-    if (name === "class") made.className = value;
-    else made.setAttribute(name, value);
+    if (name === "class") created.className = value;
+    else created.setAttribute(name, value);
   }
-  made.append(...children); // strings become text nodes, never markup
-  return made;
+  created.append(...children); // strings become text nodes, never markup
+  return created;
 }
 
-// Little-endian numbers in base64 to nested arrays of the stated shape.
+// Decode little-endian numbers in base64 to nested arrays of the given shape.
 function unpacked({ dtype, shape, base64 }) {
   const bytes = Uint8Array.from(atob(base64), letter => letter.charCodeAt(0));
   const flat = dtype === "uint16"
@@ -27,16 +27,16 @@ function nested(flat, shape) {
 
 const short = value => (value === null || value === undefined ? "–" : Number(value.toPrecision(4)).toString());
 
-// A panel's parts: controls above, then what is said (and read aloud), then figures and tables in the order of asking.
+// A panel's parts: its controls, a summary (read aloud by screen readers), then figures and tables in order of creation.
 function workspace(host) {
   const controls = element("div", { class: "controls" });
-  const said = element("p", { class: "said", role: "status" });
-  host.append(controls, said);
+  const summary = element("p", { class: "summary", role: "status" });
+  host.append(controls, summary);
   const key = host.dataset.panel;
-  let made = 0;
+  let count = 0;
   return {
     key,
-    say(...parts) { said.replaceChildren(...parts); },
+    summarise(...parts) { summary.replaceChildren(...parts); },
     choice(label, name, options, change) {
       const id = `${key}-${name}`, select = element("select", { id, name });
       options.forEach(([value, text]) => select.append(element("option", { value: String(value) }, text)));
@@ -53,28 +53,28 @@ function workspace(host) {
       return input;
     },
     figure(title) {
-      const inner = element("div", { "aria-hidden": "true" }); // Vega names its own marks; one image says it better
-      const chart = element("div", { class: "chart", role: "img", "data-chart": `${key}-${++made}` }, inner);
+      const inner = element("div", { "aria-hidden": "true" }); // one image with one label, not one per mark
+      const chart = element("div", { class: "chart", role: "img", "data-chart": `${key}-${++count}` }, inner);
       const caption = element("figcaption", {}, title);
       const scroller = element("div", { class: "scroller", tabindex: "0", role: "region", "aria-label": title }, chart);
       host.append(element("figure", {}, caption, scroller));
       return chart;
     },
     table(title) {
-      const table = element("table", { "data-table": `${key}-${++made}` });
+      const table = element("table", { "data-table": `${key}-${++count}` });
       const scroller = element("div", { class: "scroller", tabindex: "0", role: "region", "aria-label": title }, table);
       host.append(element("h3", {}, title), scroller);
       return table;
     },
     block(kind, attributes = {}) {
-      const made = element(kind, attributes);
-      host.append(made);
-      return made;
+      const block = element(kind, attributes);
+      host.append(block);
+      return block;
     },
   };
 }
 
-// Rows of cells under named columns; a cell is a string, a number (kept whole in data-value) or an element.
+// Fill a table; a cell is a string, a number (unrounded in data-value) or an element.
 function fill(table, columns, rows) {
   const head = element("tr", {}, ...columns.map(column => element("th", { scope: "col" }, column)));
   const body = rows.map(cells => element("tr", {}, ...cells.map((cell, i) => {
@@ -86,19 +86,19 @@ function fill(table, columns, rows) {
 }
 
 const drawing = new WeakMap();
-const drawn = new Map(); // host: its current view, for redrawing and for closing
+const drawn = new Map(); // host: its current view, finalized before it is replaced
 
-// Draw `spec(width)` in `host`; while a drawing runs only the newest of the later ones is kept.
+// Draw `spec(width)` in `host`; requests during a drawing replace each other, so only the newest is drawn next.
 function draw(host, spec, label, listen) {
-  const wanted = { spec, label, listen };
+  const request = { spec, label, listen };
   const state = drawing.get(host) ?? { running: null, next: null };
   drawing.set(host, state);
-  state.next = wanted;
+  state.next = request;
   state.running ??= (async () => {
     while (state.next) {
-      const { spec: make, label: said, listen: on } = state.next;
+      const { spec: make, label: name, listen: on } = state.next;
       state.next = null;
-      host.setAttribute("aria-label", said);
+      host.setAttribute("aria-label", name);
       drawn.get(host)?.finalize();
       const width = host.parentElement.clientWidth;
       const result = await window.vegaEmbed(host.firstChild, { ...make(width), ...frame() }, EMBED);
@@ -110,7 +110,7 @@ function draw(host, spec, label, listen) {
   return state.running;
 }
 
-// `ast` interprets expressions, so that the page needs no eval and its policy can forbid it.
+// `ast` interprets expressions, so that the page needs no eval, which its policy forbids.
 const EMBED = { ast: true, renderer: "svg", actions: false, mode: "vega-lite" };
 
 const colour = name => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();

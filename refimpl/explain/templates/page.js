@@ -1,4 +1,4 @@
-// Start: set every panel up, draw them in order, and again when the colour scheme or the width changes.
+// Set up every panel, draw them in order, and redraw them when the colour scheme or the width changes.
 
 const numbers = JSON.parse(document.getElementById("data").textContent);
 const shows = [...document.querySelectorAll("[data-panel]")].map(host => {

@@ -1,22 +1,22 @@
-// The panels, each by its key: takes its numbers and its workspace, sets up controls, returns what draws it anew.
+// The panels by key: each takes its numbers and its workspace, sets up its controls and returns its redraw function.
 
 const quoted = token => element("bdi", {}, `‘${token}’`);
 const tokenOptions = tokens => tokens.map((token, i) => [i, `${i}  ${token}`]);
 const documentOptions = documents => documents.map((_, i) => [i, `Document ${i + 1}`]);
-const shared = { lexical: null, followers: [] }; // BM25's live scores, and who wants to know of them
+const shared = { lexical: null, followers: [] }; // BM25's current scores, and the functions to call when they change
 
 const panels = {
   stages(data, work) {
     const compared = data.compared ?? [];
-    work.say(data.told || `${data.rows.length} stages.`);
-    const chart = compared.length ? work.figure("Largest difference by stage, and what is allowed") : null;
+    work.summarise(data.summary || `${data.rows.length} stages.`);
+    const chart = compared.length ? work.figure("Largest difference by stage, and its tolerance") : null;
     if (compared.length) {
-      fill(work.table("Stage by stage"), ["stage", "verdict", "largest difference", "allowed", "out", "note"], compared.map(stage =>
+      fill(work.table("Stage by stage"), ["stage", "result", "largest difference", "tolerance", "mismatched", "note"], compared.map(stage =>
         [element("bdi", {}, stage.name), stage.verdict, stage.difference, stage.allowed, stage.out, stage.note]));
     }
-    fill(work.table("Every array"), ["stage", "shape", "least", "greatest", "mean", "norm"],
+    fill(work.table("Every array"), ["stage", "shape", "min", "max", "mean", "norm"],
       data.rows.map(row => [row.name, row.shape, ...row.numbers]));
-    return () => (chart ? draw(chart, width => departures({ values: compared, width }), `Differences by stage. ${data.told}`) : Promise.resolve());
+    return () => (chart ? draw(chart, width => differences({ values: compared, width }), `Differences by stage. ${data.summary}`) : Promise.resolve());
   },
 
   tokens(data, work) {
@@ -29,17 +29,17 @@ const panels = {
         chips.append(element("li", { class: `chip${special}`, title: about },
           element("bdi", {}, token), element("small", {}, String(text.ids[i]))));
       });
-      text.lost.forEach(token => chips.append(element("li", { class: "chip lost" }, element("bdi", {}, token))));
-      const more = text.lost_count > text.lost.length ? `, the first ${text.lost.length} of them struck out here` : "";
-      const cut = text.lost_count ? `; ${text.lost_count} beyond the window were cut off${more}` : "; nothing was cut off";
+      text.truncated.forEach(token => chips.append(element("li", { class: "chip truncated" }, element("bdi", {}, token))));
+      const more = text.truncated_count > text.truncated.length ? `, the first ${text.truncated.length} of them struck out here` : "";
+      const rest = text.truncated_count ? `; ${text.truncated_count} more were truncated${more}` : "; none were truncated";
       list.append(element("h3", {}, text.name),
-        element("p", { class: "note" }, `${text.tokens.length} tokens of at most ${data.max_length}${cut}. `
-          + `Under each piece stands its id.`),
+        element("p", { class: "note" }, `${text.tokens.length} tokens of at most ${data.max_length}${rest}. `
+          + "Each piece is shown with its id."),
         element("div", { class: "scroller tall", tabindex: "0", role: "region", "aria-label": `Tokens of ${text.name}` }, chips));
     }
-    const cut = data.texts.filter(text => text.lost_count).length;
-    work.say(cut ? `${cut} of ${data.texts.length} texts were cut at ${data.max_length} tokens.`
-      : `All ${data.texts.length} texts fit into the window of ${data.max_length} tokens.`);
+    const truncated = data.texts.filter(text => text.truncated_count).length;
+    work.summarise(truncated ? `${truncated} of ${data.texts.length} texts were truncated at ${data.max_length} tokens.`
+      : `All ${data.texts.length} texts have at most ${data.max_length} tokens.`);
     return () => Promise.resolve();
   },
 
@@ -49,7 +49,7 @@ const panels = {
     const show = () => {
       const cells = data.stages.flatMap((stage, s) =>
         values[s][token].map((value, feature) => ({ row: keyed(stage, s), column: String(feature), stage, feature, value })));
-      work.say(quoted(data.tokens[token]), " has lengths ",
+      work.summarise(quoted(data.tokens[token]), " has lengths ",
         data.stages.map((stage, s) => `${short(lengths[s][token])} (${stage})`).join(", "), ".");
       const most = Math.max(...cells.map(cell => Math.abs(cell.value)), 1e-9);
       return draw(map, width => tokenMap({
@@ -57,7 +57,7 @@ const panels = {
         rows: data.stages.map(keyed), columns: values[0][0].map((_, i) => String(i)),
         domain: [-most, 0, most], range: [colour("side-0"), colour("card"), colour("side-1")],
         tooltip: [{ field: "stage" }, { field: "feature" }, { field: "value", format: ".6f" }],
-      }), `The first ${values[0][0].length} of ${data.features} features of ${data.tokens[token]}: word, position, segment, their sum, and after layer norm`);
+      }), `The first ${values[0][0].length} of ${data.features} features of ${data.tokens[token]}: word, position, segment, their sum, and after layer normalisation`);
     };
     work.choice("Token", "token", tokenOptions(data.tokens), value => { token = Number(value); show(); }).value = String(token);
     const map = work.figure(`The first ${values[0][0].length} of ${data.features} features`);
@@ -71,22 +71,22 @@ const panels = {
     const from = data.tokens.map(keyed), to = columns.map(keyed);
     const showRow = () => {
       const row = probs[layer][head][token];
-      const best = row.map((share, i) => [share, i]).sort((a, b) => b[0] - a[0]).slice(0, 3);
-      work.say(`Layer ${layer + 1}, head ${head + 1}: `, quoted(data.tokens[token]), " attends to ",
-        ...best.flatMap(([share, i], n) => [n ? ", " : "", quoted(columns[i]), ` ${short(share)}`]), ".");
+      const best = row.map((weight, i) => [weight, i]).sort((a, b) => b[0] - a[0]).slice(0, 3);
+      work.summarise(`Layer ${layer + 1}, head ${head + 1}: `, quoted(data.tokens[token]), " attends to ",
+        ...best.flatMap(([weight, i], n) => [n ? ", " : "", quoted(columns[i]), ` ${short(weight)}`]), ".");
       return draw(bars, width => tokenBars({
         values: row.map((value, i) => ({ row: to[i], token: columns[i], value, most: i === best[0][1] })), width,
-        title: "share", marked: "most", tooltip: [{ field: "token" }, { field: "value", title: "share", format: ".5f" }],
-      }), `Where ${data.tokens[token]} looks in layer ${layer + 1}, head ${head + 1}`);
+        title: "probability", marked: "most", tooltip: [{ field: "token" }, { field: "value", title: "probability", format: ".5f" }],
+      }), `Attention of ${data.tokens[token]} in layer ${layer + 1}, head ${head + 1}`);
     };
     const showMap = () => {
       const cells = probs[layer][head].flatMap((row, i) => row.map((value, j) =>
         ({ row: from[i], column: to[j], from: data.tokens[i], to: columns[j], i, value })));
       return draw(map, width => tokenMap({
-        cells, width, rows: from, columns: to, title: "share", domain: [0, Math.max(...cells.map(cell => cell.value))],
+        cells, width, rows: from, columns: to, title: "probability", domain: [0, Math.max(...cells.map(cell => cell.value))],
         range: [colour("card"), colour("side-1")],
-        tooltip: [{ field: "from" }, { field: "to" }, { field: "value", title: "share", format: ".5f" }],
-      }), `Attention of layer ${layer + 1}, head ${head + 1}: rows ask, columns answer`, view => {
+        tooltip: [{ field: "from" }, { field: "to" }, { field: "value", title: "probability", format: ".5f" }],
+      }), `Attention of layer ${layer + 1}, head ${head + 1}: rows are queries, columns keys`, view => {
         view.addEventListener("mouseover", (event, item) => {
           const row = item?.datum?.i;
           if (row === undefined || row === token) return;
@@ -99,33 +99,33 @@ const panels = {
     const show = () => Promise.all([showMap(), showRow()]);
     work.choice("Layer", "layer", probs.map((_, i) => [i, `${i + 1} of ${probs.length}`]), value => { layer = Number(value); show(); });
     work.choice("Head", "head", probs[0].map((_, i) => [i, `${i + 1} of ${probs[0].length}`]), value => { head = Number(value); show(); });
-    const tokens = work.choice("Token that looks", "token", tokenOptions(data.tokens), value => { token = Number(value); showRow(); });
+    const tokens = work.choice("Query token", "token", tokenOptions(data.tokens), value => { token = Number(value); showRow(); });
     tokens.value = String(token);
-    const map = work.figure("Each row: one token, and where it looks (point at a row, or choose its token above)");
-    const bars = work.figure("Where the chosen token looks");
+    const map = work.figure("Each row: the attention probabilities of one query token (point at a row, or select its token above)");
+    const bars = work.figure("Attention probabilities of the selected token");
     return show;
   },
 
   residual(data, work) {
     const stream = unpacked(data.stream), added = unpacked(data.added);
     const stages = ["embedding", ...data.stages];
-    const record = added.flatMap((row, stage) => row.map((length, at) => ({ stage, token: at, length })))
+    const largest = added.flatMap((row, stage) => row.map((length, at) => ({ stage, token: at, length })))
       .reduce((a, b) => (b.length > a.length ? b : a));
     let token = Math.min(1, data.tokens.length - 1);
     const show = () => {
       const name = data.tokens[token], values = [];
-      const note = (what, table, names) => table.forEach((row, s) => {
+      const collect = (what, table, names) => table.forEach((row, s) => {
         row.forEach((length, i) => values.push({ what, key: i, token: data.tokens[i], stage: names[s], length, series: null }));
         const mean = row.reduce((a, b) => a + b, 0) / row.length;
         values.push({ what, token: "mean", stage: names[s], length: mean, series: `${what}, mean of the tokens` });
         values.push({ what, token: name, stage: names[s], length: row[token], series: `${what}, ${name}` });
       });
-      note("carried", stream, stages);
-      note("added", added, data.stages);
+      collect("carried", stream, stages);
+      collect("added", added, data.stages);
       const last = stream[stream.length - 1][token], most = added.map(row => row[token]);
       const peak = most.indexOf(Math.max(...most));
-      work.say(quoted(name), ` leaves the last layer ${short(last)} long; most was added to it by ${data.stages[peak]} (${short(most[peak])}). `,
-        "The largest addition of all: ", quoted(data.tokens[record.token]), ` by ${data.stages[record.stage]} (${short(record.length)}).`);
+      work.summarise(quoted(name), ` has length ${short(last)} after the last layer; ${data.stages[peak]} added most to it (${short(most[peak])}). `,
+        "The largest addition of all: ", quoted(data.tokens[largest.token]), ` by ${data.stages[largest.stage]} (${short(largest.length)}).`);
       return draw(lines, width => streams({ values, stages, width }), `Length of ${name} and of what is added to it, layer by layer`);
     };
     work.choice("Token", "token", tokenOptions(data.tokens), value => { token = Number(value); show(); }).value = String(token);
@@ -137,15 +137,15 @@ const panels = {
     let layer = 0;
     const curve = data.curve[0].map((x, i) => ({ x, y: data.curve[1][i] }));
     const show = () => {
-      const held = data.layers[layer];
-      const bins = held.counts.map((count, i) => ({ from: data.edges[i], to: data.edges[i + 1], count }));
-      work.say(`Layer ${layer + 1}: of ${held.total.toLocaleString("en")} numbers ${(100 * held.negative).toFixed(1)} % are negative; `
-        + `their mean goes from ${short(held.mean_before)} to ${short(held.mean_after)}, and what leaves lies between `
-        + `${short(held.least_after)} and ${short(held.most_after)}. Outside the picture: ${held.below + held.above}.`);
-      return draw(chart, width => activation({ curve, bins, width }), `GELU and the numbers that enter it in layer ${layer + 1}`);
+      const inputs = data.layers[layer];
+      const bins = inputs.counts.map((count, i) => ({ from: data.edges[i], to: data.edges[i + 1], count }));
+      work.summarise(`Layer ${layer + 1}: of ${inputs.total.toLocaleString("en")} inputs ${(100 * inputs.negative).toFixed(1)} % are negative; `
+        + `the mean is ${short(inputs.mean_before)} before and ${short(inputs.mean_after)} after GELU, and the outputs are between `
+        + `${short(inputs.least_after)} and ${short(inputs.most_after)}. Outside the plot: ${inputs.below + inputs.above}.`);
+      return draw(chart, width => activation({ curve, bins, width }), `GELU and the histogram of its inputs in layer ${layer + 1}`);
     };
     work.choice("Layer", "layer", data.layers.map((_, i) => [i, `${i + 1} of ${data.layers.length}`]), value => { layer = Number(value); show(); });
-    const chart = work.figure("GELU, and how many numbers enter it where");
+    const chart = work.figure("GELU, and the histogram of its inputs");
     return show;
   },
 
@@ -155,84 +155,84 @@ const panels = {
     let against = 0;
     const show = () => {
       const parts = data.parts[against], total = parts.reduce((a, b) => a + b, 0);
-      work.say(against ? `The parts add up to the cosine with ${names[against]}: ${short(total)}.`
-        : `The parts add up to ${short(total)}: the whole vector. Before scaling it was ${short(data.length)} long; it begins ${data.vector.slice(0, 4).map(short).join(", ")}.`);
+      work.summarise(against ? `The contributions sum to the cosine with ${names[against]}: ${short(total)}.`
+        : `The contributions sum to ${short(total)}, the whole vector. Before L2 normalisation its length was ${short(data.length)}; it begins ${data.vector.slice(0, 4).map(short).join(", ")}.`);
       return draw(bars, width => tokenBars({
         values: parts.map((value, i) => ({ row: keyed(tokens[i], i), token: tokens[i], value })), width,
-        title: against ? "part of the cosine" : "part of the vector",
-        tooltip: [{ field: "token" }, { field: "value", title: "part", format: ".6f" }],
-      }), `Each token's part, against ${names[against]}`);
+        title: against ? "contribution to the cosine" : "contribution to the vector",
+        tooltip: [{ field: "token" }, { field: "value", title: "contribution", format: ".6f" }],
+      }), `Each token's contribution to the product with ${names[against]}`);
     };
-    work.choice("Against", "against", names.map((name, i) => [i, name]), value => { against = Number(value); show(); });
-    const bars = work.figure("Each token's part");
+    work.choice("Product with", "against", names.map((name, i) => [i, name]), value => { against = Number(value); show(); });
+    const bars = work.figure("Each token's contribution");
     if (data.cosines.length) fill(work.table("Cosine with each document"), ["document", "cosine"], data.cosines.map((cosine, i) => [`Document ${i + 1}`, cosine]));
     return show;
   },
 
   lexical(data, work) {
     const settings = { variant: data.variant, k1: data.k1, b: data.b };
-    let chosen = Math.max(0, ranks(bm25(data, settings).documents.map(document => document.score)).indexOf(1));
+    let selected = Math.max(0, ranks(bm25(data, settings).documents.map(document => document.score)).indexOf(1));
     const change = name => value => { settings[name] = value; show(); };
     const show = () => {
-      const found = bm25(data, settings), scores = found.documents.map(document => (document.found ? document.score : null));
+      const result = bm25(data, settings), scores = result.documents.map(document => (document.isHit ? document.score : null));
       shared.lexical = scores;
-      const place = ranks(scores), variant = variantOf(data, settings.variant);
-      work.say(`${settings.variant}, k1 ${settings.k1}, b ${settings.b}: N = ${found.n}, average length ${short(found.avgdl)}. `,
+      const rank = ranks(scores), variant = variantOf(data, settings.variant);
+      work.summarise(`${settings.variant}, k1 ${settings.k1}, b ${settings.b}: N = ${result.n}, avgdl ${short(result.avgdl)}. `,
         data.terms.length ? "The question's terms: " : "No term of the question is left after stop words.",
         ...data.terms.flatMap((term, i) => [i ? ", " : "", quoted(term.term), term.count > 1 ? ` × ${term.count}` : ""]), ".");
-      fill(table, ["document", "score", "rank", "length"], found.documents.map((document, i) =>
-        [`Document ${i + 1}`, document.score, place[i] === null ? "no term in it" : String(place[i]), String(data.documents[i].length)]));
-      const one = found.documents[chosen];
+      fill(table, ["document", "score", "rank", "length"], result.documents.map((document, i) =>
+        [`Document ${i + 1}`, document.score, rank[i] === null ? "no query term" : String(rank[i]), String(data.documents[i].length)]));
+      const one = result.documents[selected];
       fill(terms, ["term", "in question", "df", "idf", "tf", "length factor", "weight of tf", "product"], data.terms.map((term, i) =>
-        [element("bdi", {}, term.term), String(term.count), String(term.df), found.idf[i], String(one.parts[i].tf), one.lengthFactor,
+        [element("bdi", {}, term.term), String(term.count), String(term.df), result.idf[i], String(one.parts[i].tf), one.lengthFactor,
           one.parts[i].weight, one.parts[i].product]));
-      const values = found.documents.flatMap((document, i) => document.parts.map((part, t) =>
+      const values = result.documents.flatMap((document, i) => document.parts.map((part, t) =>
         ({ document: `Document ${i + 1}`, term: data.terms[t].term, product: part.product })));
-      const empty = found.documents.map((_, i) => ({ document: `Document ${i + 1}`, term: "", product: 0 })); // a scale needs an extent
+      const empty = result.documents.map((_, i) => ({ document: `Document ${i + 1}`, term: "", product: 0 })); // a scale needs an extent
       const followers = shared.followers.map(follow => follow());
       return Promise.all([
         draw(bars, width => stacked({ values: values.length ? values : empty, width, terms: data.terms.map(term => term.term) }), "BM25 scores by term"),
-        draw(curve, width => saturation({ ...lengthsOf(found), width }), `Weight by occurrences, ${variant.name}`),
+        draw(curve, width => saturation({ ...lengthsOf(result), width }), `Weight by occurrences, ${variant.name}`),
         ...followers,
       ]);
     };
-    const lengthsOf = found => {
-      const own = data.documents[chosen].length, mean = Math.max(1, Math.round(found.avgdl || 1));
-      const lines = [[own || 1, `Document ${chosen + 1} (length ${own})`], [mean, `average (length ${mean})`], [4 * mean, `four times the average (${4 * mean})`]];
+    const lengthsOf = result => {
+      const own = data.documents[selected].length, mean = Math.max(1, Math.round(result.avgdl || 1));
+      const lines = [[own || 1, `Document ${selected + 1} (length ${own})`], [mean, `average (length ${mean})`], [4 * mean, `four times the average (${4 * mean})`]];
       return { names: lines.map(line => line[1]), values: lines.flatMap(([length, name]) =>
-        Array.from({ length: 11 }, (_, tf) => ({ tf, length: name, weight: tf ? found.weigh(tf, length) : 0 }))) };
+        Array.from({ length: 11 }, (_, tf) => ({ tf, length: name, weight: tf ? result.weigh(tf, length) : 0 }))) };
     };
     work.choice("Variant", "variant", data.variants.map(variant => [variant.name, variant.name]), change("variant")).value = data.variant;
     work.slider("k1", "k1", { min: 0, max: 3, step: 0.05, value: data.k1 }, change("k1"));
     work.slider("b", "b", { min: 0, max: 1, step: 0.05, value: data.b }, change("b"));
-    work.choice("Term by term for", "document", documentOptions(data.documents), value => { chosen = Number(value); show(); })
-      .value = String(chosen);
-    const bars = work.figure("Scores, term by term");
+    work.choice("Terms of", "document", documentOptions(data.documents), value => { selected = Number(value); show(); })
+      .value = String(selected);
+    const bars = work.figure("Scores by term");
     const table = work.table("BM25 scores");
-    const terms = work.table("Term by term: product = in question × idf × weight of tf");
-    const curve = work.figure("How the weight of a term grows with its occurrences");
+    const terms = work.table("By term: product = count in question × idf × weight of tf");
+    const curve = work.figure("Saturation: the weight of a term by its occurrences");
     return show;
   },
 
   splade(data, work) {
     let text = 0;
     const show = () => {
-      const held = data.texts[text];
-      work.say(`${held.name}: ${held.count} words with a weight, ${held.added} of them not written in the text (orange: added by ${data.model}).`);
+      const current = data.texts[text];
+      work.summarise(`${current.name}: ${current.count} words with a weight, ${current.added} of them not in the text (orange: added by ${data.model}).`);
       const spec = width => tokenBars({
-        values: held.terms.map((term, i) => ({ row: keyed(term.term, i), term: term.term, value: term.weight, added: !term.written })),
+        values: current.terms.map((term, i) => ({ row: keyed(term.term, i), term: term.term, value: term.weight, added: !term.written })),
         width, title: "weight", marked: "added", tooltip: [{ field: "term" }, { field: "value", title: "weight", format: ".5f" }],
       });
-      const shares = text ? data.documents[text - 1] : null;
+      const match = text ? data.documents[text - 1] : null;
       fill(products, ["word", "in the question", "in the document", "product"],
-        shares ? shares.terms.map(term => [element("bdi", {}, term.term), term.question, term.document, term.product]) : []);
-      products.closest(".scroller").hidden = !shares;
-      products.closest(".scroller").previousElementSibling.textContent = shares
-        ? `Score of ${held.name}: ${short(shares.score)}, a sum over ${shares.count} shared words` : "Choose a document to see the words it shares with the question";
-      return draw(bars, spec, `The heaviest words of ${held.name}`);
+        match ? match.terms.map(term => [element("bdi", {}, term.term), term.question, term.document, term.product]) : []);
+      products.closest(".scroller").hidden = !match;
+      products.closest(".scroller").previousElementSibling.textContent = match
+        ? `Score of ${current.name}: ${short(match.score)}, a sum over ${match.count} shared words` : "Select a document to see the words it shares with the question";
+      return draw(bars, spec, `The words of ${current.name} with the largest weights`);
     };
     work.choice("Text", "text", data.texts.map((one, i) => [i, one.name]), value => { text = Number(value); show(); });
-    const bars = work.figure("The heaviest words");
+    const bars = work.figure("The words with the largest weights");
     fill(work.table("SPLADE scores"), ["document", "score", "shared words"], data.documents.map((document, i) => [`Document ${i + 1}`, document.score, String(document.count)]));
     const products = work.table("Shared words");
     return show;
@@ -241,29 +241,29 @@ const panels = {
   fusion(data, work) {
     const settings = { rrfK: data.rrf_k, denseWeight: data.dense_weight };
     const change = name => value => { settings[name] = value; show(); };
-    const names = data.dense.map((_, i) => `Document ${i + 1}`), lists = ["MiniLM", "BM25", "RRF", "weighted"];
+    const names = data.dense.map((_, i) => `Document ${i + 1}`), rankings = ["MiniLM", "BM25", "RRF", "weighted"];
     const show = () => {
       const { weights, rows } = fused(data.dense, shared.lexical, settings.rrfK, settings.denseWeight);
       const first = key => names[rows.findIndex(row => row[key] === 1)];
-      work.say(`First by reciprocal ranks: ${first("rrfRank")}; first by the weighted sum: ${first("sumRank")}.`);
+      work.summarise(`First by reciprocal rank fusion: ${first("rrfRank")}; first by the weighted sum: ${first("sumRank")}.`);
       const values = rows.flatMap((row, i) => [row.ranks[0], row.ranks[1], row.rrfRank, row.sumRank]
-        .map((rank, l) => ({ document: names[i], number: String(i + 1), list: lists[l], rank, score: [data.dense[i], shared.lexical[i], row.rrf, row.sum][l] }))
+        .map((rank, l) => ({ document: names[i], number: String(i + 1), ranking: rankings[l], rank, score: [data.dense[i], shared.lexical[i], row.rrf, row.sum][l] }))
         .filter(value => value.rank !== null));
       const sum = (a, b) => `${short(a)} + ${short(b)}`;
       const reciprocal = rank => (rank === null ? "0" : `1/(${settings.rrfK} + ${rank})`);
       fill(rrfTable, ["document", "rank by MiniLM", "rank by BM25", "sum", "RRF score", "rank"], rows.map((row, i) => [names[i],
         String(row.ranks[0]), row.ranks[1] === null ? "absent" : String(row.ranks[1]), `${reciprocal(row.ranks[0])} + ${reciprocal(row.ranks[1])}`, row.rrf, String(row.rrfRank)]));
-      fill(sumTable, ["document", "MiniLM", "BM25", "each squeezed", "weighted parts", "weighted score", "rank"], rows.map((row, i) => [names[i],
+      fill(sumTable, ["document", "MiniLM", "BM25", "mapped to 0 to 1", "weighted terms", "weighted score", "rank"], rows.map((row, i) => [names[i],
         data.dense[i], shared.lexical[i] === null ? "absent" : shared.lexical[i],
         `${short(normalizedIp(data.dense[i]))} and ${shared.lexical[i] === null ? "0" : short(normalizedIp(shared.lexical[i]))}`,
         sum(...row.weighted), row.sum, String(row.sumRank)]));
       sumTable.closest(".scroller").previousElementSibling.textContent =
-        `Weighted: ${short(weights[0])} × MiniLM + ${short(weights[1])} × BM25, each score s squeezed to 1/2 + atan(s)/π`;
-      return draw(chart, width => bumps({ values, lists, documents: names, width }), "Ranks of the documents in the four lists");
+        `Weighted: ${short(weights[0])} × MiniLM + ${short(weights[1])} × BM25, each score s mapped to 1/2 + atan(s)/π`;
+      return draw(chart, width => rankLines({ values, rankings, documents: names, width }), "Ranks of the documents in the four rankings");
     };
-    work.slider("k of reciprocal ranks", "k", { min: 1, max: 200, step: 1, value: data.rrf_k }, change("rrfK"));
+    work.slider("k of RRF", "k", { min: 1, max: 200, step: 1, value: data.rrf_k }, change("rrfK"));
     work.slider("Weight of MiniLM", "weight", { min: 0, max: 1, step: 0.05, value: data.dense_weight }, change("denseWeight"));
-    const chart = work.figure("Ranks in the four lists (BM25 as set above)");
+    const chart = work.figure("Ranks in the four rankings (BM25 as set above)");
     const rrfTable = work.table("Reciprocal rank fusion");
     const sumTable = work.table("Weighted");
     shared.followers.push(show);
@@ -272,28 +272,28 @@ const panels = {
 
   reranking(data, work) {
     const maps = data.documents.map(document => unpacked(document.map));
-    let chosen = 0;
+    let selected = 0;
     const show = () => {
-      const document = data.documents[chosen], cells = [];
-      maps[chosen].forEach((row, i) => row.forEach((value, j) => cells.push({
+      const document = data.documents[selected], cells = [];
+      maps[selected].forEach((row, i) => row.forEach((value, j) => cells.push({
         row: keyed(data.question[i], i), column: keyed(document.tokens[j], j), question: data.question[i],
         document: document.tokens[j], value, best: document.best[i].at === j,
       })));
       const far = document.best.filter(best => best.at >= document.tokens.length).length;
-      work.say(`Document ${chosen + 1}: ${data.cosine_weight} × ${short(document.cosine)} (cosine) + ${1 - data.cosine_weight} × ${short(document.late)} (MaxSim) = ${short(document.score)}.`,
-        document.rest ? ` The map shows its first ${document.tokens.length} tokens; ${far} of the best lie beyond.` : "",
-        data.rest ? ` ${data.rest} further tokens of the question count but are not shown.` : "");
+      work.summarise(`Document ${selected + 1}: ${data.cosine_weight} × ${short(document.cosine)} (cosine) + ${1 - data.cosine_weight} × ${short(document.late)} (MaxSim) = ${short(document.score)}.`,
+        document.rest ? ` The map shows its first ${document.tokens.length} tokens; ${far} of the largest cosines are with later ones.` : "",
+        data.rest ? ` ${data.rest} more tokens of the question are counted but not shown.` : "");
       return draw(map, width => tokenMap({
         cells, width, title: "cosine", rows: data.question.map(keyed), columns: document.tokens.map(keyed), framed: "best",
         domain: [-1, 0, 1], range: [colour("side-0"), colour("card"), colour("side-1")],
         tooltip: [{ field: "question" }, { field: "document" }, { field: "value", title: "cosine", format: ".5f" }],
-      }), `Cosines between the question's tokens and those of document ${chosen + 1}`);
+      }), `Cosines between the question's tokens and those of document ${selected + 1}`);
     };
-    work.choice("Document", "document", documentOptions(data.documents), value => { chosen = Number(value); show(); });
+    work.choice("Document", "document", documentOptions(data.documents), value => { selected = Number(value); show(); });
     const map = work.figure("Cosine of each token of the question (rows) with each of the document (columns)");
-    const place = ranks(data.documents.map(document => document.score));
-    fill(work.table("The last ranking"), ["document", "cosine", "MaxSim", "score", "rank"], data.documents.map((document, i) =>
-      [`Document ${i + 1}`, document.cosine, document.late, document.score, String(place[i])]));
+    const rank = ranks(data.documents.map(document => document.score));
+    fill(work.table("The final ranking"), ["document", "cosine", "MaxSim", "score", "rank"], data.documents.map((document, i) =>
+      [`Document ${i + 1}`, document.cosine, document.late, document.score, String(rank[i])]));
     if (data.cross_encoder) {
       const cross = data.cross_encoder, order = ranks(cross.scores);
       fill(work.table(`Cross-encoder ${cross.model} (${cross.activation === "none" ? "logits" : cross.activation})`),
