@@ -1,4 +1,4 @@
-"""docs/oracle.md: its files are written, its commands run in order, with the exit status and words that it states."""
+"""docs/oracle.md: its files are written and its commands run in order, with the stated exit status and output."""
 
 import os
 import re
@@ -12,7 +12,8 @@ pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[1]
 BLOCK = re.compile(r"^```(\w+)([^\n]*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 BLOCKS = [
-    (language, told.strip(), body) for language, told, body in BLOCK.findall((ROOT / "docs/oracle.md").read_text())
+    (language, attributes.strip(), body)
+    for language, attributes, body in BLOCK.findall((ROOT / "docs/oracle.md").read_text())
 ]
 PLUGIN = f'"{sys.executable}" -m pytest -p no:cacheprovider'
 
@@ -23,7 +24,8 @@ def folder(tmp_path_factory) -> Path:
 
 
 def shell(command: str, url: str) -> str:
-    command = command.replace("http://127.0.0.1:8080", url).replace("python foreign.py", f"{sys.executable} foreign.py")
+    command = command.replace("http://127.0.0.1:8080", url)
+    command = command.replace("python foreign.py", f'"{sys.executable}" foreign.py')  # quoted for paths with spaces
     command = re.sub(r"^refimpl ", f'"{sys.executable}" -m refimpl ', command)
     return re.sub(r"^pytest ", f"{PLUGIN} ", command)
 
@@ -31,11 +33,11 @@ def shell(command: str, url: str) -> str:
 def test_every_block_is_run(folder: Path, docs_url: str) -> None:
     environment = {**os.environ, "PYTHONPATH": f"{ROOT}:{folder}", "COLUMNS": "200"}
     done, run = None, 0
-    for language, told, body in BLOCKS:
-        if language == "python" and told.startswith("file="):
-            (folder / told.removeprefix("file=")).write_text(body)
+    for language, attributes, body in BLOCKS:
+        if language == "python" and attributes.startswith("file="):
+            (folder / attributes.removeprefix("file=")).write_text(body)
         elif language == "python":
-            assert told == "run"
+            assert attributes == "run"
             subprocess.run([sys.executable, "-c", body], cwd=folder, env=environment, check=True)
         elif language == "sh" and body.startswith("pip install"):
             assert "check = [" in (ROOT / "pyproject.toml").read_text()
@@ -49,14 +51,14 @@ def test_every_block_is_run(folder: Path, docs_url: str) -> None:
                 text=True,
                 check=False,
             )
-            assert f"exit={done.returncode}" == told, f"{body}{done.stdout}{done.stderr}"
+            assert f"exit={done.returncode}" == attributes, f"{body}{done.stdout}{done.stderr}"
             run += 1
         else:
-            assert (language, told) == ("text", "contains")
+            assert (language, attributes) == ("text", "contains")
             assert done is not None
             missing = [line for line in body.splitlines() if line not in " ".join(done.stdout.split())]
             assert missing == [], done.stdout
-    assert run == 9
+    assert run == 10
     assert (folder / "outcome.html").is_file()
     assert (folder / "vectors" / "rerank" / "model" / "config.json").is_file()
 

@@ -1,4 +1,4 @@
-"""The oracle: golden vectors, assertions about them, checks from outside, and the diagnosis of what departs."""
+"""Assertions, fixtures and a pytest plugin for tests that compare an implementation with the reference."""
 
 from importlib import import_module
 from typing import Any

@@ -1,44 +1,33 @@
-"""Assertions for tests: an implementation's answers held against the reference, and why they differ when they do.
+"""Assertions for tests: compare an implementation's results with the reference.
 
-The reference is refimpl in float64, which `refimpl verify` and the peer tests hold against transformers,
-pymilvus.model, rank_bm25 and bm25s. Every failure tells the stage, the worst text and where in it, both values, and the
-distance in units of what is allowed; then, unless `diagnose=False`, the likely cause.
+The reference is refimpl in float64, which `refimpl verify` and the peer tests compare with transformers,
+pymilvus.model, rank_bm25 and bm25s. A failure names the stage, the worst text and the index in it, both values, and the
+distance in units of the tolerance; then, unless `diagnose=False`, the likely cause.
 """
 
-import warnings
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache
+from functools import partial
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float
 
-from refimpl.base import check_texts
-from refimpl.dense.minilm import MiniLMEmbeddingFunction
-from refimpl.oracle.compare import Array
-from refimpl.oracle.judge import judge_numbers, judge_scores, judge_vector
-from refimpl.oracle.outcome import Finding
-from refimpl.oracle.suites.intermediates import without_batch
-from refimpl.oracle.tolerance import Tolerance, named
-from refimpl.sparse.corpus import Analyze
-from refimpl.sparse.maxscore import BM25Index
-from refimpl.tokens import TruncationWarning
+from refimpl.common.texts import TextsOrTokens, check_texts, check_texts_or_tokens
+from refimpl.common.types import Array
+from refimpl.compare import (
+    Comparison,
+    Tolerance,
+    compare_ranking,
+    compare_scores,
+    compare_traces,
+    compare_values,
+    compare_vector,
+    first_mismatch,
+)
+from refimpl.compare.tolerance import named
+from refimpl.oracle.references import expected_bm25, expected_embeddings, minilm_float64
+from refimpl.sparse.term_counts import Analyze
 
 TRACE_TEXT = "Artificial intelligence was founded as an academic discipline in 1956."  # the golden text `published-1`
-
-
-@cache
-def minilm_float64(model_path: str | None = None) -> MiniLMEmbeddingFunction:
-    """The oracle of the dense assertions, loaded once a process."""
-    return MiniLMEmbeddingFunction(model_path, dtype="float64")
-
-
-def expected_embeddings(texts: Sequence[str], model_path: str | None = None) -> Float[Array, "texts dim"]:
-    """Unit vectors in float64."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", TruncationWarning)  # being cut at 256 is what is expected
-        vectors: Array = minilm_float64(model_path)(texts)
-    return vectors
 
 
 def assert_embeddings_match(
@@ -49,46 +38,65 @@ def assert_embeddings_match(
     diagnose: bool = True,
     model_path: str | None = None,
 ) -> None:
-    """Raise AssertionError unless `mine (texts, dim)` are all-MiniLM-L6-v2's unit vectors of `texts`."""
+    """Raise AssertionError unless `mine` are all-MiniLM-L6-v2's unit vectors of `texts`.
+
+    Parameters
+    ----------
+    mine
+        Vectors `(texts, dim)` of any dtype, an array or what numpy converts to one.
+    texts
+        The texts, in the order of the vectors.
+    tolerance
+        A name ("float32", "float16", "int8", "quantised-ranking") or a `Tolerance`.
+    diagnose
+        Whether the message has the likely cause.
+    model_path
+        A model folder of the same architecture; by default all-MiniLM-L6-v2, see `refimpl.models.path`.
+
+    Raises
+    ------
+    AssertionError
+        For a vector beyond the tolerance and for another shape; it names the worst text and both values.
+    TypeError, ValueError
+        For `texts` that are no list of texts, and for an unknown tolerance.
+
+    Notes
+    -----
+    The expected vectors are those of `MiniLMEmbeddingFunction` in float64, which golden vectors of transformers
+    confirm.
+
+    Examples
+    --------
+    Vectors of sentence-transformers, from the golden vectors:
+
+    >>> from refimpl import golden
+    >>> from refimpl.oracle import assert_embeddings_match
+    >>> texts = list(golden.texts().values())[:2]
+    >>> rows = [golden.array(v) for v in golden.vectors() if v.stage == "normalized_sentence_transformers"]
+    >>> mine = rows[0][:2]
+    >>> assert_embeddings_match(mine, texts)
+    >>> assert_embeddings_match(2 * mine, texts, diagnose=False)  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    AssertionError: normalized: 2 of 2 texts mismatch; ...
+    """
     __tracebackhide__ = True
-    checked, allowed = check_texts(texts, "texts"), named(tolerance)
-    expected = expected_embeddings(checked, model_path)
-    given = _array(mine, "embeddings", expected.shape)
-    findings = [judge_vector(a, b, allowed) for a, b in zip(given, expected, strict=True)]
-    if all(finding.ok for finding in findings):
-        return
+    texts, limits = check_texts(texts, "texts"), named(tolerance)
+    expected = expected_embeddings(texts, model_path)
+    vectors = _array(mine, "embeddings", expected.shape)
 
     def cause() -> Any:
-        from refimpl.oracle.diagnosis import diagnose_embeddings
+        from refimpl.diagnosis import diagnose_embeddings
 
-        return diagnose_embeddings(given, checked, model_path=model_path, tolerance=allowed.entry or 1e-6)
+        return diagnose_embeddings(vectors, texts, model_path=model_path, tolerance=limits.entry or 1e-6)
 
-    _fail("normalized", findings, checked, allowed, cause if diagnose else None)
-
-
-def expected_bm25(
-    corpus: Sequence[str],
-    queries: Sequence[str],
-    *,
-    analyzer: Analyze | str = "pymilvus-en",
-    variant: str = "pymilvus",
-    k1: float = 1.5,
-    b: float = 0.75,
-) -> Float[Array, "queries docs"]:
-    """Every document's float64 score for every query; 0 where it holds no term of the query."""
-    index = BM25Index.build(corpus, analyzer=analyzer, variant=variant, k1=k1, b=b)
-    dense = np.zeros((len(queries), len(corpus)))
-    if dense.size:
-        ids, scores = index.search(queries, k=len(corpus))
-        for row, (found, values) in enumerate(zip(ids, scores, strict=True)):
-            dense[row, found[found >= 0]] = values[found >= 0]
-    return dense
+    rows = [compare_vector("vector", row, right, limits) for row, right in zip(vectors, expected, strict=True)]
+    _assert_all("normalized", rows, texts, limits, cause if diagnose else None)
 
 
 def assert_bm25_match(
     mine: Any,
-    corpus: Sequence[str],
-    queries: Sequence[str],
+    corpus: TextsOrTokens,
+    queries: TextsOrTokens,
     *,
     analyzer: Analyze | str = "pymilvus-en",
     variant: str = "pymilvus",
@@ -97,28 +105,65 @@ def assert_bm25_match(
     tolerance: str | Tolerance = "float32",
     diagnose: bool = True,
 ) -> None:
-    """Raise AssertionError unless `mine (queries, docs)` are BM25's scores by `variant` and `analyzer`.
+    """Raise AssertionError unless `mine` are the BM25 scores of `variant` with `analyzer`.
 
-    A diagnosis needs an analyzer by name.
+    Parameters
+    ----------
+    mine
+        Scores `(queries, docs)`, an array or a scipy sparse matrix.
+    corpus, queries
+        The texts of both axes, or lists of tokens, which are used as they are: the output of another tokenizer.
+    analyzer
+        A name for `build_analyzer`, or a function from a text to its tokens.
+    variant, k1, b
+        As in `BM25EmbeddingFunction`.
+    tolerance
+        A name ("float32", "float16", "int8", "quantised-ranking") or a `Tolerance`.
+    diagnose
+        Whether the message has the likely cause.
+
+    Raises
+    ------
+    AssertionError
+        For a score beyond the tolerance and for another shape; it names the worst query and both values.
+    TypeError, ValueError
+        For texts that are no list of texts or of lists of tokens, and for an unknown analyzer, variant or tolerance.
+
+    Notes
+    -----
+    The expected scores are float64, by the formulas of `VARIANTS` (Robertson and Zaragoza 2009), which pymilvus.model,
+    rank_bm25 and bm25s confirm.
+
+    Examples
+    --------
+    Lucene's formula by hand: idf = ln(1 + (2 - 1 + 0.5) / (1 + 0.5)) = ln 2, and tf = 1 / (1 + 1.5), since both
+    documents have the average length:
+
+    >>> import math
+    >>> from refimpl.oracle import assert_bm25_match
+    >>> corpus, queries = ["the cat", "a dog"], ["cat"]
+    >>> settings = {"analyzer": "simple", "variant": "lucene"}
+    >>> assert_bm25_match([[math.log(2) / 2.5, 0.0]], corpus, queries, **settings)
+    >>> tokens = [["the", "cat"], ["a", "dog"]]
+    >>> assert_bm25_match([[math.log(2) / 2.5, 0.0]], tokens, [["cat"]], variant="lucene")
+    >>> assert_bm25_match([[math.log(2), 0.0]], corpus, queries, **settings, diagnose=False)  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    AssertionError: BM25 scores: 1 of 1 queries mismatch; ...
     """
     __tracebackhide__ = True
-    docs, asked, allowed = check_texts(corpus, "corpus"), check_texts(queries, "queries"), named(tolerance)
-    expected = expected_bm25(docs, asked, analyzer=analyzer, variant=variant, k1=k1, b=b)
-    given = _array(mine, "BM25 scores", expected.shape)
-    pairs = zip(given, expected, strict=True)
-    findings = [judge_scores("document", row, right, allowed) for row, right in pairs]
-    if all(finding.ok for finding in findings):
-        return
+    limits = named(tolerance)
+    corpus, queries = check_texts_or_tokens(corpus, "corpus"), check_texts_or_tokens(queries, "queries")
+    expected = expected_bm25(corpus, queries, analyzer=analyzer, variant=variant, k1=k1, b=b)
+    scores = _array(mine, "BM25 scores", expected.shape)
 
     def cause() -> Any:
-        from refimpl.oracle.diagnosis import diagnose_bm25
+        from refimpl.diagnosis import diagnose_bm25
 
-        named_analyzer = analyzer if isinstance(analyzer, str) else "simple"
-        limit = allowed.score or 1e-6
-        return diagnose_bm25(given, docs, asked, analyzer=named_analyzer, variant=variant, k1=k1, b=b, tolerance=limit)
+        settings: dict[str, Any] = {"analyzer": analyzer, "variant": variant, "k1": k1, "b": b}
+        return diagnose_bm25(scores, corpus, queries, **settings, tolerance=limits.score or 1e-6)
 
-    possible = diagnose and isinstance(analyzer, str)
-    _fail("BM25 scores", findings, asked, allowed, cause if possible else None, what="query")
+    rows = [compare_scores("scores", row, right, limits) for row, right in zip(scores, expected, strict=True)]
+    _assert_all("BM25 scores", rows, queries, limits, cause if diagnose else None, "queries")
 
 
 def assert_ranking_match(
@@ -128,34 +173,43 @@ def assert_ranking_match(
     top_k: int | None = None,
     tolerance: str | Tolerance = "float32",
 ) -> None:
-    """Raise AssertionError unless `mine` is the ranking that `scores` (one a document, higher is better) give.
+    """Raise AssertionError unless `mine` is the ranking of documents by `scores`.
 
-    `mine` holds document indices best first, or results with `index` (RerankResult, or objects of JSON). Documents
-    whose scores are equal come by index ascending; those nearer than the tolerance may swap.
+    Parameters
+    ----------
+    mine
+        Document indices, best first, or results with `index` (`RerankResult`, or JSON objects).
+    scores
+        One score per document, higher is better.
+    top_k
+        Length of the ranking; None, or more than there are documents, for all documents.
+    tolerance
+        A name ("float32", "float16", "int8", "quantised-ranking") or a `Tolerance`.
+
+    Raises
+    ------
+    AssertionError
+        For a wrong order, a missing or repeated document, and another number of documents.
+    TypeError, ValueError
+        For entries without an index, and for an unknown tolerance.
+
+    Notes
+    -----
+    Documents with equal scores come by index ascending; those nearer than the tolerance may be in either order.
+
+    Examples
+    --------
+    >>> from refimpl.oracle import assert_ranking_match
+    >>> assert_ranking_match([2, 0, 1], scores=[0.5, 0.1, 0.9])
+    >>> assert_ranking_match([0, 2, 1], scores=[0.5, 0.1, 0.9])  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    AssertionError: ranking: first mismatch at rank 1: got document 0 (score 0.5), expected document 2 (score 0.9), ...
     """
     __tracebackhide__ = True
-    allowed = named(tolerance)
-    given = [_index(one) for one in mine]
-    truth = np.asarray(scores, dtype=np.float64)
-    order = np.lexsort((np.arange(len(truth)), -truth))[: len(truth) if top_k is None else top_k].tolist()
-    if given == order:
-        return
-    if sorted(given) != sorted(set(given)) or any(not 0 <= index < len(truth) for index in given):
-        raise AssertionError(f"ranking: {given} are not indices of {len(truth)} documents, each at most once")
-    if len(given) != len(order):
-        raise AssertionError(f"ranking: got {len(given)} documents, expected {len(order)}: {order}")
-    gaps = np.abs(truth[given] - truth[order]) / np.maximum(1.0, np.abs(truth[order]))
-    slack = allowed.score or 0.05
-    ties = [rank for rank, (a, b) in enumerate(zip(given, order, strict=True)) if a != b and truth[a] == truth[b]]
-    rank = ties[0] if ties and gaps.max() <= slack else int(np.argmax(gaps > slack))
-    if gaps.max() <= slack and not ties:
-        return
-    got, right = given[rank], order[rank]
-    raise AssertionError(
-        f"ranking departs at rank {rank + 1}: got document {got} (score {truth[got]:.9g}), expected document {right} "
-        f"(score {truth[right]:.9g}), {gaps[rank] / slack:.3g} times the {slack:g} allowed\n"
-        f"  got      {given}\n  expected {order}\n{_ranking_cause(given, order, truth)}"
-    )
+    ranking = [_index(one) for one in mine]
+    comparison = compare_ranking(ranking, np.asarray(scores, dtype=np.float64), top_k, named(tolerance))
+    if not comparison.matches:
+        raise AssertionError(str(comparison))
 
 
 def assert_trace_match(
@@ -166,59 +220,87 @@ def assert_trace_match(
     diagnose: bool = True,
     model_path: str | None = None,
 ) -> None:
-    """Raise AssertionError at the first of the named intermediates that departs, in the order of the walk.
+    """Raise AssertionError at the first intermediate that does not match, in the forward pass's order.
 
-    Names and shapes are those of `MiniLMEmbeddingFunction.trace`, as `refimpl trace TEXT --save FILE` writes them, the
-    leading batch axis of 1 optional. Raises ValueError when no name is known.
+    Parameters
+    ----------
+    my_intermediates
+        Arrays by name. Names and shapes are those of `MiniLMEmbeddingFunction.trace`, as `refimpl trace TEXT --save
+        FILE` writes them; the leading batch axis of 1 is optional. Other names are ignored.
+    text
+        The text that they were computed from.
+    tolerance
+        A name ("float32", "float16", "int8", "quantised-ranking") or a `Tolerance`.
+    diagnose
+        Whether the message has the likely cause.
+    model_path
+        A model folder of the same architecture; by default all-MiniLM-L6-v2, see `refimpl.models.path`.
+
+    Raises
+    ------
+    AssertionError
+        For an intermediate beyond the tolerance, with its name and both values.
+    ValueError
+        If no name is known, and for an unknown tolerance.
+
+    Notes
+    -----
+    The expected intermediates are those of the textbook forward in float64 (Devlin et al. 2019), which golden vectors
+    of transformers confirm.
+
+    Examples
+    --------
+    The ids of the tokens [CLS], "mars", "is", "red", "." and [SEP] in BERT's vocabulary:
+
+    >>> from refimpl.oracle import assert_trace_match
+    >>> assert_trace_match({"input_ids": [101, 7733, 2003, 2417, 1012, 102]}, "Mars is red.")
+    >>> cased = {"input_ids": [101, 100, 2003, 2417, 1012, 102]}
+    >>> assert_trace_match(cased, "Mars is red.", diagnose=False)  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    AssertionError: input_ids: 1 of 1 texts mismatch; ...
     """
     __tracebackhide__ = True
-    allowed = named(tolerance)
-    walk = minilm_float64(model_path).trace(text)
-    names = [name for name in walk if name in my_intermediates]
-    if not names:
-        raise ValueError(f"none of {sorted(my_intermediates)} is an intermediate; they are {', '.join(walk)}")
-    for name in names:
-        expected = without_batch(walk[name], walk[name].ndim - 1)
-        given = without_batch(np.asarray(my_intermediates[name]), expected.ndim)
-        finding = judge_numbers("at", given, expected, allowed.score or 0.5)
-        if finding.ok:
-            continue
+    limits, expected = named(tolerance), minilm_float64(model_path).trace(text)
+    arrays = {name: np.asarray(value) for name, value in my_intermediates.items() if name in expected}
+    if not arrays:
+        raise ValueError(f"expected names of intermediates, got {sorted(my_intermediates)}: use {', '.join(expected)}")
+    first = first_mismatch(compare_traces(arrays, expected, partial(compare_values, tolerance=limits.score or 0.5)))
 
-        def cause() -> Any:
-            from refimpl.oracle.diagnosis import diagnose_trace
+    def cause() -> Any:
+        from refimpl.diagnosis import diagnose_trace
 
-            arrays = {key: np.asarray(value) for key, value in my_intermediates.items()}
-            return diagnose_trace(arrays, text, model_path=model_path, tolerance=allowed.score or 1e-5)
+        return diagnose_trace(arrays, text, model_path=model_path, tolerance=limits.score or 1e-5)
 
-        _fail(name, [finding], [text], allowed, cause if diagnose else None)
+    if first is not None:
+        _assert_all(first.name, [first], [text], limits, cause if diagnose else None)
 
 
 def _array(mine: Any, what: str, shape: tuple[int, ...]) -> Array:
     __tracebackhide__ = True
-    if hasattr(mine, "toarray"):
-        mine = mine.toarray()
-    given = np.asarray(mine, dtype=np.float64)
-    if given.shape != shape:
-        raise AssertionError(f"{what}: got shape {given.shape}, expected {shape}")
-    return given
+    array = np.asarray(mine.toarray() if hasattr(mine, "toarray") else mine, dtype=np.float64)
+    if array.shape != shape:
+        raise AssertionError(f"{what}: got shape {array.shape}, expected {shape}")
+    return array
 
 
-def _fail(
+def _assert_all(
     stage: str,
-    findings: Sequence[Finding],
-    texts: Sequence[str],
-    allowed: Tolerance,
+    comparisons: Sequence[Comparison],
+    texts: TextsOrTokens,
+    tolerance: Tolerance,
     cause: Callable[[], Any] | None,
-    what: str = "text",
+    what: str = "texts",
 ) -> None:
+    """Raise AssertionError with the worst of the texts and the cause unless every comparison matches."""
     __tracebackhide__ = True
-    out = [i for i, finding in enumerate(findings) if not finding.ok]
-    at = max(out, key=lambda i: np.nan_to_num(findings[i].distance, nan=np.inf))
-    many = "queries" if what == "query" else f"{what}s"
+    mismatched = [i for i, comparison in enumerate(comparisons) if not comparison.matches]
+    if not mismatched:
+        return
+    worst = max(mismatched, key=lambda i: comparisons[i].distance)
     lines = [
-        f"{stage}: {len(out)} of {len(findings)} {many} are out; worst is {what} {at}, {texts[at]!r:.80}",
-        f"  {findings[at].message}",
-        f"  tolerance {allowed.name}: {allowed.reason}",
+        f"{stage}: {len(mismatched)} of {len(comparisons)} {what} mismatch; worst is [{worst}] {texts[worst]!r:.80}",
+        f"  {comparisons[worst].message}",
+        f"  tolerance {tolerance.name}: {tolerance.reason}",
     ]
     if cause is not None:
         lines.append(f"diagnosis: {cause()}")
@@ -226,23 +308,7 @@ def _fail(
 
 
 def _index(one: Any) -> int:
-    found: Any = one.get("index") if isinstance(one, Mapping) else getattr(one, "index", one)
-    if callable(found) or isinstance(found, bool) or not hasattr(found, "__index__"):
-        raise TypeError(f"a ranking holds indices, or results with an index; got {one!r:.60}")
-    return int(found)
-
-
-def _ranking_cause(given: list[int], order: list[int], truth: Array) -> str:
-    """The few causes that a ranking has, where one of them gives exactly this one."""
-    n = len(given)
-    candidates = {
-        "the order is reversed: worst first": np.lexsort((np.arange(len(truth)), truth))[:n],
-        "ties are broken by descending index, as TEI does": np.lexsort((-np.arange(len(truth)), -truth))[:n],
-        "the ranking is that of the absolute scores": np.lexsort((np.arange(len(truth)), -np.abs(truth)))[:n],
-        "the documents are in the order of the request: not ranked": np.arange(len(truth))[:n],
-        "these are ranks of documents, not documents by rank": np.argsort(np.lexsort((np.arange(len(truth)), -truth)))[
-            :n
-        ],
-    }
-    found = [cause for cause, ranking in candidates.items() if ranking.tolist() == given]
-    return f"diagnosis: {found[0] if found else 'none of the known causes'}"
+    value: Any = one.get("index") if isinstance(one, Mapping) else getattr(one, "index", one)
+    if callable(value) or isinstance(value, bool) or not hasattr(value, "__index__"):
+        raise TypeError(f"a ranking must have indices, or results with an index, got {one!r:.60}")
+    return int(value)

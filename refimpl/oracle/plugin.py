@@ -1,4 +1,4 @@
-"""The pytest plugin: fixtures that cost nothing until a test asks for one."""
+"""The pytest plugin: fixtures that import nothing until a test uses one."""
 
 from typing import TYPE_CHECKING
 

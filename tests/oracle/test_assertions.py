@@ -1,10 +1,10 @@
-"""What the assertions take and refuse; what they say is in test_plugin.py."""
+"""What the assertions accept and reject; their messages are in test_plugin.py."""
 
 import numpy as np
 import pytest
 
-from refimpl import RerankResult
-from refimpl.oracle import assert_bm25_match, assert_embeddings_match, assert_ranking_match, assert_trace_match, golden
+from refimpl import RerankResult, golden
+from refimpl.oracle import assert_bm25_match, assert_embeddings_match, assert_ranking_match, assert_trace_match
 
 
 def test_embeddings_of_another_shape_or_of_no_texts():
@@ -17,11 +17,11 @@ def test_embeddings_of_another_shape_or_of_no_texts():
 
 def test_nan_never_matches():
     vectors = np.full((1, 384), np.nan)
-    with pytest.raises(AssertionError, match=r"normalized: 1 of 1 texts are out"):
+    with pytest.raises(AssertionError, match=r"normalized: 1 of 1 texts mismatch"):
         assert_embeddings_match(vectors, ["a"], tolerance="quantised ranking", diagnose=False)
 
 
-def test_tolerance_classes_allow_what_they_say():
+def test_tolerance_classes():
     (vectors,) = (golden.array(v)[:3] for v in golden.vectors() if v.stage == "normalized")
     texts = list(golden.texts().values())[:3]
     half = vectors.astype(np.float16)
@@ -58,12 +58,12 @@ def test_a_ranking_in_any_form(mine):
         assert_ranking_match(mine, [0.5, 0.9, 0.1], top_k=2)
 
 
-def test_near_scores_may_swap_and_ties_may_not():
+def test_near_scores_may_be_exchanged_and_ties_not():
     assert_ranking_match([1, 0], [0.5, 0.5 - 1e-7])
     with pytest.raises(AssertionError, match=r"ties are broken by descending index, as TEI does"):
         assert_ranking_match([1, 0], [0.5, 0.5])
     with pytest.raises(
-        AssertionError, match=r"departs at rank 1: got document 1 \(score 0.4\).*1e\+04 times the 1e-05"
+        AssertionError, match=r"first mismatch at rank 1: got document 1 \(score 0.4\).*1e\+04 times the 1e-05"
     ):
         assert_ranking_match([1, 0], [0.5, 0.4])
 
@@ -83,16 +83,16 @@ def test_a_ranking_has_causes(mine, scores, cause):
         assert_ranking_match(mine, scores)
 
 
-def test_rankings_that_are_none():
-    with pytest.raises(AssertionError, match="are not indices of 2 documents"):
+def test_invalid_rankings():
+    with pytest.raises(AssertionError, match="expected indices of 2 documents, each at most once"):
         assert_ranking_match([0, 0], [0.5, 0.4])
-    with pytest.raises(AssertionError, match="are not indices of 2 documents"):
+    with pytest.raises(AssertionError, match="expected indices of 2 documents, each at most once"):
         assert_ranking_match([0, 5], [0.5, 0.4])
-    with pytest.raises(TypeError, match="a ranking holds indices"):
+    with pytest.raises(TypeError, match="a ranking must have indices"):
         assert_ranking_match(["a"], [0.5])
 
 
-def test_a_trace_departs_at_its_first_stage():
+def test_a_trace_fails_at_its_first_mismatch():
     stages = {v.stage: golden.array(v) for v in golden.vectors() if v.input == "published-1"}
     assert_trace_match(stages)
     assert_trace_match({name: value[None] for name, value in stages.items()})
@@ -101,9 +101,29 @@ def test_a_trace_departs_at_its_first_stage():
         "layer.4.hidden_states": stages["layer.4.hidden_states"] + 1e-3,
         "layer.5.hidden_states": 0 * stages["layer.5.hidden_states"],
     }
-    with pytest.raises(AssertionError, match=r"^layer\.4\.hidden_states: 1 of 1 texts are out"):
+    with pytest.raises(AssertionError, match=r"^layer\.4\.hidden_states: 1 of 1 texts mismatch"):
         assert_trace_match(late, diagnose=False)
-    with pytest.raises(AssertionError, match=r"got shape \(2, 384\), expected \(13, 384\)"):
+    with pytest.raises(AssertionError, match=r"got shape \(2, 384\), expected \(1, 13, 384\)"):
         assert_trace_match({"layer.0.hidden_states": np.zeros((2, 384))}, diagnose=False)
-    with pytest.raises(ValueError, match=r"none of \['hidden'\] is an intermediate"):
+    with pytest.raises(ValueError, match=r"expected names of intermediates, got \['hidden'\]"):
         assert_trace_match({"hidden": np.zeros(3)})
+
+
+def test_a_function_as_analyzer_has_a_diagnosis():
+    """Scores by hand: idf ln(1 + 1.5 / 1.5), tf 1 / (1 + 1.5), and twice that."""
+    right = np.array([[np.log(2) / 2.5, 0.0]])
+    settings = {"analyzer": str.split, "variant": "lucene"}
+    assert_bm25_match(right, ["a-b c", "d e"], ["a-b"], **settings)
+    with pytest.raises(AssertionError, match="diagnosis: mismatch"):
+        assert_bm25_match(3 * right, ["a-b c", "d e"], ["a-b"], **settings)
+
+
+def test_bm25_takes_lists_of_tokens():
+    """Lucene's idf is ln(1 + 1.5 / 1.5); two documents of two tokens, so tf is 1 / (1 + 1.5)."""
+    corpus, right = [["New York", "city"], ["a", "city"]], [[np.log(2) / 2.5, 0.0]]
+    assert_bm25_match(right, corpus, [["New York"]], variant="lucene")
+    assert_bm25_match(right, corpus, ["New York"], analyzer=lambda text: [text], variant="lucene")
+    with pytest.raises(AssertionError, match=r"worst is \[0\] \['New York'\](?s:.*)log base 2 explains 100%"):
+        assert_bm25_match([[1 / 2.5, 0.0]], corpus, [["New York"]], variant="lucene")
+    with pytest.raises(TypeError, match=r"corpus\[1\] must be a str, got list: "):
+        assert_bm25_match(right, ["a city", ["a", "city"]], ["city"])

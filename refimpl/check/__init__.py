@@ -1,0 +1,1 @@
+"""Compares a target's answers with expected ones, suite by suite."""

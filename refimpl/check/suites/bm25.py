@@ -1,0 +1,213 @@
+"""The BM25 suite: scores of every document for every query, computed by pymilvus.model, rank_bm25 or bm25s."""
+
+import contextlib
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from jaxtyping import Float
+
+from refimpl import golden
+from refimpl.check.suites.base import CaseSuite, Session, Settings, behaviour
+from refimpl.check.suites.parse import numbers
+from refimpl.check.targets.base import AnswerError, TargetError
+from refimpl.common.types import Array
+from refimpl.compare import Comparison, compare_order, compare_values, worst_of
+from refimpl.sparse.bm25.formulas import VARIANTS
+
+if TYPE_CHECKING:
+    from refimpl.diagnosis.bm25_problem import GivenCase
+    from refimpl.diagnosis.bm25_target import ScoredCase, TargetDiagnosis
+    from refimpl.identify.ask import Probe
+
+KEYWORDS = ("corpus", "queries", "k1", "b")
+FLOAT32 = 1e-6  # pymilvus.model stores float32 weights, so its scores are no more exact
+
+
+def allowed(settings: Settings) -> float:
+    """The relative difference that a score may have: a tenth of the tolerance's, at least float32's rounding."""
+    return max(FLOAT32, (settings.tolerance.score or 0.0) / 10)
+
+
+def _larger(session: Session) -> dict[str, Any]:
+    case: dict[str, Any] = session.suite.inputs(session.settings)["larger"]
+    return case
+
+
+def _answers(session: Session, *changes: Mapping[str, Any]) -> list[Any]:
+    """The answers to the larger case with each of `changes`, from one call: some commands take seconds to start."""
+    case = _larger(session)
+    return session.run([{**case, **change} for change in changes])
+
+
+@behaviour("order-invariance", "documents in another order have the same scores", "segments with idfs of their own")
+def _reversed(session: Session) -> Comparison:
+    scores, in_reverse = _answers(session, {}, {"corpus": _larger(session)["corpus"][::-1]})
+    return compare_values("scores in order and reversed", in_reverse[:, ::-1], scores, allowed(session.settings))
+
+
+@behaviour("query-alone", "a query alone and among others has the same scores", "state kept between queries")
+def _alone(session: Session) -> Comparison:
+    scores, alone = _answers(session, {}, {"queries": _larger(session)["queries"][2:3]})
+    return compare_values("scores of one query", alone, scores[2:3], allowed(session.settings))
+
+
+@behaviour("determinism", "the same corpus twice gives the same scores", "a second fit added to the first")
+def _twice(session: Session) -> Comparison:
+    first, second = _answers(session, {}, {})
+    return compare_values("scores of two runs", second, first, allowed(session.settings))
+
+
+def _row(row: Any, documents: int, where: str) -> Any:
+    if not isinstance(row, Mapping) or "hits" not in row:
+        return row
+    scores = np.zeros(documents)
+    for hit in row["hits"]:
+        document, score = hit
+        if not 0 <= int(document) < documents:
+            raise AnswerError(f"{where}: expected hits of documents 0 to {documents - 1}, got {document}")
+        scores[int(document)] = score
+    return scores
+
+
+class BM25Suite(CaseSuite):
+    """The cases of a BM25 variant, then invariances."""
+
+    file = "bm25"
+    name = "bm25"
+    task = "bm25"
+    about = "BM25 scores of the variant --bm25-variant, texts split at whitespace"
+    form = (
+        'input: {"corpus": ["a text", ...], "queries": [...], "k1": 1.5, "b": 0.75, "variant": "pymilvus"}; '
+        'answer: a row for each query, [a score for each document] or {"hits": [[document, score], ...]}; null or '
+        '{"error": "a message"} refuses one input; a Python callable gets the input as keywords'
+    )
+    behaviours = (_reversed, _alone, _twice)
+
+    def inputs(self, settings: Settings) -> Mapping[str, Any]:
+        """Return the cases; ValueError for an unknown variant."""
+        if settings.variant not in VARIANTS:
+            raise ValueError(f"--bm25-variant must be one of {', '.join(VARIANTS)}, got {settings.variant!r}")
+        own = {"k1": settings.k1, "b": settings.b}
+        changed = {name: value for name, value in own.items() if value is not None}
+        return {
+            name: {**case.input, **changed, "variant": settings.variant}
+            for name, case in golden.cases(self.file).items()
+        }
+
+    def read_for(self, value: Any, answer: Any, where: str) -> Float[Array, "queries docs"]:
+        """Parse rows of scores, or of hits, whose other documents have the score 0; AnswerError for a refusal."""
+        if answer is None or (isinstance(answer, Mapping) and "error" in answer):
+            raise AnswerError(f"{where}: refused: {answer['error'] if isinstance(answer, Mapping) else 'null'}")
+        if isinstance(answer, list | tuple):
+            answer = [_row(row, len(value["corpus"]), where) for row in answer]
+        return self.read(answer, where)
+
+    def read(self, answer: Any, where: str) -> Float[Array, "queries docs"]:
+        """Parse scores with two axes."""
+        scores = numbers(answer, where, "a list of scores for each query")
+        if scores.ndim != 2:
+            raise AnswerError(f"{where}: expected scores (queries, documents), got shape {scores.shape}")
+        return scores
+
+    def expected(self, name: str, settings: Settings) -> Float[Array, "queries docs"]:
+        """The golden scores; where there are none for this variant, k1 and b, those of `BM25Index` in float64."""
+        case = self.golden(name)
+        if settings.variant in case.expected and settings.k1 is None and settings.b is None:
+            return np.array(case.expected[settings.variant])
+        from refimpl.diagnosis.bm25_target import IndexTarget
+
+        (scores,) = IndexTarget(settings.variant).run(self.task, [self.inputs(settings)[name]])
+        return np.asarray(scores)
+
+    def compare(self, name: str, answer: Float[Array, "queries docs"], settings: Settings) -> Comparison:
+        """Compare every score; where the tolerance has none, the order of each query's documents."""
+        expected = self.expected(name, settings)
+        if settings.tolerance.score is None and answer.shape == expected.shape:
+            rows = zip(answer, expected, strict=True)
+            return worst_of(compare_order(f"query {q}", a, b, FLOAT32) for q, (a, b) in enumerate(rows))
+        return compare_values("scores (query, document)", answer, expected, allowed(settings))
+
+    def diagnose_target(self, session: Session, answers: Mapping[str, Any], failed: Sequence[str]) -> str | None:
+        """Measure the target's factors where it answers other inputs; else, or where that fails, as `diagnose`."""
+        from refimpl.diagnosis.bm25_target import PartialDiagnosis
+
+        found = self._measured(session, answers)
+        if found is not None and not isinstance(found, PartialDiagnosis):
+            return str(found)
+        cases = [*self._given(answers, session.settings), *self._random(session)]
+        return _cause(cases, session.settings, found)
+
+    def _measured(self, session: Session, answers: Mapping[str, Any]) -> "TargetDiagnosis | None":
+        """What can be measured of a target that answers any input."""
+        from refimpl.diagnosis.bm25_target import diagnose_bm25_target
+
+        settings = session.settings
+        if "any_input" not in session.target.traits:
+            return None
+        with contextlib.suppress(ValueError, TargetError):
+            cases = self.scored(answers, settings)
+            known = {"k1": settings.k1, "b": settings.b}
+            return diagnose_bm25_target(session.target, cases, settings.variant, allowed(settings), **known)
+        return None
+
+    def _random(self, session: Session) -> "list[GivenCase]":
+        """A random corpus with the target's scores, which a cause must explain too; none for a file of answers."""
+        from refimpl.identify import heldout
+
+        if "any_input" not in session.target.traits:
+            return []
+        inputs = heldout.probe()
+        one = {**inputs.to_json(KEYWORDS), "variant": session.settings.variant}
+        try:
+            (answer,) = session.run([one])
+        except (TargetError, AnswerError):
+            return []
+        shape = (len(inputs.queries), len(inputs.corpus))
+        return _case("a random corpus", inputs, answer) if answer.shape == shape else []
+
+    def scored(self, answers: Mapping[str, Any], settings: Settings) -> "dict[str, ScoredCase]":
+        """The answers with an expected shape, with their inputs."""
+        from refimpl.diagnosis.bm25_target import ScoredCase
+        from refimpl.identify.ask import Probe
+
+        found = {}
+        for name, one in self.inputs(settings).items():
+            inputs = Probe(tuple(one["corpus"]), tuple(one["queries"]), one["k1"], one["b"])
+            if name in answers and answers[name].shape == (len(inputs.queries), len(inputs.corpus)):
+                found[name] = ScoredCase(inputs, answers[name])
+        return found
+
+    def diagnose(self, answers: Mapping[str, Any], failed: Sequence[str], settings: Settings) -> str | None:
+        """Diagnose the answers to all cases together, those that passed included."""
+        return _cause(self._given(answers, settings), settings)
+
+    def _given(self, answers: Mapping[str, Any], settings: Settings) -> "list[GivenCase]":
+        scored = self.scored(answers, settings).items()
+        return [case for name, one in scored for case in _case(name, one.inputs, one.scores)]
+
+
+def _case(name: str, inputs: "Probe", scores: Float[Array, "queries docs"]) -> "list[GivenCase]":
+    """The case; none where it has no scores, or one that is not finite."""
+    from refimpl.diagnosis.bm25_problem import GivenCase
+
+    if not scores.size or not np.isfinite(scores).all():
+        return []
+    return [GivenCase(name, inputs.corpus, inputs.queries, inputs.k1, inputs.b, scores)]
+
+
+def _cause(cases: "list[GivenCase]", settings: Settings, measured: "TargetDiagnosis | None" = None) -> str:
+    """The cause in words; where there is none, with the factors that were measured."""
+    from refimpl.diagnosis.bm25 import diagnose_bm25_cases
+
+    if not cases:
+        return "no answer has finite scores (queries, documents) of the expected shape"
+    tolerance = allowed(settings)
+    if settings.tolerance.score is None:
+        from refimpl.diagnosis.bm25_ranks import diagnose_bm25_ranks
+
+        return str(diagnose_bm25_ranks(cases, analyzer=str.split, variant=settings.variant, tolerance=tolerance))
+    diagnosis = diagnose_bm25_cases(cases, analyzer=str.split, variant=settings.variant, tolerance=tolerance)
+    if diagnosis.matches:
+        return f"the scores of {len(cases)} inputs are {settings.variant}'s: what failed is in the cases' own messages"
+    return str(diagnosis) if measured is None or diagnosis.explained else f"{diagnosis}\n{measured}"
