@@ -1,0 +1,222 @@
+"""The cause of a mismatch of a BM25 that answers any input: its factors are measured, then confirmed on every case."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from refimpl.diagnosis.bm25_words import Difference, differences, undetermined
+from refimpl.identify import collection, heldout
+from refimpl.identify.ask import Probe, Scores, Target
+from refimpl.identify.bm25 import Measured, measure
+from refimpl.identify.describe import conclusion
+from refimpl.identify.features import features, parameters_name
+from refimpl.identify.formula import Formula
+from refimpl.identify.tokens import summary
+from refimpl.sparse.index.index import BM25Index
+
+
+@dataclass(frozen=True)
+class ScoredCase:
+    """A case of a suite: its input, and the scores `(queries, docs)` that a target gave it."""
+
+    inputs: Probe
+    scores: Scores
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """How many scores of how many cases a formula predicts, and each contradiction: case and worst score."""
+
+    cases: int
+    compared: int
+    matching: int
+    contradictions: Mapping[str, str]
+
+    def __str__(self) -> str:
+        scores = f"{self.compared} scores of {self.cases} cases"
+        if not self.contradictions:
+            return f"confirmed: the formula gives all {scores}, and those of a random corpus"
+        (name, worst), *others = self.contradictions.items()
+        more = f"; so do {', '.join(other for other, _ in others)}" if others else ""
+        return (
+            f"confirmed in part: the formula gives {self.matching} of {scores}, and those of a random corpus; "
+            f"case {name} contradicts it ({worst}){more}"
+        )
+
+
+class VariantTarget:
+    """A target that is given the variant `variant` in every input."""
+
+    def __init__(self, target: Target, variant: str) -> None:
+        self.name = target.name
+        self._target, self._variant = target, variant
+
+    def run(self, task: Any, inputs: Sequence[Any]) -> list[Any]:
+        """The target's answers."""
+        return self._target.run(
+            task, [{**one, "variant": self._variant} if "variant" in one else one for one in inputs]
+        )
+
+
+class IndexTarget:
+    """`BM25Index` of one variant as a target: what is expected of an implementation of that variant."""
+
+    def __init__(self, variant: str) -> None:
+        self.name = variant
+
+    def run(self, task: Any, inputs: Sequence[Mapping[str, Any]]) -> list[Any]:
+        """Scores `(queries, docs)` for each input."""
+        return [self._scores(**one) for one in inputs]
+
+    def _scores(self, corpus: list[str], queries: list[str], k1: float, b: float, variant: str) -> Scores:
+        index = BM25Index.build(corpus, analyzer=str.split, variant=self.name, k1=k1, b=b)
+        scores = np.zeros((len(queries), len(corpus)))
+        for row, (ids, values) in enumerate(zip(*index.search(queries, k=len(corpus)), strict=True)):
+            scores[row, ids[ids >= 0]] = values[ids >= 0]
+        return scores
+
+
+@cache
+def expected_features(variant: str) -> Mapping[str, str]:
+    """The features of a variant of `refimpl.sparse.bm25.VARIANTS`."""
+    return features(measure(IndexTarget(variant)))
+
+
+@dataclass(frozen=True)
+class TargetDiagnosis:
+    """What a BM25 computes otherwise than a published variant, and how that was confirmed.
+
+    Parameters
+    ----------
+    variant
+        A name of `refimpl.sparse.bm25.VARIANTS`.
+    differences
+        The factors that differ.
+    agreement
+        With the scores of the cases; None where there is no formula.
+    undetermined
+        Titles of factors that the scores do not decide.
+    conclusion
+        The implementations that have this formula, or why there is no formula.
+    """
+
+    variant: str
+    differences: tuple[Difference, ...]
+    agreement: Agreement | None
+    undetermined: tuple[str, ...]
+    conclusion: str
+
+    def __str__(self) -> str:
+        if self.agreement is None:
+            return f"{self.conclusion}: there is no formula to compare with {self.variant}"
+        count = "1 factor differs" if len(self.differences) == 1 else f"{len(self.differences)} factors differ"
+        lines = [f"{count} from {self.variant}: {'; '.join(map(str, self.differences))}", self.conclusion]
+        if not self.differences:
+            lines = [f"on inputs of its own this is {self.variant}, as far as the factors show"]
+        if self.undetermined:
+            lines.append(f"not determined: {', '.join(self.undetermined)}")
+        return "\n".join([*lines, str(self.agreement)])
+
+
+@dataclass(frozen=True)
+class PartialDiagnosis(TargetDiagnosis):
+    """Factors that were measured each by itself, of a formula that is not known as a whole."""
+
+    def __str__(self) -> str:
+        return f"measured one by one, not confirmed as a whole: {'; '.join(map(str, self.differences))}"
+
+
+def diagnose_bm25_target(
+    target: Target,
+    cases: Mapping[str, ScoredCase],
+    variant: str,
+    tolerance: float,
+    k1: float | None = None,
+    b: float | None = None,
+) -> TargetDiagnosis | None:
+    """Measure the target's factors, and name those that differ from the variant's.
+
+    Parameters
+    ----------
+    target
+        An implementation that answers any input of the task bm25.
+    cases
+        The cases that it has answered, passed ones included.
+    variant
+        A name of `refimpl.sparse.bm25.VARIANTS`.
+    tolerance
+        Of a score, relative to max(1, |score|).
+    k1, b
+        Fixed parameters that the target is known to have; None where it takes the call's.
+
+    Returns
+    -------
+    TargetDiagnosis or None
+        None where the formula is the variant's in all that was measured and of all cases. Where it is not known, or
+        does not predict the scores of a corpus that no fit has used, the factors that were measured; None if they are
+        the variant's.
+
+    Raises
+    ------
+    ValueError
+        Where the target answers no input.
+    """
+    measured = measure(VariantTarget(target, variant))
+    if measured.problem:
+        return TargetDiagnosis(variant, (), None, (), measured.problem)
+    found, expected = features(measured), expected_features(variant)
+    if measured.whole is not None and not (k1 is None and b is None):
+        has_them = _has_parameters(measured.whole, k1, b) and "parameters" in found
+        own = found["parameters"] if has_them else parameters_name(replace(measured.whole, k1=k1, b=b), None, None)
+        expected = {**expected, "parameters": own}
+    differing = (*differences(found, expected), *_beyond_formula(measured))
+    missing = tuple(undetermined(found, expected))
+    if not measured.confirmed:
+        return PartialDiagnosis(variant, differing, None, missing, conclusion(measured)) if differing else None
+    agreement = confirm(measured, cases, tolerance)
+    if not differing and not agreement.contradictions:
+        return None
+    return TargetDiagnosis(variant, differing, agreement, missing, conclusion(measured))
+
+
+def _has_parameters(formula: Formula, k1: float | None, b: float | None) -> bool:
+    """Whether a call with the known parameters has them, and takes the call's for those that are None."""
+    called = (1.0 if k1 is None else k1, 0.5 if b is None else b)
+    takes_others = (k1 is not None or formula.k1 is None) and (b is not None or formula.b is None)
+    return takes_others and formula.settings(*called) == called
+
+
+def confirm(measured: Measured, cases: Mapping[str, ScoredCase], tolerance: float) -> Agreement:
+    """Compare the scores of every case with those of the measured formula."""
+    formula, side = measured.whole, measured.query
+    assert formula is not None
+    assert side is not None
+    cut = measured.hits is not None and measured.hits < collection.HITS
+    compared = matching = 0
+    contradictions = {}
+    for name, case in cases.items():
+        if not case.scores.size or not np.isfinite(case.scores).all():
+            continue
+        with np.errstate(all="ignore"):
+            found = heldout.compare(formula, side.side, measured.scale, case.scores, cut, case.inputs, tolerance)
+        compared, matching = compared + found.compared, matching + found.matching
+        if found.matching < found.compared:
+            query, document = case.inputs.queries[found.place[0]], case.inputs.corpus[found.place[1]]
+            contradictions[name] = f"{found.worst}; the query is {query!r:.60}, the document {document!r:.60}"
+    return Agreement(len(cases), compared, matching, contradictions)
+
+
+def _beyond_formula(measured: Measured) -> list[Difference]:
+    """Hits that are not returned, and terms."""
+    found = []
+    if measured.hits is not None and measured.hits < collection.HITS:
+        found.append(Difference("number of hits", f"at most {measured.hits}", "all"))
+    if measured.tokens and not all(token.plain for token in measured.tokens):
+        dropped = [token.name for token in measured.tokens if token.result == "dropped"]
+        words = summary(measured.tokens) or "of a kind of its own"
+        words += f" (dropped: {', '.join(dropped)})" if dropped else ""
+        found.append(Difference("tokenisation", words, "terms as whitespace separates them"))
+    return found

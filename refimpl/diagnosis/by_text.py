@@ -1,0 +1,237 @@
+"""The search for the causes of mismatching sentence vectors, text by text.
+
+Every hypothesis is tried on a few texts, first of all on texts that match, which no right cause changes. The best are
+repeated on all texts. Where a cause leaves texts unexplained, the search goes on with those, with and without it.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from itertools import combinations
+
+import numpy as np
+
+from refimpl.diagnosis.embedding_problem import EmbeddingProblem, Trial
+from refimpl.diagnosis.hypotheses import Combination, compatible
+
+WORK = 1.3e11  # floating-point operations of all trials, some ten seconds on one core
+MOST_GROUPS = 5
+FIRST_ROWS = 12  # shortest texts on which candidates are compared before all
+ON_ALL = 3  # candidates that are tried on all texts
+PROBES = 2
+BEST_SINGLES = 12  # single hypotheses that costly ones are paired with
+HINT = 0.25  # smallest share of the difference that is shown as a hint
+
+Select = Callable[[Sequence[int]], list[int]]
+"""Takes texts; returns a few, which together show as many of the hypotheses as possible, shortest first."""
+Refine = Callable[[Combination, Sequence[int], Sequence[int]], Iterable[Combination]]
+"""Takes a base, texts that it explains and texts that it does not; returns combinations to try before the listed."""
+
+
+@dataclass(frozen=True)
+class Group:
+    """Texts and the combination of hypotheses that explains every entry of their vectors."""
+
+    combination: Combination
+    rows: tuple[int, ...]
+    residual: float
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """What a search found."""
+
+    groups: tuple[Group, ...]
+    equivalents: tuple[Combination, ...]
+    """Other combinations that explain everything, where the first group has all texts."""
+    unexplained: tuple[int, ...]
+    nearest: tuple[tuple[Combination, float, float], ...]
+    """Of combinations that explain a part of the unexplained texts: the residual, and the share of the difference."""
+    untried: str
+    """What the limit of work left out: "" for nothing, "pairs" of hypotheses, or "hypotheses"."""
+
+
+@dataclass
+class TextSearch:
+    """One search: the problem, the texts that mismatch and match, and what is known about every output.
+
+    Parameters
+    ----------
+    problem
+        The vectors and the reference.
+    mismatching, matching
+        The texts to explain, and those that must stay as they are, each shortest first.
+    bases
+        Combinations, one of which is part of every cause, such as a measured normalisation; `()` for none.
+    select, refine
+        See `Select` and `Refine`.
+    work
+        The limit, in floating-point operations.
+    """
+
+    problem: EmbeddingProblem
+    mismatching: Sequence[int]
+    matching: Sequence[int]
+    bases: Sequence[Combination]
+    select: Select
+    refine: Refine
+    work: float = field(default_factory=lambda: WORK)
+    untried: str = ""
+
+    def __post_init__(self) -> None:
+        self.work += self.problem.states.work  # without that of the reference
+
+    def run(self) -> Explanation:
+        """Find groups of texts with one cause each, until all are explained or nothing more is found."""
+        groups: list[Group] = []
+        remaining = list(self.mismatching)
+        context: Combination = ()
+        tried: list[Trial] = []
+        while remaining and len(groups) < MOST_GROUPS:
+            explained = [row for group in groups for row in group.rows]
+            bases = [context] if context else list(self.bases)
+            tried = self._tried(bases, remaining, [*self.matching, *explained])
+            found = self._best(tried, remaining)
+            if not found:
+                break
+            whole = self._whole([trial.combination for trial in found])
+            if whole:
+                others = tuple(trial.combination for trial in whole[1:])
+                return Explanation((_group(whole[0], set(self.mismatching)),), others, (), (), self.untried)
+            best = found[0]
+            groups.append(_group(best, set(remaining)))
+            remaining = [row for row in remaining if row not in groups[-1].rows]
+            context = context or best.combination
+        nearest = self._nearest(tried, context, remaining) if remaining else ()
+        groups.sort(key=lambda group: -len(group.rows))
+        return Explanation(tuple(groups), (), tuple(remaining), nearest, self.untried)
+
+    def _tried(self, bases: Sequence[Combination], remaining: Sequence[int], kept: Sequence[int]) -> list[Trial]:
+        """Trials on a few of the remaining texts, best first: single hypotheses; pairs where none explains a text."""
+        few, probes = self.select(remaining), list(kept[:PROBES])
+        alone = (self._try(base, (), few, probes) for base in bases)
+        trials = [trial for trial in alone if trial is not None]
+        trials += self._refined(bases, remaining, kept)
+        if any(trial.explained.all() for trial in trials):
+            return sorted(trials, key=_order)
+        for cost in range(3):
+            listed = [each for each in self.problem.searched if each.cost == cost]
+            rows = few if cost == 0 else few[-1:]
+            new = [self._try(base, (each,), rows, probes) for base in bases for each in listed]
+            trials += [trial for trial in new if trial is not None]
+            if any(trial.explained.all() for trial in trials):
+                break
+        trials.sort(key=_order)
+        if not any(trial.count for trial in trials):
+            trials = sorted([*trials, *self._pairs(trials, few, probes)], key=_order)
+        return trials
+
+    def _refined(self, bases: Sequence[Combination], remaining: Sequence[int], kept: Sequence[int]) -> list[Trial]:
+        probes = list(kept[:PROBES])
+        found = [each for base in bases for each in self.refine(base, kept, remaining)]
+        possible = [each for each in found if not probes or self.problem.trial(each, probes).explained.all()]
+        return [self.problem.trial(each, remaining) for each in possible]
+
+    def _try(self, base: Combination, more: Combination, few: Sequence[int], probes: Sequence[int]) -> Trial | None:
+        """The trial on `few`; None for a combination that changes a probe, that is impossible, or beyond the limit."""
+        combination = (*base, *more)
+        if not all(compatible(one, other) for one, other in combinations(combination, 2)):
+            return None
+        if self._spent("hypotheses"):
+            return None
+        if probes and not self.problem.trial(combination, probes).explained.all():
+            return None
+        return self.problem.trial(combination, few)
+
+    def _pairs(self, singles: Sequence[Trial], few: Sequence[int], probes: Sequence[int]) -> list[Trial]:
+        """Pairs on a few texts, best single ones first, up to the first that explain a text; costly ones at the end."""
+        ranked = [trial.combination for trial in singles if trial.combination and np.isfinite(trial.squares).all()]
+        cheap = [each for each in ranked if not _costly(each)]
+        costly = [
+            [(first, second) for second in ranked if _costly(first) or _costly(second)]
+            for first in ranked[:BEST_SINGLES]
+        ]
+        stages = [*([(first, second) for first in cheap[:n]] for n, second in enumerate(cheap)), *costly]
+        trials: list[Trial] = []
+        for stage in stages:
+            new = [self._try_pair(*pair, few, probes) for pair in stage]
+            trials += [trial for trial in new if trial is not None]
+            if any(trial is not None and trial.count for trial in new) or self.untried:
+                break
+        return trials
+
+    def _try_pair(
+        self, first: Combination, second: Combination, few: Sequence[int], probes: Sequence[int]
+    ) -> Trial | None:
+        more = tuple(each for each in second if each not in first)
+        if _retokenizes(first) and _retokenizes(more):  # either shows alone in some text, and the other in the rest
+            return None
+        if not more or self._spent("pairs"):
+            return None
+        return self._try(first, more, few[-1:] if _costly((*first, *more)) else few, probes)
+
+    def _spent(self, untried: str) -> bool:
+        """Whether the limit of work is reached, so that what follows is left untried."""
+        if self.problem.states.work <= self.work:
+            return False
+        self.untried = self.untried or untried
+        return True
+
+    def _best(self, tried: Sequence[Trial], remaining: Sequence[int]) -> list[Trial]:
+        """The trial on all texts that explains most of the remaining ones; followed by others that explain all.
+
+        Empty where none explains a text without changing a matching one.
+        """
+        candidates = [trial.combination for trial in tried if trial.count]
+        first = list(remaining[:FIRST_ROWS])
+        ranked = sorted((self.problem.trial(each, first) for each in candidates), key=_order)
+        rows = [*remaining, *self.matching]
+        valid: list[Trial] = []
+        for trial in ranked[:ON_ALL]:
+            if valid and trial.count < ranked[0].count:
+                break
+            whole = self.problem.trial(trial.combination, rows)
+            if whole.explained[len(remaining) :].all() and whole.explained[: len(remaining)].any():
+                valid.append(whole)
+        valid.sort(key=_order)
+        return [each for each in valid if each.explained.all()] or valid[:1]
+
+    def _whole(self, combinations: Sequence[Combination]) -> list[Trial]:
+        """The trials on all texts of the combinations that explain all of them."""
+        rows = [*self.mismatching, *self.matching]
+        trials = [self.problem.trial(each, rows) for each in combinations]
+        return [trial for trial in trials if trial.explained.all()]
+
+    def _nearest(
+        self, tried: Sequence[Trial], context: Combination, remaining: Sequence[int]
+    ) -> tuple[tuple[Combination, float, float], ...]:
+        """The combinations that explain most of the unexplained texts, compared with vectors of zeros as well."""
+        rows = list(remaining[:FIRST_ROWS])
+        zeros = float(np.sum(self.problem.actual[rows] ** 2))
+        squares = min(zeros, float(self.problem.trial(context, rows).squares.sum()))
+        by_error = sorted((trial for trial in tried if trial.combination != context), key=lambda t: t.squares.sum())
+        found = []
+        for trial in by_error[:ON_ALL]:
+            again = self.problem.trial(trial.combination, rows)
+            share = 1 - float(again.squares.sum()) / squares if squares else 0.0
+            if share >= HINT:
+                found.append((trial.combination, float(again.residuals.max()), share))
+        return tuple(sorted(found, key=lambda each: -each[2]))
+
+
+def _retokenizes(combination: Combination) -> bool:
+    return any("tokenizer_changes" in hypothesis.apply.values for hypothesis in combination)
+
+
+def _costly(combination: Combination) -> bool:
+    return any(hypothesis.cost for hypothesis in combination)
+
+
+def _order(trial: Trial) -> tuple[int, int, float]:
+    return trial.order
+
+
+def _group(trial: Trial, rows: set[int]) -> Group:
+    """The rows that the trial explains, among `rows`."""
+    taken = [i for i, row in enumerate(trial.rows) if trial.explained[i] and int(row) in rows]
+    residual = float(trial.residuals[taken].max(initial=0.0))
+    return Group(trial.combination, tuple(int(trial.rows[i]) for i in taken), residual)

@@ -1,0 +1,100 @@
+"""Sentence vectors, and how near the reference under a combination of hypotheses comes to each of them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from refimpl.common.types import Array
+from refimpl.diagnosis.encoder import VariedEncoder
+from refimpl.diagnosis.encoder_hypotheses import ENCODER, TOKENS
+from refimpl.diagnosis.hypotheses import Combination, Hypothesis, NotApplicable, apply_all
+from refimpl.diagnosis.pooling import HEAD, EmbeddingVariant, scaled
+from refimpl.diagnosis.text_states import TextStates
+
+ROUNDING = 1e-12  # of float64, relative to a vector's length
+
+
+@dataclass(frozen=True)
+class Trial:
+    """The errors that remain with a combination of hypotheses, text by text; one entry per text in every array."""
+
+    combination: Combination
+    rows: Array
+    squares: Array
+    """Sum of squared errors; infinite where a hypothesis does not apply."""
+    residuals: Array
+    """The largest error, relative to the vector's length."""
+    explained: Array
+    """Whether every entry is within the tolerance."""
+    evidence: Array
+    """False for a text without a token, which has no vector and counts as explained."""
+
+    @property
+    def count(self) -> int:
+        """Number of texts with evidence that are explained."""
+        return int(np.sum(self.explained & self.evidence))
+
+    @property
+    def order(self) -> tuple[int, int, float]:
+        """Sort key: most texts explained, then fewest hypotheses, then smallest errors."""
+        return -self.count, len(self.combination), float(self.squares.sum())
+
+
+class EmbeddingProblem:
+    """Vectors `(texts, dim)` and the encoder that they are compared with.
+
+    Parameters
+    ----------
+    actual
+        The vectors, finite.
+    encoder
+        The encoder, with the texts.
+    tolerance
+        Per entry, relative to the length of the computed vector. A vector that is stored in low precision may have any
+        value that a vector within the tolerance is rounded to.
+    """
+
+    hypotheses: Sequence[Hypothesis] = (*HEAD, *TOKENS, *(each for each in ENCODER if each not in TOKENS))
+    searched = tuple(each for each in hypotheses if not each.apply.values.keys() & {"store", "normalize"})
+    """Without the hypotheses about length and storage, which the vectors show by themselves."""
+
+    def __init__(self, actual: Array, encoder: VariedEncoder, tolerance: float) -> None:
+        self.actual, self.encoder, self.tolerance = actual, encoder, tolerance
+        self.states = TextStates(encoder, single=tolerance >= 1e-6)
+
+    def vectors(self, combination: Combination, rows: Sequence[int]) -> tuple[Array, Array]:
+        """The vectors `(rows, dim)` under the combination, before they are stored, and whether each text has a token.
+
+        Raises NotApplicable where a hypothesis does not apply.
+        """
+        variant = apply_all(EmbeddingVariant(), combination)
+        weights = self.encoder.weights(variant)
+        states = self.states(variant, rows)
+        vectors = [scaled(variant, weights, one.hidden_states[None], one.mask[None])[0] for one in states]
+        defined = np.array([one.mask.any() for one in states], dtype=bool)
+        return np.stack(vectors).astype(np.float64), defined
+
+    def trial(self, combination: Combination, rows: Sequence[int]) -> Trial:
+        """The combination on the texts `rows`."""
+        rows = list(rows)
+        try:
+            vectors, defined = self.vectors(combination, rows)
+        except NotApplicable:
+            return _inapplicable(combination, rows)
+        if not np.isfinite(vectors).all():
+            return _inapplicable(combination, rows)
+        store = apply_all(EmbeddingVariant(), combination).store
+        lengths = np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), np.finfo(np.float64).tiny)
+        slack, rounding, actual = self.tolerance * lengths, ROUNDING * lengths, self.actual[rows]
+        above = actual >= store(vectors - slack) - rounding
+        below = actual <= store(vectors + slack) + rounding
+        errors = np.where(defined[:, None], actual - store(vectors), 0.0)
+        residuals = np.abs(errors).max(axis=1, initial=0.0) / lengths[:, 0]
+        explained = (above & below).all(axis=1) | ~defined
+        return Trial(combination, np.array(rows), np.sum(errors**2, axis=1), residuals, explained, defined)
+
+
+def _inapplicable(combination: Combination, rows: Sequence[int]) -> Trial:
+    infinite, never = np.full(len(rows), np.inf), np.zeros(len(rows), dtype=bool)
+    return Trial(combination, np.array(rows), infinite, infinite, never, ~never)

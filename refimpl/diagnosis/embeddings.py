@@ -1,0 +1,174 @@
+"""The cause of a mismatch of sentence vectors."""
+
+from collections.abc import Sequence
+from itertools import chain
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from refimpl import models
+from refimpl.common.texts import check_texts
+from refimpl.common.types import Array
+from refimpl.common.warning import silenced
+from refimpl.dense.minilm import MiniLMEmbeddingFunction
+from refimpl.diagnosis.by_text import Explanation, TextSearch
+from refimpl.diagnosis.embedding_problem import EmbeddingProblem
+from refimpl.diagnosis.encoder import EncoderVariant, VariedEncoder
+from refimpl.diagnosis.hypotheses import Combination
+from refimpl.diagnosis.linear_maps import linear_map
+from refimpl.diagnosis.outputs import degenerate, measured_head, reordered
+from refimpl.diagnosis.result import Cause, Diagnosis
+from refimpl.diagnosis.sampling import few_texts, varied_tokens
+from refimpl.diagnosis.truncations import TruncationSearch
+from refimpl.diagnosis.weighted_pooling import PoolingSearch, pooling_note
+from refimpl.tokens import TruncationWarning
+
+LABEL = 30  # characters of a text that label it
+MOST_TOKENS = 8192  # of all texts; of more, a function in float32 shows which texts mismatch, and fewer are explained
+REORDERED = "the vectors are right, but belong to other texts: sorted by length, or concurrent results mixed up"
+
+
+def diagnose_embeddings(
+    actual: ArrayLike,
+    texts: Sequence[str],
+    *,
+    model_path: str | Path | None = None,
+    tolerance: float = 1e-6,
+    labels: Sequence[str] | None = None,
+) -> Diagnosis:
+    """Compare sentence vectors with all-MiniLM-L6-v2's (or another model folder's), and find why they differ.
+
+    The reference is the float64 textbook forward, mean over tokens, unit length. Causes are searched text by text, so
+    that a few texts with a cause of their own do not hide the cause of the others.
+
+    Parameters
+    ----------
+    actual
+        Vectors `(texts, dim)`.
+    texts
+        The texts, in the same order.
+    model_path
+        A model folder of the same architecture; default all-MiniLM-L6-v2.
+    tolerance
+        Per entry, relative to the length of the vector, which is 1 for the reference.
+    labels
+        Short names of the texts for the diagnosis; default their beginnings.
+
+    Raises
+    ------
+    TypeError
+        For texts that are not a list of str.
+    ValueError
+        For another shape.
+    """
+    checked = check_texts(texts, "texts")
+    folder = models.path("all-MiniLM-L6-v2" if model_path is None else str(model_path))
+    vectors = np.asarray(actual, dtype=np.float64)
+    encoder = VariedEncoder(folder, checked)
+    width = encoder.published.config.hidden_size
+    if vectors.shape != (len(checked), width):
+        raise ValueError(f"expected vectors of shape {(len(checked), width)}, got {vectors.shape}: one row per text")
+    problem = EmbeddingProblem(vectors, encoder, tolerance)
+    expected = _reference(folder, checked, problem)
+    deviations = np.abs(vectors - expected).max(axis=1, initial=0.0)
+    difference = float(deviations.max(initial=0.0))
+    if difference <= tolerance:
+        return Diagnosis(True, difference, tolerance, ())
+    if sentence := degenerate(vectors, expected):
+        return Diagnosis(False, difference if np.isfinite(difference) else np.inf, tolerance, (), observation=sentence)
+    if (residual := reordered(vectors, expected, tolerance)) is not None:
+        cause = Cause(("rows in another order",), REORDERED, residual, 1.0, True)
+        return Diagnosis(False, difference, tolerance, (cause,))
+    if (found := linear_map(vectors, expected, tolerance)) is not None:
+        cause = Cause((found.name,), found.explanation, found.residual, 1.0, True)
+        return Diagnosis(False, difference, tolerance, (cause,))
+    labels = labels or [repr(text[:LABEL]) for text in checked]
+    return _explained(problem, deviations, labels, difference)
+
+
+def _reference(folder: Path, texts: list[str], problem: EmbeddingProblem) -> Array:
+    if not texts:
+        return np.empty((0, problem.actual.shape[1]))
+    if problem.encoder.tokens(EncoderVariant()).lengths.sum() <= MOST_TOKENS:
+        return problem.vectors((), range(len(texts)))[0]
+    with silenced(TruncationWarning):  # the reference truncates at its own length
+        function = MiniLMEmbeddingFunction(folder, dtype="float32", max_length=problem.encoder.max_length)
+        return function(texts).astype(np.float64)
+
+
+def _explained(problem: EmbeddingProblem, deviations: Array, labels: Sequence[str], difference: float) -> Diagnosis:
+    """Search for causes among the texts that are computed: all, or the shortest of many."""
+    tokens = problem.encoder.tokens(EncoderVariant())
+    mismatching, matching = _computed(deviations > problem.tolerance, tokens.lengths)
+    varied = varied_tokens(problem.encoder)
+    truncation, pooling = TruncationSearch(problem), PoolingSearch(problem)
+    search = TextSearch(
+        problem,
+        mismatching,
+        matching,
+        measured_head(problem.actual),
+        lambda rows: few_texts(rows, tokens, varied),
+        lambda *rows: chain(truncation(*rows), pooling(*rows)),
+    )
+    found = search.run()
+    causes = _causes(found, len(mismatching) + len(matching), len(matching), labels, problem.encoder.max_length)
+    unexplained = tuple(labels[row] for row in found.unexplained)
+    context = found.groups[0].combination if found.groups else ()
+    notes = (*pooling_note(problem, context, found.unexplained, labels), *_notes(found))
+    return Diagnosis(False, difference, problem.tolerance, causes, unexplained=unexplained, notes=notes)
+
+
+def _computed(mismatches: Array, lengths: Array) -> tuple[list[int], list[int]]:
+    """The mismatching and the matching texts, each shortest first, of at most `MOST_TOKENS` tokens in all."""
+    order = np.argsort(lengths, kind="stable")
+    parts = []
+    for rows in (order[mismatches[order]], order[~mismatches[order]]):
+        fitting = (
+            np.cumsum(lengths[rows]) <= MOST_TOKENS / 2 if lengths.sum() > MOST_TOKENS else np.ones_like(rows, bool)
+        )
+        fitting[:1] = True
+        parts.append([int(row) for row in rows[fitting]])
+    return parts[0], parts[1]
+
+
+def _causes(found: Explanation, texts: int, matching: int, labels: Sequence[str], max_length: int) -> tuple[Cause, ...]:
+    whole = len(found.groups) == 1 and not found.unexplained
+    groups = []
+    for group in found.groups:
+        of = f"{len(group.rows) + (matching if whole else 0)} of {texts} texts"
+        named = tuple(labels[row] for row in group.rows)
+        groups.append(_cause(group.combination, group.residual, 1.0, whole, max_length, named, of))
+    residual = found.groups[0].residual if found.groups else 0.0
+    equivalents = [_cause(each, residual, 1.0, True, max_length) for each in found.equivalents]
+    nearest = [_cause(each, residual, share, False, max_length) for each, residual, share in found.nearest]
+    return (*groups, *equivalents, *nearest)
+
+
+def _cause(
+    combination: Combination,
+    residual: float,
+    share: float,
+    explains_all: bool,
+    max_length: int,
+    texts: tuple[str, ...] = (),
+    of: str = "",
+) -> Cause:
+    remedies = [each.remedy.format(max_length=max_length) for each in combination if each.remedy]
+    return Cause(
+        names=tuple(hypothesis.name for hypothesis in combination),
+        explanation="; ".join(hypothesis.explanation for hypothesis in combination),
+        residual=residual,
+        share=share,
+        explains_all=explains_all,
+        texts=texts,
+        of=of,
+        remedy="; ".join(dict.fromkeys(remedies)),
+    )
+
+
+def _notes(found: Explanation) -> tuple[str, ...]:
+    if not found.untried:
+        return ()
+    tried = "each hypothesis alone, but not every pair of them, was tried"
+    return (f"the search ended at its limit of work: {tried if found.untried == 'pairs' else 'not all were tried'}",)

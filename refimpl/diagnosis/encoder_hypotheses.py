@@ -1,0 +1,255 @@
+"""Known deviations of encoders, each as one hypothesis about `EncoderVariant`, with where it comes from."""
+
+from functools import cache, partial
+from math import sqrt
+from typing import Any
+
+import numpy as np
+
+from refimpl.diagnosis import blocks, tensors, tokenizing
+from refimpl.diagnosis.encoder import LONGEST, EncoderVariant
+from refimpl.diagnosis.hypotheses import Hypothesis, change
+from refimpl.diagnosis.tokenizing import TokenizerChange, Truncation
+
+encoder = partial(change, EncoderVariant)
+
+
+def padded(name: str, explanation: str, variant: type[Any], **values: Any) -> tuple[Hypothesis, ...]:
+    """Hypotheses about padding, one per usual length."""
+    lengths = (
+        ("padded to the longest", LONGEST, 1),
+        ("padded to 128", 128, 2),
+        ("padded to 256", 256, 2),
+        ("padded to 512", 512, 2),
+    )
+    return tuple(
+        Hypothesis(f"{name}, {length}", f"{explanation}; {length}", change(variant, padded_to=to, **values), cost)
+        for length, to, cost in lengths
+    )
+
+
+def tokenized(name: str, explanation: str, apply: TokenizerChange) -> Hypothesis:
+    """A hypothesis about the tokenizer's settings."""
+    return Hypothesis(name, explanation, encoder(tokenizer_changes=(apply,)))
+
+
+ORIGINS = {
+    64: ", a common setting of small servers",
+    128: ", as in tokenizer.json, where sentence-transformers has 256",
+    512: ", the size of the position table, where sentence-transformers has 256",
+}
+
+
+@cache
+def truncation_at(length: int) -> Hypothesis:
+    """The hypothesis that texts are truncated at `length` tokens, special ones included; one object per length."""
+    explanation = f"texts are truncated at {length} tokens{ORIGINS.get(length, '')}"
+    remedy = "set max_length={max_length}"
+    return Hypothesis(f"truncation at {length}", explanation, encoder(max_length=length), remedy=remedy)
+
+
+TOKENS = (
+    tokenized(
+        "no special tokens",
+        "[CLS] and [SEP] are not added (add_special_tokens=False)",
+        tokenizing.no_special_tokens,
+    ),
+    tokenized("no [SEP]", "the final [SEP] is not added", tokenizing.template("[CLS] $A", "[CLS] $A [SEP] $B:1")),
+    tokenized("no [CLS]", "the initial [CLS] is not added", tokenizing.template("$A [SEP]", "$A [SEP] $B:1 [SEP]:1")),
+    tokenized(
+        "special tokens twice",
+        "[CLS] and [SEP] are added by hand and by the tokenizer",
+        tokenizing.template("[CLS] [CLS] $A [SEP] [SEP]", "[CLS] [CLS] $A [SEP] $B:1 [SEP]:1 [SEP]:1"),
+    ),
+    tokenized(
+        "cased tokens",
+        "the text is neither lower-cased nor stripped of accents (do_lower_case=False)",
+        tokenizing.cased,
+    ),
+    tokenized("case kept", "accents are stripped, but the text is not lower-cased", tokenizing.case_kept),
+    tokenized(
+        "accents kept", "lower-cased, but accents are not stripped (strip_accents=False)", tokenizing.accents_kept
+    ),
+    tokenized(
+        "Han not split",
+        "Chinese characters are not split into words of one character (tokenize_chinese_chars=False)",
+        tokenizing.han_not_split,
+    ),
+    tokenized("punctuation not split", "words are split at whitespace only", tokenizing.punctuation_not_split),
+    tokenized(
+        "control characters kept",
+        "control characters are not removed, and unusual whitespace is not unified",
+        tokenizing.not_cleaned,
+    ),
+    *(truncation_at(length) for length in (64, 128, 512)),
+    Hypothesis(
+        "truncation at the left",
+        "long texts lose their beginning, not their end",
+        encoder(truncation=Truncation(direction="left")),
+    ),
+    *(
+        Hypothesis(
+            f"prefix '{prefix}'",
+            "the text is preceded by an instruction that this model was not trained with",
+            encoder(prefix=prefix),
+        )
+        for prefix in ("query: ", "passage: ")
+    ),
+)
+
+INPUTS = (
+    Hypothesis(
+        "token types of ones", "token_type_ids are 1 where a single text has 0", encoder(token_types=np.ones_like)
+    ),
+    Hypothesis("positions off by one", "position ids begin at 1", encoder(first_position=1)),
+    Hypothesis("positions off by two", "position ids begin at 2, as in RoBERTa", encoder(first_position=2)),
+    *padded("padding attended to", "attention has no mask", EncoderVariant, attention_masked=False),
+)
+
+OPS = (
+    Hypothesis(
+        "tanh GELU",
+        "GELU by its tanh approximation (gelu_new), where BERT has erf; as in llama.cpp and ggml",
+        encoder(hidden_act="gelu_new"),
+    ),
+    Hypothesis(
+        "sigmoid GELU",
+        "GELU by x sigmoid(1.702 x) (quick_gelu), where BERT has erf",
+        encoder(hidden_act="quick_gelu"),
+    ),
+    Hypothesis("ReLU", "ReLU where the model has GELU", encoder(hidden_act="relu")),
+    Hypothesis("SiLU", "SiLU where the model has GELU", encoder(hidden_act="silu")),
+    *(
+        Hypothesis(
+            f"eps {eps}",
+            f"layer norm's eps is {eps}, {origin}; the model's is in its config.json",
+            encoder(eps=float(eps)),
+        )
+        for eps, origin in (
+            ("1e-3", "the default of Keras"),
+            ("1e-5", "the default of PyTorch"),
+            ("1e-6", "the default of flax"),
+            ("1e-7", "as in float16 code"),
+            ("1e-8", "as in some ports"),
+        )
+    ),
+    Hypothesis("pre-norm", "layer norm before attention and feed forward, as in GPT-2", encoder(block=blocks.pre_norm)),
+    Hypothesis("no residuals", "a layer's input is not added to its output", encoder(block=blocks.no_residual)),
+    Hypothesis(
+        "causal mask",
+        "each token attends only to itself and earlier tokens, as in a decoder",
+        encoder(block=blocks.causal),
+    ),
+)
+
+QUERY, KEY, VALUE = (f"attention.self.{name}" for name in ("query", "key", "value"))
+
+
+def rewired(name: str, explanation: str, *rewirings: tensors.Rewiring) -> Hypothesis:
+    """A hypothesis about where tensors are used, or which are used at all."""
+    return Hypothesis(name, explanation, encoder(rewirings=rewirings))
+
+
+WIRING = (
+    rewired("query and key swapped", "the weights of Q and K are exchanged", tensors.swap(QUERY, KEY)),
+    rewired("key and value swapped", "the weights of K and V are exchanged", tensors.swap(KEY, VALUE)),
+    rewired(
+        "attention dense transposed",
+        "attention.output.dense is transposed (x W for x W^T)",
+        tensors.transpose(r"attention\.output\.dense\.weight$"),
+    ),
+    rewired(
+        "query transposed",
+        "attention.self.query is transposed (x W for x W^T)",
+        tensors.transpose(r"attention\.self\.query\.weight$"),
+    ),
+    rewired(
+        "key transposed",
+        "attention.self.key is transposed (x W for x W^T)",
+        tensors.transpose(r"attention\.self\.key\.weight$"),
+    ),
+    rewired(
+        "value transposed",
+        "attention.self.value is transposed (x W for x W^T)",
+        tensors.transpose(r"attention\.self\.value\.weight$"),
+    ),
+    rewired(
+        "query, key and value transposed",
+        "all three projections are transposed (x W for x W^T)",
+        tensors.transpose(r"attention\.self\.(query|key|value)\.weight$"),
+    ),
+    rewired(
+        "no position embeddings", "the position embeddings are not added", tensors.fill("position_embeddings", 0.0)
+    ),
+    rewired(
+        "no token type embeddings",
+        "the token type embeddings are not added, though segment 0 has a vector too",
+        tensors.fill("token_type_embeddings", 0.0),
+    ),
+    rewired(
+        "no query, key and value biases",
+        "Q, K and V have no biases, as in newer models",
+        tensors.fill(r"attention\.self\..*\.bias$", 0.0),
+    ),
+    rewired("no biases", "there are no biases at all", tensors.fill(r"\.bias$", 0.0)),
+    rewired(
+        "layer norms without weight and bias",
+        "layer norm has neither weight nor bias",
+        tensors.fill(r"LayerNorm\.weight$", 1.0),
+        tensors.fill(r"LayerNorm\.bias$", 0.0),
+    ),
+    rewired(
+        "scores not scaled",
+        "attention scores are not divided by sqrt(head_dim)",
+        tensors.scale_query(lambda config: sqrt(tensors.head_dim(config))),
+    ),
+    rewired(
+        "scores scaled by hidden size",
+        "attention scores are divided by sqrt(hidden_size), not sqrt(head_dim)",
+        tensors.scale_query(lambda config: 1 / sqrt(config.num_attention_heads)),
+    ),
+    rewired(
+        "scores scaled twice",
+        "attention scores are divided by head_dim, not by its root",
+        tensors.scale_query(lambda config: 1 / sqrt(tensors.head_dim(config))),
+    ),
+    rewired(
+        "heads interleaved",
+        "heads take every n-th feature (reshape(head_dim, heads)), not consecutive ones",
+        tensors.interleave_heads,
+    ),
+    rewired(
+        "unbiased variance",
+        "layer norm divides by n - 1 (the default of torch.var and pandas)",
+        tensors.unbiased_variance,
+    ),
+    rewired("layers reversed", "the layers are computed in reverse order", tensors.reverse_layers),
+)
+
+ROUNDING = tuple(
+    Hypothesis(name, explanation, encoder(rounding=rounding))
+    for name, explanation, rounding in (
+        ("float16 weights", "the weights are rounded to float16", tensors.float16),
+        ("bfloat16 weights", "the weights are rounded to bfloat16", tensors.bfloat16),
+        ("int8 weights", "matrices are quantised to int8, one symmetric scale per tensor", tensors.int8),
+        (
+            "int8 weights by row",
+            "matrices are quantised to int8, one symmetric scale per row (per channel)",
+            tensors.int8_by_row,
+        ),
+        ("uint8 weights", "matrices are quantised to uint8, one scale and zero point per tensor", tensors.uint8),
+        ("Q8_0 weights", "matrices are quantised to int8 in blocks of 32, as in ggml's Q8_0", tensors.q8_0),
+    )
+)
+
+LAYERS = tuple(
+    Hypothesis(name, explanation, encoder(layers=layers))
+    for name, explanation, layers in (
+        ("last layer left out", "the hidden states before the last layer are taken (hidden_states[-2])", -1),
+        ("last two layers left out", "the hidden states of the third layer from the end are taken", -2),
+        ("first layer only", "the hidden states of the first layer are taken", 1),
+        ("no layer", "the embeddings themselves are taken (hidden_states[0])", 0),
+    )
+)
+
+ENCODER = (*OPS, *TOKENS, *INPUTS, *WIRING, *ROUNDING, *LAYERS)

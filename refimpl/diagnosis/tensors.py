@@ -1,0 +1,138 @@
+"""Weights as in faulty implementations: rounded, swapped, transposed, left out."""
+
+import re
+from collections.abc import Callable
+from math import sqrt
+
+import numpy as np
+
+from refimpl.bert.config import BertConfig
+from refimpl.common.types import Array
+from refimpl.diagnosis.hypotheses import NotApplicable
+
+Tensors = dict[str, Array]
+"""By published name."""
+Rewiring = Callable[[Tensors, BertConfig], Tensors]
+"""Takes all tensors; returns those that it replaces."""
+Rounding = Callable[[Array], Array]
+
+FEWEST_ROWS = 8  # smaller matrices, such as the token types' two rows, are not quantised in practice
+
+
+def _not_quantised(tensor: Array) -> bool:
+    return tensor.ndim < 2 or len(tensor) < FEWEST_ROWS
+
+
+def float16(tensor: Array) -> Array:
+    """Rounded to float16; infinite beyond its range."""
+    with np.errstate(over="ignore"):
+        return tensor.astype(np.float16).astype(tensor.dtype)
+
+
+def bfloat16(tensor: Array) -> Array:
+    """Rounded to eight significant bits, ties to even."""
+    bits = np.ascontiguousarray(tensor, dtype=np.float32).view(np.uint32)
+    rounded = (bits + 0x7FFF + ((bits >> 16) & 1)) & np.uint32(0xFFFF0000)
+    return rounded.view(np.float32).astype(tensor.dtype)
+
+
+def _symmetric(tensor: Array, largest: Array) -> Array:
+    scale = np.where(largest == 0, 1.0, largest / 127.0).astype(tensor.dtype)
+    return np.round(tensor / scale) * scale
+
+
+def int8(tensor: Array) -> Array:
+    """Symmetric, one scale per tensor: 255 steps over the largest magnitude."""
+    return tensor if _not_quantised(tensor) else _symmetric(tensor, np.abs(tensor).max(keepdims=True))
+
+
+def int8_by_row(tensor: Array) -> Array:
+    """The same per row."""
+    return tensor if _not_quantised(tensor) else _symmetric(tensor, np.abs(tensor).max(axis=1, keepdims=True))
+
+
+def uint8(tensor: Array) -> Array:
+    """Asymmetric, 256 steps from the minimum to the maximum, zero among them."""
+    if _not_quantised(tensor):
+        return tensor
+    least, greatest = min(float(tensor.min()), 0.0), max(float(tensor.max()), 0.0)
+    scale = (greatest - least) / 255.0 or 1.0
+    zero = round(-least / scale)
+    return ((np.clip(np.round(tensor / scale) + zero, 0, 255) - zero) * scale).astype(tensor.dtype)
+
+
+def q8_0(tensor: Array) -> Array:
+    """Blocks of 32 along a row, each with a float16 scale, as ggml's Q8_0."""
+    if _not_quantised(tensor) or tensor.shape[1] % 32:
+        return tensor
+    blocks = tensor.reshape(-1, 32)
+    scale = np.abs(blocks).max(axis=1, keepdims=True) / 127.0
+    codes = np.round(blocks / np.where(scale == 0, 1.0, scale))
+    return (codes * float16(scale)).reshape(tensor.shape)
+
+
+def swap(first: str, second: str) -> Rewiring:
+    """Tensors with `first` in their name and those with `second` instead are exchanged."""
+
+    def apply(tensors: Tensors, config: BertConfig) -> Tensors:
+        pairs = [(name, name.replace(first, second)) for name in tensors if first in name]
+        return {new: tensors[old] for pair in pairs for new, old in (pair, pair[::-1])}
+
+    return apply
+
+
+def map_tensors(pattern: str, compute: Callable[[Array, BertConfig], Array]) -> Rewiring:
+    """`compute` of each tensor that has a match of the regular expression `pattern` in its name."""
+    matching = re.compile(pattern)
+
+    def apply(tensors: Tensors, config: BertConfig) -> Tensors:
+        return {name: compute(tensor, config) for name, tensor in tensors.items() if matching.search(name)}
+
+    return apply
+
+
+def transpose(pattern: str) -> Rewiring:
+    """X W for x W^T."""
+    return map_tensors(pattern, lambda tensor, config: tensor.T)
+
+
+def fill(pattern: str, value: float) -> Rewiring:
+    """All entries equal to `value`."""
+    return map_tensors(pattern, lambda tensor, config: np.full_like(tensor, value))
+
+
+def scale_query(factor: Callable[[BertConfig], float]) -> Rewiring:
+    """Attention scores times `factor`, which another divisor amounts to; applied to the query projection."""
+    return map_tensors(r"attention\.self\.query", lambda tensor, config: tensor * factor(config))
+
+
+def head_dim(config: BertConfig) -> int:
+    """Features per attention head."""
+    return config.hidden_size // config.num_attention_heads
+
+
+def _interleave(tensor: Array, config: BertConfig) -> Array:
+    order = np.arange(config.hidden_size).reshape(head_dim(config), config.num_attention_heads).T.ravel()
+    return tensor[order]
+
+
+interleave_heads: Rewiring = map_tensors(r"attention\.self\.", _interleave)
+"""Features split as `reshape(head_dim, heads)`, and merged the right way."""
+
+unbiased_variance: Rewiring = map_tensors(
+    r"LayerNorm\.weight$",
+    lambda tensor, config: tensor * sqrt((config.hidden_size - 1) / config.hidden_size),
+)
+"""Layer norm divided by sqrt(n / (n - 1)) more; the effect on eps is far below any tolerance."""
+
+
+def reverse_layers(tensors: Tensors, config: BertConfig) -> Tensors:
+    """The last layer's weights in the first layer, and so on; NotApplicable where layers share weights (ALBERT)."""
+    if config.num_hidden_groups:
+        raise NotApplicable("the layers share their weights")
+    changed = {}
+    for name, tensor in tensors.items():
+        if name.startswith("encoder.layer."):
+            _, _, number, rest = name.split(".", 3)
+            changed[f"encoder.layer.{config.num_hidden_layers - 1 - int(number)}.{rest}"] = tensor
+    return changed

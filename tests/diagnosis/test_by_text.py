@@ -1,0 +1,82 @@
+"""Causes are found text by text: truncation at any length, groups of texts, causes that leave a text unexplained."""
+
+import numpy as np
+import pytest
+from faulty_bert import FaultyBert
+
+from refimpl.diagnosis import diagnose_embeddings
+
+TOLERANCE = 1e-10  # both compute in float64
+SHIPS = ["a", *("ship " * (tokens - 2) for tokens in (20, 100, 120, 128, 129, 135))]
+ACCENTED = ["Zoë said so", "a café in Łódź", "two roads", "hm", "a wood"]
+
+pytestmark = pytest.mark.usefixtures("quick")
+
+
+def diagnosed(actual, texts, folder):
+    return diagnose_embeddings(actual, texts, model_path=folder, tolerance=TOLERANCE)
+
+
+@pytest.mark.parametrize("length", [19, 57, 100, 111, 127, 128, 129])
+def test_truncation_at_any_length_is_named_and_not_taken_for_another_order(length, small_folder):
+    """Texts of one repeated word: truncated at 128 tokens, a longer one has the vector of another."""
+    diagnosis = diagnosed(FaultyBert(small_folder, max_length=length)(SHIPS), SHIPS, small_folder)
+    assert [cause.names for cause in diagnosis.causes] == [(f"truncation at {length}",)]
+    assert f"truncation at {length} explains 7 of 7 texts" in str(diagnosis)
+    assert "set max_length=136" in str(diagnosis)
+
+
+def test_another_order_is_a_permutation(small_folder):
+    right = FaultyBert(small_folder)(ACCENTED)
+    assert diagnosed(right[[1, 0, 2, 4, 3]], ACCENTED, small_folder).causes[0].names == ("rows in another order",)
+    assert diagnosed(right[[1, 1, 2, 4, 3]], ACCENTED, small_folder).causes == ()
+
+
+def test_texts_with_a_cause_of_their_own_are_a_group(small_folder):
+    actual = FaultyBert(small_folder, act="tanh")(ACCENTED)
+    actual[1] = FaultyBert(small_folder, act="tanh", accents=False)(ACCENTED)[1]
+    diagnosis = diagnosed(actual, ACCENTED, small_folder)
+    assert diagnosis.explained
+    first, second = diagnosis.causes[:2]
+    assert (first.names, first.of) == (("tanh GELU",), "4 of 5 texts")
+    assert (second.names[0], second.texts) == ("tanh GELU", ("'a café in Łódź'",))
+    assert set(second.names[1:]) <= {"accents kept", "cased tokens"}
+
+
+def test_a_cause_that_leaves_a_text_unexplained_is_half_a_cause(small_folder):
+    actual = FaultyBert(small_folder, pooling="CLS")(ACCENTED)
+    actual[2] = FaultyBert(small_folder, pooling="CLS")(["something else"])[0]
+    diagnosis = diagnosed(actual, ACCENTED, small_folder)
+    assert not diagnosis.explained
+    assert diagnosis.causes[0].names == ("CLS pooling",)
+    assert not diagnosis.causes[0].explains_all
+    assert diagnosis.unexplained == ("'two roads'",)
+    assert "CLS pooling explains 4 of 5 texts" in str(diagnosis)
+    assert "not explained: 'two roads'" in str(diagnosis)
+
+
+def test_errors_are_relative_to_the_length_of_a_vector(small_folder):
+    """Without normalisation a vector is some four times longer, and so is its rounding."""
+    actual = FaultyBert(small_folder, norm="none")(ACCENTED)
+    actual += 0.9 * TOLERANCE * np.linalg.norm(actual, axis=1, keepdims=True)
+    assert diagnosed(actual, ACCENTED, small_folder).causes[0].names == ("no normalisation",)
+
+
+def test_a_rounded_vector_may_be_rounded_from_any_vector_within_the_tolerance(small_folder):
+    actual = FaultyBert(small_folder)(ACCENTED)
+    actual += np.where(np.arange(actual.size).reshape(actual.shape) % 2, 0.9e-4, -0.9e-4)
+    diagnosis = diagnose_embeddings(actual.astype(np.float16), ACCENTED, model_path=small_folder, tolerance=9e-5)
+    assert diagnosis.causes[0].names == ("float16 vectors",)
+
+
+@pytest.mark.parametrize(
+    ("vectors", "sentence"),
+    [
+        (np.zeros((5, 32)), "every vector is zero"),
+        (np.full((5, 32), 0.2), "every text has the same vector"),
+    ],
+)
+def test_vectors_that_depend_on_no_text_are_named_without_a_search(vectors, sentence, small_folder):
+    diagnosis = diagnosed(vectors, ACCENTED, small_folder)
+    assert diagnosis.causes == ()
+    assert str(diagnosis).splitlines()[1:] == [sentence]
