@@ -1,0 +1,117 @@
+"""Asks a target: one list of BM25 inputs in, score matrices out; a refused input leaves the others standing."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+from jaxtyping import Float64
+
+from refimpl.common.types import Array
+
+Scores = Float64[Array, "queries docs"]
+KEYWORDS = ("corpus", "queries", "k1", "b", "variant")
+UNEXPECTED = re.compile(r"unexpected keyword argument '(\w+)'")
+
+
+@runtime_checkable
+class Target(Protocol):
+    """An implementation that answers any input; the targets of `refimpl.check.targets` are such."""
+
+    name: str
+
+    def run(self, task: Any, inputs: Sequence[Any]) -> list[Any]:
+        """Return one answer per input, in order."""
+        ...
+
+
+@dataclass(frozen=True)
+class Probe:
+    """One input of the task bm25."""
+
+    corpus: tuple[str, ...]
+    queries: tuple[str, ...]
+    k1: float
+    b: float
+
+    def to_json(self, keywords: Sequence[str]) -> dict[str, Any]:
+        """The input, with the `keywords` that the target accepts."""
+        every = {"corpus": list(self.corpus), "queries": list(self.queries), "k1": self.k1, "b": self.b}
+        return {name: value for name, value in {**every, "variant": "pymilvus"}.items() if name in keywords}
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """An input without usable scores, and why."""
+
+    message: str
+
+
+Answer = Scores | Refusal
+
+
+@dataclass(frozen=True)
+class Answers:
+    """One answer per probe, and the keywords that the target accepted."""
+
+    by_name: Mapping[str, Answer]
+    keywords: tuple[str, ...]
+
+    def scores(self, name: str) -> Scores | None:
+        """The scores of the probe `name`; None where it was refused."""
+        answer = self.by_name[name]
+        return None if isinstance(answer, Refusal) else answer
+
+
+def ask(target: Target, probes: Mapping[str, Probe]) -> Answers:
+    """Run all probes in one call; where that fails, each in a call of its own.
+
+    A keyword that a Python target does not accept (k1, b, variant) is left out.
+    """
+    keywords: tuple[str, ...] = KEYWORDS
+    while True:
+        try:
+            raw = target.run("bm25", [probe.to_json(keywords) for probe in probes.values()])
+            answers = {name: parse(one, probes[name]) for name, one in zip(probes, raw, strict=True)}
+            return Answers(answers, keywords)
+        except (RuntimeError, ValueError) as error:
+            refused = UNEXPECTED.search(str(error))
+            if refused is None or refused[1] not in keywords:
+                break
+            keywords = tuple(name for name in keywords if name != refused[1])
+    return Answers({name: _alone(target, probe, keywords) for name, probe in probes.items()}, keywords)
+
+
+def _alone(target: Target, probe: Probe, keywords: Sequence[str]) -> Answer:
+    try:
+        (raw,) = target.run("bm25", [probe.to_json(keywords)])
+    except (RuntimeError, ValueError) as error:
+        return Refusal(str(error))
+    return parse(raw, probe)
+
+
+def parse(raw: Any, probe: Probe) -> Answer:
+    """Scores `(queries, docs)` from rows of numbers, or from `{"hits": [[document, score], ...]}` per query."""
+    shape = (len(probe.queries), len(probe.corpus))
+    if raw is None or (isinstance(raw, Mapping) and "error" in raw):
+        return Refusal(str(raw["error"]) if isinstance(raw, Mapping) else "null")
+    try:
+        rows = [_row(row, shape[1]) for row in raw]
+        scores = np.array(rows, np.float64)
+    except (TypeError, ValueError, KeyError, IndexError) as error:
+        return Refusal(f"expected a list of scores for each query, got {type(raw).__name__} ({error})")
+    if scores.shape != shape:
+        return Refusal(f"expected scores (queries, documents) of shape {shape}, got {scores.shape}")
+    if not np.isfinite(scores).all():
+        return Refusal(f"{int((~np.isfinite(scores)).sum())} of {scores.size} scores are not finite numbers")
+    return scores
+
+
+def _row(row: Any, docs: int) -> Any:
+    if not isinstance(row, Mapping):
+        return row
+    scores = np.zeros(docs)
+    for document, score in row["hits"]:
+        scores[int(document)] = score
+    return scores

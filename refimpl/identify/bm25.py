@@ -1,0 +1,253 @@
+"""Runs the probes on a target and combines what they show."""
+
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from refimpl.identify import collection, combine, heldout, idf, query, tokens
+from refimpl.identify.ask import Answers, Refusal, Scores, Target, ask
+from refimpl.identify.collection import Empty
+from refimpl.identify.combine import Fit, Run
+from refimpl.identify.formula import Formula
+from refimpl.identify.heldout import HeldOut
+from refimpl.identify.idf import Idf
+from refimpl.identify.probes import long, mixed, probe, small, with_empty
+from refimpl.identify.query import QueryFit
+from refimpl.identify.scores import FLOAT64, INSIDE, Corpus, Precision, Scale, find_scale
+from refimpl.identify.tf import Tf
+from refimpl.identify.tokens import Token
+
+DEFAULTS = (1.2, 1.5, 2.0, 0.75, 1.6, 0.9, 0.4, 1.0)
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Everything that was measured; None where a probe was refused or no known form matches."""
+
+    answers: Answers
+    seconds: float
+    problem: str = ""  # why nothing can be identified
+    scale: Scale = Scale()  # noqa: RUF009  frozen
+    counts_occurrences: bool | None = None
+    idf: Idf | None = None
+    idf_curve: tuple[tuple[float, float, float], ...] = ()  # (N, n, value relative to n = 1)
+    tf: Tf | None = None
+    tf_curve: tuple[tuple[float, float], ...] = ()
+    length_curve: tuple[tuple[float, float], ...] = ()
+    fits: tuple[Fit, ...] = ()
+    query: QueryFit | None = None
+    query_rows: tuple[tuple[str, float], ...] = ()
+    empty: Empty = Empty(None, None)  # noqa: RUF009
+    zero_k1: float | None = None
+    zero_b: float | None = None
+    hits: int | None = None
+    tokens: tuple[Token, ...] = ()
+    held_out: HeldOut | None = None
+
+    @property
+    def idf_seen(self) -> bool:
+        """Whether the idf of a term in more than half of the documents was read: without it a floor does not show."""
+        return any(2 * n > size for size, n, _ in self.idf_curve)
+
+    @property
+    def formula(self) -> Formula | None:
+        """The simplest formula that all readings match."""
+        return self.fits[0].formula if self.fits else None
+
+    @property
+    def whole(self) -> Formula | None:
+        """The formula with what was measured about empty documents and about settings of zero."""
+        if self.formula is None:
+            return None
+        return replace(
+            self.formula,
+            n_empty=self.empty.n_empty is not False,
+            average_empty=self.empty.average_empty is not False,
+            zero_k1=self.zero_k1,
+            zero_b=self.zero_b,
+        )
+
+    @property
+    def confirmed(self) -> bool:
+        """Whether the whole formula predicts the scores of a corpus that no fit has used."""
+        return self.held_out is not None and self.held_out.matches
+
+
+class Plan:
+    """The inputs by name and their layouts; `anchored`: each query is also run together with the anchor's term."""
+
+    def __init__(self, anchored: bool) -> None:
+        layouts = {"mixed": mixed(), "long": long(), "small": small(), "empty": with_empty()}
+        weights = layouts["long"].weight_terms()
+        more = query.more_queries(layouts["mixed"])
+        inputs: dict[str, tuple[str, str, Sequence[str]]] = {
+            "mixed": ("mixed", "first", [*layouts["mixed"].terms(), *more]),
+            "long": ("long", "first", layouts["long"].terms()),
+            "small": ("small", "first", layouts["small"].terms()),
+            "second": ("long", "second", weights),
+            "k1 zero": ("long", "k1 zero", weights),
+            "b zero": ("long", "b zero", weights),
+            "empty": ("empty", "first", layouts["empty"].terms()),
+        }
+        self.probes = {
+            name: probe(layouts[layout], setting, queries, anchored)
+            for name, (layout, setting, queries) in inputs.items()
+        }
+        self.probes |= {"hits": collection.hits_probe(), "tokens": tokens.probe()}
+        self.probes |= {"held out": heldout.probe(), "again": heldout.probe()}
+        self._layouts = {name: (layouts[layout], setting) for name, (layout, setting, _) in inputs.items()}
+
+    def run(self, name: str, answers: Answers, scale: Scale) -> Run | None:
+        """The scores of the input `name` with its layout; None where it was refused."""
+        scores = answers.scores(name)
+        if scores is None:
+            return None
+        layout, setting = self._layouts[name]
+        return Run(Corpus(layout, scores, scale, self.probes[name].queries), setting)
+
+    def scale(self, scores: Scores) -> Scale:
+        """The scale of the main input's scores."""
+        layout = self._layouts["mixed"][0]
+        return find_scale(layout, scores, self.probes["mixed"].queries, query.pairs(layout))
+
+
+def measure(target: Target, progress: Callable[[str], None] = lambda what: None) -> Measured:
+    """Ask the target all probes in one call (in a second one where its scores need it), then fit each factor.
+
+    Raises ValueError where the target answers no probe.
+    """
+    started = time.perf_counter()
+    plan = Plan(anchored=False)
+    progress(f"running {len(plan.probes)} inputs")
+    answers = ask(target, plan.probes)
+    if all(isinstance(one, Refusal) for one in answers.by_name.values()):
+        raise ValueError(f"{target.name} answered none of {len(plan.probes)} inputs: {answers.by_name['mixed']}")
+    main = answers.scores("mixed")
+    if main is not None and main.any() and np.ptp(main) and plan.scale(main).best is not None:
+        progress("running again: the scores are divided by the best one")
+        plan = Plan(anchored=True)
+        answers = ask(target, plan.probes)
+    progress("fitting")
+    with np.errstate(all="ignore"):  # forms are tried where they have no value, such as the logarithm of 0
+        found = _analyse(answers, plan, None)
+        if found.scale.precision is FLOAT64 and not found.problem and not found.confirmed:
+            coarser = _analyse(answers, plan, INSIDE)
+            found = coarser if coarser.confirmed else found
+    found = replace(found, tokens=_tokens(target, answers))
+    return replace(found, seconds=time.perf_counter() - started)
+
+
+def _analyse(answers: Answers, plan: Plan, precision: Precision | None) -> Measured:
+    start = Measured(answers, 0.0)
+    main = answers.scores("mixed")
+    if problem := _problem(answers, main):
+        return replace(start, problem=problem)
+    assert main is not None
+    scale = plan.scale(main)
+    hits = answers.scores("hits")
+    cut = None if hits is None or collection.count_hits(hits) >= collection.HITS else collection.count_hits(hits)
+    scale = replace(scale, precision=precision or scale.precision, cut=cut)
+    runs = [run for name in ("mixed", "long", "small", "second") if (run := plan.run(name, answers, scale)) is not None]
+    first = [run.corpus for run in runs if run.setting == "first"]
+    occurrences = idf.counts_occurrences(first[0])
+    known_idf = idf.fit(first, bool(occurrences))
+    shape = combine.shape(runs, known_idf)
+    takes = {"k1", "b"} <= set(answers.keywords)
+    fits = combine.fits(runs, known_idf, shape, takes) if shape else []
+    side = query.fit(first[0])
+    found = replace(
+        start,
+        scale=scale,
+        counts_occurrences=occurrences,
+        idf=known_idf,
+        idf_curve=_idf_curve(first),
+        tf=shape.tfs[0] if shape else None,
+        tf_curve=tuple(collection.tf_curve(runs[0])),
+        length_curve=_length_curve(first[0]),
+        fits=tuple(_with_absent(fit, side) for fit in fits),
+        query=side,
+        query_rows=tuple(
+            (" ".join(Counter(row.match.query).elements()), row.reading.value) for row in query.rows(first[0])
+        ),
+    )
+    return _collection(found, answers, plan)
+
+
+def _problem(answers: Answers, main: Scores | None) -> str:
+    """Why the scores cannot be those of a formula of the query and the documents; empty where they may be."""
+    if main is None:
+        refusal = answers.by_name["mixed"]
+        return f"the main input was refused: {refusal.message if isinstance(refusal, Refusal) else ''}"
+    if not main.any():
+        return "all scores are zero"
+    if np.ptp(main) == 0:
+        return f"all scores are {main.flat[0]:g}"
+    one, two = answers.scores("held out"), answers.scores("again")
+    if one is not None and two is not None and not np.allclose(one, two, rtol=1e-5, atol=1e-9):
+        return "not deterministic: the same input twice has different scores"
+    return ""
+
+
+def _with_absent(fit: Fit, side: QueryFit | None) -> Fit:
+    absent = side is not None and side.absent is not None and abs(side.absent.value) > 5 * side.absent.error
+    return replace(fit, formula=replace(fit.formula, absent=absent))
+
+
+def _collection(found: Measured, answers: Answers, plan: Plan) -> Measured:
+    """Add what the remaining inputs show: hits, empty documents, settings of zero, the held-out corpus."""
+    hits = answers.scores("hits")
+    found = replace(found, hits=None if hits is None else collection.count_hits(hits))
+    formula = found.formula
+    if formula is None:
+        return found
+    empty = plan.run("empty", answers, found.scale)
+    if empty is not None:
+        found = replace(found, empty=collection.empty_documents(formula, empty.corpus))
+    zero_k1, zero_b = (plan.run(name, answers, found.scale) for name in ("k1 zero", "b zero"))
+    if zero_k1 is not None and formula.k1 is None:
+        found = replace(found, zero_k1=collection.zero_setting(formula, zero_k1, DEFAULTS))
+    if zero_b is not None and formula.b is None:
+        found = replace(found, zero_b=collection.zero_setting(formula, zero_b, DEFAULTS))
+    held = answers.scores("held out")
+    if held is not None and found.query is not None:
+        cut = found.hits is not None and found.hits < collection.HITS
+        held_out = heldout.compare(formula, found.query.side, found.scale, held, cut, heldout.probe())
+        found = replace(found, held_out=held_out)
+    return found
+
+
+def _idf_curve(corpora: Sequence[Corpus]) -> tuple[tuple[float, float, float], ...]:
+    rows = []
+    for corpus in corpora:
+        points = idf.curve(corpus)
+        if 1 in points and points[1].value:
+            size = float(len(corpus.layout.docs))
+            rows += [(size, float(n), one.value / points[1].value) for n, one in points.items()]
+    return tuple(rows)
+
+
+def _length_curve(corpus: Corpus) -> tuple[tuple[float, float], ...]:
+    """Document lengths and scores of one occurrence, relative to that of one token."""
+    rows = []
+    for document, terms in corpus.layout.lengths:
+        reading = corpus.read(terms[1], document)
+        if reading is not None:
+            rows.append((float(len(corpus.layout.docs[document])), reading.value))
+    return tuple((length, value / rows[0][1]) for length, value in rows) if rows and rows[0][1] else ()
+
+
+def _tokens(target: Target, answers: Answers) -> tuple[Token, ...]:
+    """The tokenisation probes; where the input was refused as a whole, each query is run in an input of its own."""
+    scores = answers.scores("tokens")
+    if scores is None:
+        whole = tokens.probe()
+        single = {text: replace(whole, queries=(text,)) for text in whole.queries}
+        alone = ask(target, single)
+        rows = [alone.scores(text) for text in whole.queries]
+        if all(row is None for row in rows):
+            return ()
+        scores = np.concatenate([np.full((1, len(whole.corpus)), np.nan) if row is None else row for row in rows])
+    return tuple(tokens.read(scores))

@@ -1,0 +1,109 @@
+"""How the collection is treated: empty documents, the number of hits, zero settings, repeated runs."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from refimpl.identify import tf
+from refimpl.identify.ask import Probe, Scores
+from refimpl.identify.combine import Idfs, Run, places_of
+from refimpl.identify.formula import Formula
+from refimpl.identify.probes import SETTINGS
+from refimpl.identify.scores import Corpus, Values
+from refimpl.identify.words import words
+
+HITS = 230
+SLACK = 1e-4  # of parameters that were fitted to rounded scores; treatments differ by over 1e-2
+
+
+def hits_probe() -> Probe:
+    """500 short documents, of which HITS have the one query term, with many different lengths."""
+    fresh = words(7)
+    term, pool = next(fresh), [next(fresh) for _ in range(30)]
+    docs = [[term, *pool[: 2 + number % 23]] for number in range(HITS)]
+    docs += [pool[number % 20 : number % 20 + 5] for number in range(500 - HITS)]
+    return Probe(tuple(" ".join(doc) for doc in docs), (term,), *SETTINGS["first"])
+
+
+def count_hits(scores: Scores) -> int:
+    """The number of documents with another score than those without the term have."""
+    background = background_of(scores[0, HITS:])
+    return int(np.sum(scores[0, :HITS] != background))
+
+
+def background_of(values: Values) -> float:
+    """The most frequent value."""
+    found, counts = np.unique(values, return_counts=True)
+    return float(found[np.argmax(counts)])
+
+
+@dataclass(frozen=True)
+class Empty:
+    """Whether empty documents count in N and in the average; None where the scores do not decide."""
+
+    n_empty: bool | None
+    average_empty: bool | None
+    error: float = 0.0
+
+
+def empty_documents(formula: Formula, corpus: Corpus) -> Empty:
+    """Compare the scores of a corpus with empty documents with those of each treatment."""
+    fits = []
+    for n_empty, average_empty in ((True, True), (False, False), (True, False), (False, True)):
+        candidate = replace(formula, n_empty=n_empty, average_empty=average_empty)
+        if (error := _deviation(candidate, corpus)) is not None:
+            fits.append(Empty(n_empty, average_empty, error))
+    if formula.idf is not None and formula.idf.form.name == "none":
+        fits = [fit for fit in fits if fit.n_empty]  # there is no N
+    if formula.norm not in ("in K", "divides") or isinstance(formula.average, float):
+        fits = [fit for fit in fits if fit.n_empty == fit.average_empty]  # there is no average
+    if not fits:
+        return Empty(None, None)
+    n = fits[0].n_empty if len({fit.n_empty for fit in fits}) == 1 else None
+    average = fits[0].average_empty if len({fit.average_empty for fit in fits}) == 1 else None
+    return Empty(n, average, min(fit.error for fit in fits))
+
+
+def _deviation(formula: Formula, corpus: Corpus) -> float | None:
+    """The largest relative difference over the terms that are read; None where one exceeds its error."""
+    layout = corpus.layout
+    prepared = formula.prepare(layout.docs)
+    k1, b = SETTINGS["first"]
+    places = [(layout.idf_doc, term) for term in layout.idf.values()]
+    places += [(layout.tf_doc, layout.tf[1])]
+    places += [(document, term) for document, terms in layout.lengths for term in terms.values()]
+    anchor = formula.term(layout.anchor[0], prepared, k1, b)[layout.anchor[1]]
+    worst = 0.0
+    for document, term in places:
+        reading = corpus.read(term, document)
+        if reading is None:
+            continue
+        expected = formula.term(term, prepared, k1, b)[document]
+        expected = expected / anchor if corpus.scale.best is not None and anchor else expected
+        off = abs(reading.value - expected)
+        if not off <= 5 * reading.error + 20 * corpus.scale.precision.relative * abs(expected) + SLACK * abs(expected):
+            return None
+        worst = max(worst, off / max(abs(reading.value), 1e-9))
+    return worst
+
+
+def zero_setting(formula: Formula, run: Run, defaults: Sequence[float]) -> float | None:
+    """What a k1 or b of 0 becomes: 0 itself, one of `defaults`, or None where none of them explains the run."""
+    places = places_of(run, formula.idf)
+    for value in (0.0, *defaults):
+        zero_k1 = run.setting == "k1 zero"
+        candidate = replace(formula, zero_k1=value) if zero_k1 else replace(formula, zero_b=value)
+        with np.errstate(all="ignore"):
+            expected = places.ideal(candidate) * formula.scale
+        if (np.abs(places.measured - expected) <= 5 * places.errors + SLACK * np.abs(expected)).all():
+            return value
+    return None
+
+
+def tf_curve(run: Run) -> list[tuple[float, float]]:
+    """Occurrences and measured weights, relative to one occurrence."""
+    points = tf.points(run.corpus, Idfs(run.corpus, None))
+    if 1 not in points:
+        return []
+    return [(float(f), one.value / points[1].value) for f, one in points.items()]

@@ -1,0 +1,289 @@
+"""The result in words: one sentence, the formula, each factor with its evidence, the nearest implementation."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from refimpl.identify import collection, features, latex
+from refimpl.identify.ask import Refusal
+from refimpl.identify.bm25 import Measured
+from refimpl.identify.features import Match
+from refimpl.identify.query import COMBINE, REPEAT
+from refimpl.identify.tokens import summary
+
+Status = Literal["known form", "measured curve", "undetermined"]
+Curve = tuple[tuple[float, ...], ...]
+MISSING = 2  # features that an entry of the table may lack, and still be named beside one with all of them
+
+
+@dataclass(frozen=True)
+class Factor:
+    """One factor: what it is, how that was measured, the largest deviation, and the curve where no form is known."""
+
+    name: str
+    status: Status
+    value: str
+    evidence: str
+    error: float | None = None
+    curve: Curve = ()
+
+
+@dataclass(frozen=True)
+class Identification:
+    """What an implementation computes; `confirmed`: the whole formula predicts scores that no fit has used."""
+
+    target: str
+    sentence: str
+    confirmed: bool
+    text: str
+    latex: str
+    factors: tuple[Factor, ...]
+    nearest: tuple[Match, ...]
+    seconds: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        factors = [{**asdict(factor), "curve": [list(point) for point in factor.curve]} for factor in self.factors]
+        near = [
+            {
+                "name": match.implementation.name,
+                "source": match.implementation.source,
+                "same": list(match.same),
+                "different": [{"feature": a, "theirs": b, "measured": c} for a, b, c in match.different],
+            }
+            for match in self.nearest
+        ]
+        return {
+            "schema": 1,
+            "target": self.target,
+            "sentence": self.sentence,
+            "confirmed": self.confirmed,
+            "formula": {"text": self.text, "latex": self.latex},
+            "factors": factors,
+            "nearest": near,
+            "seconds": self.seconds,
+        }
+
+
+def describe(target: str, measured: Measured) -> Identification:
+    """Turn measurements into words."""
+    if measured.problem:
+        sentence = f"Nothing can be identified: {measured.problem}."
+        return Identification(target, sentence, False, "", "", (), (), measured.seconds)
+    found = tuple(factors(measured))
+    known = features.features(measured)
+    near = tuple(features.nearest(known)[:3])
+    text, formula = latex.formula(measured)
+    sentence = _sentence(measured, found, known, near)
+    return Identification(target, sentence, measured.confirmed, text, formula, found, near, measured.seconds)
+
+
+def _sentence(measured: Measured, found: Sequence[Factor], known: features.Features, near: Sequence[Match]) -> str:
+    idf = {"none": "no"}.get(known.get("idf", ""), known.get("idf", ""))
+    parts = [f"{idf} idf" if idf else "an idf of no known form"]
+    if known.get("base", "e") not in ("e", "none"):
+        parts.append(f"log base {known['base']}" if known["base"] in ("2", "10") else known["base"])
+    for name, shown in (("floor", "idf floored at {}"), ("delta", "delta {}")):
+        if known.get(name, "none") != "none":
+            parts.append(shown.format(known[name]))
+    parts.append(f"tf {known['tf']}" if "tf" in known else "a tf or length normalisation of no known form")
+    if "factor" in known:
+        parts.append("factor k1 + 1" if known["factor"] != "none" else "no factor k1 + 1")
+    if "length" in known:
+        parts.append("no length normalisation" if known["length"] == "none" else f"lengths: {known['length']}")
+    if "repeat" in known:
+        repeat = "query terms as a multiset" if known["repeat"] == "multiset" else REPEAT[known["repeat"]][1]
+        parts.append(repeat + ("" if known.get("combine", "sum") == "sum" else f", {known['combine']}"))
+    return f"{_capital(', '.join(parts))}: {_conclusion(measured, found, near)}."
+
+
+def conclusion(measured: Measured) -> str:
+    """Whether the formula is confirmed, and which implementations of the table have it, as a clause."""
+    near = features.nearest(features.features(measured))[:3]
+    return _conclusion(measured, tuple(factors(measured)), near)
+
+
+def _capital(text: str) -> str:
+    return text if text.startswith(("ln", "log")) else text[0].upper() + text[1:]
+
+
+def _conclusion(measured: Measured, found: Sequence[Factor], near: Sequence[Match]) -> str:
+    if not measured.confirmed:
+        held = measured.held_out
+        how = "" if held is None else f" ({held.matching} of {held.compared} scores of another corpus match)"
+        return f"not confirmed as a whole{how}, see the factors"
+    same = [match for match in near if not match.different and len(match.same) >= len(near[0].same) - MISSING]
+    if not same:
+        differs = ", ".join(name for name, _, _ in near[0].different)
+        nearest = near[0].implementation.name
+        return f"no implementation of the table has this formula; nearest is {nearest} (other {differs})"
+    names = " and ".join(match.implementation.name for match in same)
+    undetermined = [one for one in found if one.status == "undetermined" and not one.name.startswith("tokens: ")]
+    return f"so far as determined, the formula of {names}" if undetermined else f"this is the formula of {names}"
+
+
+def factors(measured: Measured) -> Iterator[Factor]:
+    """Each factor with its status."""
+    yield _idf(measured)
+    yield _df(measured)
+    yield from _weights(measured)
+    yield from _query(measured)
+    yield from _collection(measured)
+    yield from _scores(measured)
+    yield _whole(measured)
+    yield from _tokens(measured)
+
+
+def _idf(measured: Measured) -> Factor:
+    idf = measured.idf
+    points = len(measured.idf_curve)
+    evidence = f"{points} one-term queries read in documents of one length, N = 82, 50 and 14"
+    if idf is None:
+        if points < 8:
+            return Factor("idf", "undetermined", "too few scores", evidence)
+        return Factor(
+            "idf", "measured curve", "no known form", evidence + "; (N, n, idf / idf(1))", None, measured.idf_curve
+        )
+    floor = features.floor_name(idf.floor)
+    value = f"{idf.form.name}: {idf.form.text}" + ("" if floor == "none" else f"; floor {floor}")
+    if not measured.idf_seen and floor == "none":
+        value += "; a floor would not show: no term in more than half of the documents was returned"
+    if features.hidden_floor(idf, measured.scale.precision):
+        value += f" (or another one below {3 * measured.scale.precision.absolute / min(idf.scales):.1g})"
+    return Factor("idf", "known form", value, evidence, idf.error)
+
+
+def _df(measured: Measured) -> Factor:
+    evidence = "a term of df 2 that occurs 8 times, and one that occurs twice"
+    if measured.counts_occurrences is None:
+        return Factor("document frequency", "undetermined", "the idf does not depend on it, or was not read", evidence)
+    value = "counts occurrences" if measured.counts_occurrences else "counts documents"
+    return Factor("document frequency", "known form", value, evidence)
+
+
+def _weights(measured: Measured) -> Iterator[Factor]:
+    tf = measured.tf
+    evidence = f"terms of f = {', '.join(f'{f:g}' for f, _ in measured.tf_curve)} in one document"
+    if not measured.fits:
+        if tf is None:
+            yield _curve("tf", measured.tf_curve, evidence + "; (f, weight / weight of 1)")
+        else:
+            value = f"{tf.shape} in {tf.transform.name}, q = {tf.q:.6g}, p = {tf.p:.6g}" + (
+                ", times f" if tf.again else ""
+            )
+            yield Factor("tf", "known form", value, evidence, tf.error)
+        lengths = "one occurrence in documents of other lengths; (L, weight / weight at L = 1)"
+        yield _curve("length normalisation", measured.length_curve, lengths)
+        return
+    known = features.features(measured)
+    error = measured.fits[0].error
+    readings = f"{measured.fits[0].readings} scores of terms of 1 to 24 occurrences in documents of 1 to 1000 tokens"
+    names = ("tf", "factor", "delta", "length", "average", "shortest", "parameters", "base")
+    titles = {
+        "factor": "factor of the tf",
+        "length": "length normalisation",
+        "average": "average length",
+        "base": "scale of the idf",
+    }
+    titles |= {"shortest": "shortest relative length", "parameters": "k1 and b"}
+    candidates = [features.formula_features(fit, measured) for fit in features.equals(measured)]
+    for name in names:
+        if name in known:
+            yield Factor(titles.get(name, name), "known form", _worded(name, known[name]), readings, error)
+        elif options := sorted({one[name] for one in candidates if name in one}):
+            value = f"one of: {'; '.join(options)}"
+            yield Factor(titles.get(name, name), "undetermined", value, f"all match {readings}", error)
+    if "base" not in known and measured.scale.best is not None:
+        yield Factor("scale of the idf", "undetermined", "scores are divided by the best one", readings)
+
+
+def _worded(name: str, value: str) -> str:
+    if (name, value) == ("base", "none"):
+        return "not multiplied by a constant"
+    if name == "base" and not value.startswith("scale"):
+        return f"logarithm to base {value}; not multiplied by a constant"
+    return f"multiplied by {value.removeprefix('scale ')}" if name == "base" else value
+
+
+def _curve(name: str, curve: Curve, evidence: str) -> Factor:
+    if len(curve) < 3:
+        return Factor(name, "undetermined", "too few scores", evidence)
+    return Factor(name, "measured curve", "no known form", evidence, None, curve)
+
+
+def _query(measured: Measured) -> Iterator[Factor]:
+    rows = len(measured.query_rows)
+    evidence = f"{rows} queries of several terms, compared with the scores of their terms"
+    if measured.query is None:
+        yield Factor("query", "undetermined", "no known combination of the terms' scores", evidence)
+        return
+    side = measured.query.side
+    k3 = f", k3 = {side.k3:g}" if side.repeat == "saturated" else ""
+    yield Factor("repeated query terms", "known form", REPEAT[side.repeat][1] + k3, evidence, measured.query.error)
+    combine = "cosine of query and document" if side.combine == "cosine" else COMBINE[side.combine][1]
+    hidden = measured.scale.best is not None and side.combine == "sum"
+    if hidden:
+        combine += ", or the sum is multiplied by a factor of the query alone: scores are divided by the best one"
+    status: Status = "undetermined" if hidden else "known form"
+    yield Factor("combination", status, combine, evidence, measured.query.error)
+    absent = measured.query.absent
+    if absent is not None:
+        value = "add the weight of f = 0" if abs(absent.value) > 5 * absent.error else "add nothing"
+        yield Factor("terms that the document lacks", "known form", value, f"score {absent.value:.6g}")
+
+
+def _collection(measured: Measured) -> Iterator[Factor]:
+    empty, name = measured.empty, "empty documents"
+    refused = measured.answers.by_name["empty"]
+    evidence = "30 documents, 12 of them empty"
+    if isinstance(refused, Refusal):
+        yield Factor(name, "undetermined", f"refused: {refused.message[:120]}", evidence)
+    elif empty.n_empty is None or empty.average_empty is None:
+        parts = [
+            f"{part} {'count' if value else 'do not count'}"
+            for part, value in (("in N they", empty.n_empty), ("in the average they", empty.average_empty))
+            if value is not None
+        ]
+        yield Factor(name, "undetermined", "; ".join(parts) or "no known treatment", evidence)
+    else:
+        yield Factor(name, "known form", features.EMPTY[empty.n_empty, empty.average_empty], evidence, empty.error)
+    if measured.hits is not None:
+        whole = measured.hits >= collection.HITS
+        value = f"no cut up to {collection.HITS}" if whole else f"at most {measured.hits} hits"
+        yield Factor("number of hits", "known form", value, f"a term in {collection.HITS} of 500 documents")
+
+
+def _scores(measured: Measured) -> Iterator[Factor]:
+    scale = measured.scale
+    evidence = "all scores of the main input"
+    if scale.sign < 0:
+        yield Factor("sign", "known form", "negated: lower is better", evidence)
+    if scale.best is not None:
+        yield Factor("scaling", "known form", f"divided by each query's best score, times {scale.best:g}", evidence)
+    if scale.squash != "none":
+        pairs = "scores of pairs of terms are additive only with it undone"
+        yield Factor("squashing", "known form", scale.squash, pairs)
+    name = scale.precision.name
+    if scale.precision.decimals is not None and measured.query is not None:
+        name += ", each term" if measured.query.error < 1e-9 else ", the sum"
+    yield Factor("precision", "known form", name, evidence)
+
+
+def _whole(measured: Measured) -> Factor:
+    held, evidence = measured.held_out, "70 random documents and 24 queries that no fit has used"
+    if held is None:
+        return Factor("whole formula", "undetermined", "a factor is not known", evidence)
+    value = f"predicts {held.matching} of {held.compared} scores" + ("" if held.matches else f"; {held.worst}")
+    return Factor("whole formula", "known form" if held.matches else "undetermined", value, evidence, held.error)
+
+
+def _tokens(measured: Measured) -> Iterator[Factor]:
+    evidence = f"{len(measured.tokens)} written forms, in documents and in queries"
+    if not measured.tokens:
+        yield Factor("tokenisation", "undetermined", "the input was refused", evidence)
+        return
+    yield Factor("tokenisation", "known form", summary(measured.tokens), evidence)
+    for token in measured.tokens:
+        if not token.plain:
+            status: Status = "undetermined" if token.result.startswith("not measured") else "known form"
+            yield Factor(f"tokens: {token.name}", status, token.result, "matches of the probe")

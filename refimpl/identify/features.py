@@ -1,0 +1,221 @@
+"""What was identified as named features, and the implementations of a table that have the same ones."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+import yaml
+
+from refimpl.identify.bm25 import Measured
+from refimpl.identify.combine import Fit, rank
+from refimpl.identify.formula import Formula
+from refimpl.identify.idf import Floor, Idf
+from refimpl.identify.scores import Precision
+
+Features = Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Implementation:
+    """A published implementation: its name with the version, the source of the facts, and its features."""
+
+    name: str
+    source: str
+    features: Features
+
+
+@cache
+def implementations() -> tuple[Implementation, ...]:
+    """The table `implementations.yaml`."""
+    text = files("refimpl.identify").joinpath("implementations.yaml").read_text(encoding="utf-8")
+    by_name: dict[str, dict[str, Any]] = {}
+    for entry in yaml.safe_load(text):
+        own = dict(entry)
+        base = by_name[own.pop("like")] if "like" in own else {}
+        by_name[own["name"]] = {**base, "version": "", **own}
+    return tuple(_implementation(entry) for entry in by_name.values())
+
+
+def _implementation(entry: Mapping[str, Any]) -> Implementation:
+    features = {name: str(value) for name, value in entry.items() if name not in ("name", "version", "source")}
+    return Implementation(f"{entry['name']} {entry['version']}".strip(), entry["source"], features)
+
+
+def features(measured: Measured) -> dict[str, str]:
+    """The features that were determined; one that was not, or that is one of several, is left out."""
+    found: dict[str, str] = {}
+    if measured.idf is not None:
+        found["idf"] = measured.idf.form.name
+        if not hidden_floor(measured.idf, measured.scale.precision) and (measured.idf_seen or found_floor(measured)):
+            found["floor"] = floor_name(measured.idf.floor)
+        found["df"] = "occurrences" if measured.idf.counts_occurrences else "documents"
+    if measured.fits:
+        found |= _agreed([formula_features(fit, measured) for fit in equals(measured)])
+    if measured.query is not None:
+        found["repeat"] = measured.query.side.repeat
+        if measured.scale.best is None or measured.query.side.combine != "sum":
+            found["combine"] = measured.query.side.combine  # else a factor of the whole query may have cancelled
+    if measured.empty.n_empty is not None and measured.empty.average_empty is not None:
+        pair = (measured.empty.n_empty, measured.empty.average_empty)
+        found["empty"] = EMPTY[pair]
+    found["sign"] = "negated" if measured.scale.sign < 0 else "positive"
+    found["precision"] = measured.scale.precision.name
+    squash = measured.scale.squash if measured.scale.best is None else "divided by the best"
+    if squash != "none" or measured.confirmed:  # equal scores of all terms do not show it
+        found["squash"] = squash
+    return found | _matching(measured)
+
+
+EMPTY = {
+    (True, True): "counted",
+    (False, False): "not counted",
+    (True, False): "not in the average",
+    (False, True): "not in N",
+}
+
+
+def _matching(measured: Measured) -> dict[str, str]:
+    tokens = {token.name.split(" (")[0]: token.result for token in measured.tokens}
+    found = ("the part finds the whole", "split in documents; the written form as a query finds nothing")
+    if tokens.get("substring") in found:
+        return {"matching": "substrings"}
+    if tokens.get("prefix") in found:
+        return {"matching": "prefixes"}
+    return {"matching": "whole terms"} if tokens.get("prefix") == "one term" else {}
+
+
+def equals(measured: Measured) -> list[Fit]:
+    """The formulas that match all readings and are no more complicated than the first of them."""
+    best = measured.scale.best is not None
+    first = rank(measured.fits[0], best)
+    return [fit for fit in measured.fits if rank(fit, best) == first]
+
+
+def _agreed(candidates: list[dict[str, str]]) -> dict[str, str]:
+    """The features that all candidates have in common."""
+    return {name: value for name, value in candidates[0].items() if all(one.get(name) == value for one in candidates)}
+
+
+def found_floor(measured: Measured) -> bool:
+    """Whether the readings show a floor."""
+    return measured.idf is not None and measured.idf.floor.kind != "none"
+
+
+def hidden_floor(idf: Idf, precision: Precision) -> bool:
+    """Whether scores are rounded so coarsely that the floor may be 0 or another small number."""
+    level = 3 * precision.absolute / min(idf.scales)
+    return precision.decimals is not None and idf.floor.kind == "constant" and abs(idf.floor.value) < level
+
+
+def floor_name(floor: Floor) -> str:
+    """A floor in words."""
+    if floor.kind == "none":
+        return "none"
+    share = f"{floor.value:g} of the mean" if floor.kind == "mean" else f"{floor.value:g}"
+    return f"{share}, where {floor.rule}"
+
+
+def formula_features(fit: Fit, measured: Measured) -> dict[str, str]:
+    """The features of one formula."""
+    formula = replace(fit.formula, zero_k1=measured.zero_k1, zero_b=measured.zero_b)
+    found = weight_features(formula)
+    if measured.scale.best is None and formula.idf is not None and not _free(formula):
+        found["base"] = base_name(fit)
+    return found
+
+
+def weight_features(formula: Formula) -> dict[str, str]:
+    """The features of a formula's weights: tf, lengths, k1 and b."""
+    saturated = formula.shape in ("saturated", "shifted")
+    found = {"tf": tf_name(formula), "length": length_name(formula), "delta": delta_name(formula)}
+    if saturated:
+        found["factor"] = "k1 + 1" if formula.factor else "none"
+    if formula.norm in ("in K", "divides"):
+        found["average"] = average_name(formula)
+        found["shortest"] = "none" if formula.floor is None else f"{formula.floor:g}"
+    if saturated or formula.norm == "divides":
+        found["parameters"] = parameters_name(formula, formula.zero_k1, formula.zero_b)
+    found["absent"] = "weight of f = 0" if formula.absent else "0"
+    return found
+
+
+def base_name(fit: Fit) -> str:
+    """The base of the logarithm that explains the scale; none for a scale of 1 without logarithm; else the scale."""
+    assert fit.formula.idf is not None
+    if fit.base is not None:
+        return fit.base if fit.formula.idf.form.has_base else "none"
+    return f"scale {fit.formula.scale:.6g}"
+
+
+def _free(formula: Formula) -> bool:
+    """Whether no scale can be known: nothing but a ratio of scores is compared."""
+    return formula.norm == "cosine"
+
+
+def tf_name(formula: Formula) -> str:
+    """The tf without delta and factor, as a feature."""
+    t = formula.transform.name
+    name = {"constant": "binary", "unsaturated": t, "saturated": f"saturated {t}", "shifted": f"saturated {t}"}
+    return f"f times {name[formula.shape]}" if formula.again else name[formula.shape]
+
+
+def delta_name(formula: Formula) -> str:
+    """Kind and value of delta."""
+    return "none" if formula.delta_kind == "none" else f"{formula.delta_kind} {formula.delta:.6g}"
+
+
+def length_name(formula: Formula) -> str:
+    """What is normalised by."""
+    if formula.norm == "cosine":
+        return "Euclidean norm of the weights"
+    if formula.norm == "none":
+        return "none"
+    power = {0: "", 0.5: "square root of ", 1: ""}.get(formula.power, f"power {formula.power:g} of ")
+    if formula.norm == "power":
+        return f"divided by {power}{formula.kind.name}"
+    return formula.kind.name + (f", times {power}L" if formula.power else "")
+
+
+def average_name(formula: Formula) -> str:
+    """The definition of the average length."""
+    return f"constant {formula.average:g}" if isinstance(formula.average, float) else formula.average.name
+
+
+def parameters_name(formula: Formula, zero_k1: float | None, zero_b: float | None) -> str:
+    """Where k1 and b come from."""
+    if formula.k1 is None and formula.b is None:
+        replaced = bool(zero_k1) or bool(zero_b)
+        return "the call's, 0 becomes the default" if replaced else "the call's"
+    k1 = (
+        f"{formula.k1:.6g}"
+        if formula.k1 is not None
+        else "the call's, 0 becomes the default"
+        if zero_k1
+        else "the call's"
+    )
+    b = "the call's" if formula.b is None else f"{formula.b:.6g}"
+    if formula.norm == "divides":
+        return f"b = {b}"
+    return f"k1 = {k1}" if formula.norm == "none" else f"k1 = {k1}, b = {b}"
+
+
+@dataclass(frozen=True)
+class Match:
+    """An implementation with the features that are the same and those that differ: (feature, its, measured)."""
+
+    implementation: Implementation
+    same: tuple[str, ...]
+    different: tuple[tuple[str, str, str], ...]
+
+
+def nearest(found: Features) -> list[Match]:
+    """The implementations of the table by fewest differing features, then by most equal ones."""
+    matches = []
+    for one in implementations():
+        shared = [name for name in one.features if name in found]
+        same = tuple(name for name in shared if found[name] == one.features[name])
+        different = tuple((name, one.features[name], found[name]) for name in shared if name not in same)
+        matches.append(Match(one, same, different))
+    return sorted(matches, key=lambda match: (len(match.different), -len(match.same)))

@@ -1,0 +1,160 @@
+"""The identified formula as a function of a corpus: predicts scores, to test a combination of factors as a whole."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Float64, Int
+
+from refimpl.common.types import Array
+from refimpl.identify.idf import Idf, frequencies
+from refimpl.identify.length import Average, Doc, LengthKind
+from refimpl.identify.tf import Shape, Transform
+
+Weights = Float64[Array, " docs"]
+Table = Float64[Array, "*shape"]
+DeltaKind = Literal["none", "outside", "BM25L", "numerator", "numerator count", "count"]
+Norm = Literal["none", "in K", "divides", "power", "cosine"]
+
+
+@dataclass(frozen=True)
+class Formula:
+    """A sum over query terms of scale * idf * weight; `k1` and `b` None: those of the call.
+
+    `norm`: none; "in K" (1 - b + b L / A is a factor of k1); "divides" (the weight); "power" (L^power divides);
+    "cosine" (the Euclidean norm of the document's idf * t divides).
+    `average`: its definition, or a constant. `delta`: see `saturated`. `absent`: terms that a document lacks add the
+    weight of zero occurrences.
+    """
+
+    idf: Idf | None
+    transform: Transform
+    shape: Shape
+    again: bool
+    kind: LengthKind
+    average: Average | float
+    norm: Norm
+    factor: bool
+    delta_kind: DeltaKind = "none"
+    delta: float = 0.0
+    power: float = 0.0
+    floor: float | None = None
+    k1: float | None = None
+    b: float | None = None
+    scale: float = 1.0
+    absent: bool = False
+    zero_k1: float | None = None  # what a k1 of 0 becomes
+    zero_b: float | None = None
+    n_empty: bool = True  # empty documents count in N
+    average_empty: bool = True
+
+    def settings(self, k1: float, b: float) -> tuple[float, float]:
+        """The (k1, b) that a call with `k1` and `b` uses."""
+        k1 = self.zero_k1 if k1 == 0 and self.zero_k1 is not None else k1
+        b = self.zero_b if b == 0 and self.zero_b is not None else b
+        return (k1 if self.k1 is None else self.k1), (b if self.b is None else self.b)
+
+    def weights(self, f: Weights, docs: "DocLengths", k1: float, b: float) -> Weights:
+        """The weight of `f` occurrences in each document of `docs`; 0 where f is 0 unless `absent`."""
+        k1, b = self.settings(k1, b)
+        with np.errstate(all="ignore"):
+            t = np.where(f > 0, self.transform.of(np.maximum(f, 1)), 0.0)
+            norm = 1 - b + b * docs.relative
+            value = self.saturated(t, norm, docs.lengths, k1) if self.shape in ("saturated", "shifted") else t
+            if self.norm == "divides":
+                value = value / norm
+            elif self.norm == "power":
+                value = value / docs.lengths**self.power
+            elif self.norm == "cosine":
+                value = value / docs.norms
+        if self.again:
+            value = value * f
+        return np.where((f > 0) | self.absent, value, 0.0)
+
+    def saturated(self, t: Table, norm: Table, lengths: Table, k1: float | Table) -> Table:
+        """The weight of `t`, the transformed count, where the relative length makes `norm` of it."""
+        factor = k1 + 1 if self.factor else 1.0
+        k = k1 * (norm if self.norm == "in K" else 1.0) * lengths**self.power
+        d = self.delta
+        if self.delta_kind == "outside":
+            return d + factor * t / (t + k)
+        if self.delta_kind == "BM25L":
+            c = t / norm
+            return factor * (c + d) / (k1 + c + d)
+        if self.delta_kind == "numerator":
+            return (d + factor * t) / (t + k)
+        if self.delta_kind == "numerator count":
+            return factor * (t + d) / (t + k)
+        if self.delta_kind == "count":
+            return factor * (t + d) / (t + d + k)
+        return factor * t / (t + k)
+
+    def doc_lengths(self, docs: Sequence[Doc]) -> "DocLengths":
+        """Lengths, absolute and over the average, and Euclidean norms where they are divided by."""
+        filled = [doc for doc in docs if doc]
+        lengths = self.kind.of(docs)
+        measured = docs if self.average_empty else filled
+        average = self.average if isinstance(self.average, float) else self.average.of(measured, self.kind)
+        relative = lengths / average
+        if self.floor is not None:
+            relative = np.maximum(relative, self.floor)
+        return DocLengths(lengths, relative, self._norms(docs) if self.norm == "cosine" else np.ones(len(docs)))
+
+    def size(self, docs: Sequence[Doc]) -> float:
+        """N."""
+        return float(len(docs) if self.n_empty else sum(1 for doc in docs if doc))
+
+    def _norms(self, docs: Sequence[Doc]) -> Weights:
+        size, mean = self.size(docs), self._mean(docs)
+        n = frequencies(docs, self.idf is not None and self.idf.counts_occurrences)
+        idf = {term: self.idf.of(count, size, mean) if self.idf else 1.0 for term, count in n.items()}
+        of = self.transform.of
+        counts = [Counter(doc) for doc in docs]
+        return np.array(
+            [np.sqrt(sum((float(of(np.array([float(f)]))[0]) * idf[t]) ** 2 for t, f in doc.items())) for doc in counts]
+        )
+
+    def _mean(self, docs: Sequence[Doc]) -> float:
+        needed = self.idf is not None and self.idf.floor.kind == "mean"
+        return self.idf.mean(docs, self.size(docs)) if needed and self.idf is not None else 0.0
+
+    def prepare(self, docs: Sequence[Doc]) -> "Prepared":
+        """Lengths, counts and statistics of a corpus."""
+        n = frequencies(docs, self.idf is not None and self.idf.counts_occurrences)
+        counts = [Counter(doc) for doc in docs]
+        return Prepared(counts, self.doc_lengths(docs), self.size(docs), n, self._mean(docs))
+
+    def term(self, term: str, docs: "Prepared", k1: float, b: float) -> Weights:
+        """The contribution of one occurrence of `term` in a query, by document."""
+        n = docs.n[term]
+        if n == 0:
+            return np.zeros(len(docs.counts))
+        f = np.array([float(count[term]) for count in docs.counts])
+        idf = 1.0 if self.idf is None else self.idf.of(n, docs.size, docs.mean_idf)
+        return self.scale * idf * self.weights(f, docs.lengths, k1, b)
+
+
+@dataclass(frozen=True)
+class DocLengths:
+    """Lengths, lengths over the average and Euclidean norms, by document."""
+
+    lengths: Weights
+    relative: Weights
+    norms: Weights
+
+    def at(self, documents: Int[Array, " places"]) -> "DocLengths":
+        """Those of `documents`, in that order."""
+        return DocLengths(self.lengths[documents], self.relative[documents], self.norms[documents])
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A corpus' counts, lengths, N, document frequencies and mean idf."""
+
+    counts: list[Counter[str]]
+    lengths: DocLengths
+    size: float
+    n: Counter[str]
+    mean_idf: float

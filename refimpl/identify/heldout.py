@@ -1,0 +1,109 @@
+"""The identified formula is compared with scores of a corpus that no fit has used."""
+
+import random
+from collections import Counter
+from dataclasses import dataclass
+
+import numpy as np
+
+from refimpl.identify.ask import Probe, Scores
+from refimpl.identify.formula import Formula
+from refimpl.identify.probes import SETTINGS
+from refimpl.identify.query import UNKNOWN, Match, QuerySide
+from refimpl.identify.scores import SQUASHES, Reading, Scale
+from refimpl.identify.words import words
+
+
+def probe() -> Probe:
+    """70 random documents of 1 to 120 tokens over a Zipf vocabulary, 24 queries of one to five terms."""
+    random_ = random.Random(11)
+    fresh = words(5)
+    vocabulary = [next(fresh) for _ in range(90)]
+    weights = [1 / rank for rank in range(1, 91)]
+    docs = [random_.choices(vocabulary, weights, k=random_.randint(1, 120)) for _ in range(70)]
+    queries = [random_.choices(vocabulary, weights, k=random_.randint(1, 5)) for _ in range(22)]
+    queries += [[vocabulary[3], vocabulary[3], vocabulary[20]], [vocabulary[8], UNKNOWN]]
+    return Probe(tuple(" ".join(d) for d in docs), tuple(" ".join(q) for q in queries), *SETTINGS["first"])
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """How many scores were compared and match, the largest relative deviation, and the worst one in words.
+
+    `place` is the query and the document of the worst one.
+    """
+
+    compared: int
+    matching: int
+    error: float
+    worst: str
+    place: tuple[int, int] = (0, 0)
+
+    @property
+    def matches(self) -> bool:
+        """Whether every score matches."""
+        return self.compared > 0 and self.compared == self.matching
+
+
+def predict(formula: Formula, side: QuerySide, inputs: Probe) -> Scores:
+    """The sums of `formula` and `side`, before scaling and squashing."""
+    docs = [document.split() for document in inputs.corpus]
+    prepared = formula.prepare(docs)
+    known = frozenset(prepared.n)
+    present = [frozenset(doc) for doc in docs]
+    scores = np.zeros((len(inputs.queries), len(docs)))
+    for row, text in enumerate(inputs.queries):
+        query = Counter(text.split())
+        parts = {term: formula.term(term, prepared, inputs.k1, inputs.b) for term in query}
+        strength = {term: _strength(formula, term, prepared.n, prepared.size, prepared.mean_idf) for term in query}
+        for column in range(len(docs)):
+            own = {term: float(values[column]) for term, values in parts.items()}
+            scores[row, column] = side.score(own, Match(query, present[column], known), strength)
+    return scores
+
+
+def _strength(formula: Formula, term: str, n: Counter[str], size: float, mean: float) -> float:
+    if term not in n:
+        return 0.0
+    return formula.idf.of(n[term], size, mean) if formula.idf is not None else 1.0
+
+
+def compare(
+    formula: Formula, side: QuerySide, scale: Scale, scores: Scores, cut: bool, inputs: Probe, tolerance: float = 0.0
+) -> HeldOut:
+    """Compare the scores of `inputs` with the prediction; where hits are cut, documents with score 0 are left out.
+
+    `tolerance` is allowed in any case, relative to max(1, |score|).
+    """
+    expected = predict(formula, side, inputs)
+    terms = np.array([[len(query.split())] for query in inputs.queries])
+    best = expected.max(axis=1, keepdims=True)
+    if scale.best is not None:
+        expected = np.where(best > 0, expected / np.where(best > 0, best, 1) * scale.best, expected)
+    measured, allowed = _undone(scores * scale.sign, scale)
+    allowed = allowed * (terms + 1) + 1e-12 * np.abs(expected).max(initial=0.0)
+    allowed = np.maximum(allowed, tolerance * np.maximum(1.0, np.abs(expected)))
+    used = (scores != 0) if cut or scale.squash != "none" else np.ones(scores.shape, bool)
+    if scale.best is not None:
+        used = used & (best > 0)  # how a best score of 0 or less is divided by is not tested
+    off = np.abs(measured - expected)
+    relative = off / np.maximum(np.abs(measured), 1e-3 * np.abs(measured).max(initial=0.0) + 1e-300)
+    good = (off <= allowed) | ~used
+    row, column = np.unravel_index(int(np.argmax(np.where(used, off / allowed, 0))), off.shape)
+    worst = f"query {row}, document {column}: measured {measured[row, column]:.9g}, formula {expected[row, column]:.9g}"
+    largest = float(np.max(relative[used], initial=0.0))
+    return HeldOut(int(used.sum()), int((good & used).sum()), largest, worst, (int(row), int(column)))
+
+
+def _undone(scores: Scores, scale: Scale) -> tuple[Scores, Scores]:
+    """Scores with the squashing undone, and the error that their precision allows."""
+    readings = np.empty(scores.shape), np.empty(scores.shape)
+    undo = SQUASHES[scale.squash][0]
+    for index, score in np.ndenumerate(scores):
+        error = scale.precision.error(float(score))
+        one = Reading(float(score), error)
+        if scale.squash != "none" and score:
+            with np.errstate(all="ignore"):
+                one = Reading(undo(float(score)), abs(undo(float(score) + error) - undo(float(score) - error)) + 1e-13)
+        readings[0][index], readings[1][index] = one.value, 3 * one.error
+    return readings

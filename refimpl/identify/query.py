@@ -1,0 +1,228 @@
+"""The query side: repeated terms, how terms are combined, terms that a document lacks or no document has."""
+
+import itertools
+import math
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from refimpl.identify.probes import Layout
+from refimpl.identify.scores import Corpus, Reading
+
+UNKNOWN = "hujok"  # no document has it: "h" and "j" occur in no other word
+PAIRS = ((1, 2), (3, 5), (8, 13), (1, 20), (2, 16), (4, 10))
+GROUPS = ((1, 3, 5, 8), (2, 4, 6, 10))
+REPEATS = (2, 3, 5, 8)
+FORMS = ("a a b", "a b c", "a b c d", "a x", "a x y", "a b x", "a b x y", "a z", "a b z", "a a x", "a a b b c")
+
+
+def pairs(layout: Layout) -> list[tuple[str, str]]:
+    """Pairs of terms of the idf document."""
+    return [(layout.idf[one], layout.idf[two]) for one, two in PAIRS]
+
+
+def more_queries(layout: Layout) -> tuple[str, ...]:
+    """The queries of several terms: a to d are in the idf document, x and y in another, z in none."""
+    found = [" ".join(pair) for pair in pairs(layout)]
+    for group in GROUPS:
+        names = dict(zip("abcd", (layout.idf[df] for df in group), strict=True))
+        names |= {"x": layout.tf[1], "y": layout.tf[2], "z": UNKNOWN}
+        found += [" ".join([names["a"]] * times) for times in REPEATS]
+        found += [" ".join(names[letter] for letter in form.split()) for form in FORMS]
+    return (*found, UNKNOWN)
+
+
+@dataclass(frozen=True)
+class Match:
+    """A query against a document: the query's counts, those of terms in the document, those of known terms."""
+
+    query: Mapping[str, int]
+    present: frozenset[str]
+    known: frozenset[str]
+
+
+Repeat = Callable[[int], float]
+Combine = Callable[[Match], float]
+
+
+@dataclass(frozen=True)
+class QuerySide:
+    """The weight of a term that occurs q times in the query, and the factor of the sum."""
+
+    repeat: str
+    combine: str
+    unknown_counts: bool = True
+    k3: float = 0.0
+
+    def weight(self, q: int) -> float:
+        """The weight of a term that occurs `q` times in the query."""
+        return float(q * (self.k3 + 1) / (q + self.k3)) if self.repeat == "saturated" else REPEAT[self.repeat][0](q)
+
+    def score(self, parts: Mapping[str, float], match: Match, strength: Mapping[str, float]) -> float:
+        """The score from each term's contribution; `strength` is what the cosine normalises the query by."""
+        query = {t: q for t, q in match.query.items() if self.unknown_counts or t in match.known}
+        weights = {term: self.weight(q) for term, q in query.items()}
+        if self.combine == "cosine":
+            norm = math.sqrt(sum((weights[t] * strength.get(t, 0.0)) ** 2 for t in weights))
+            dot = sum(weights[t] * parts.get(t, 0.0) * strength.get(t, 0.0) for t in weights)
+            return dot / norm if norm else 0.0
+        total = sum(weights[t] * parts.get(t, 0.0) for t in weights)
+        return total * COMBINE[self.combine][0](Match(query, match.present, match.known))
+
+
+REPEAT: Mapping[str, tuple[Repeat, str]] = {
+    "multiset": (float, "each repetition of a query term counts"),
+    "set": (lambda q: 1.0, "query terms as a set: repetitions do not count"),
+    "saturated": (float, "a term repeated q times in the query counts (k3 + 1) q / (k3 + q)"),
+    "1 + ln q": (lambda q: 1 + math.log(q), "a term repeated q times in the query counts 1 + ln q"),
+    "square root": (math.sqrt, "a term repeated q times in the query counts sqrt(q)"),
+}
+
+
+def _matched(match: Match) -> int:
+    return sum(term in match.present for term in match.query)
+
+
+def _tokens(match: Match) -> int:
+    return sum(match.query.values())
+
+
+def _matched_tokens(match: Match) -> int:
+    return sum(q for term, q in match.query.items() if term in match.present)
+
+
+COMBINE: Mapping[str, tuple[Combine, str]] = {
+    "sum": (lambda m: 1.0, "the contributions are added"),
+    "norm": (
+        lambda m: 1 / math.sqrt(sum(q * q for q in m.query.values())) if m.query else 1.0,
+        "the sum is divided by the root of the sum of squared query counts",
+    ),
+    "times matched": (lambda m: float(_matched(m)), "the sum is multiplied by the number of matched query terms"),
+    "times matched tokens": (
+        lambda m: float(_matched_tokens(m)),
+        "the sum is multiplied by the number of matched query tokens",
+    ),
+    "coordination": (
+        lambda m: _matched(m) / max(len(m.query), 1),
+        "the sum is multiplied by matched / all different query terms",
+    ),
+    "coordination of tokens": (
+        lambda m: _matched_tokens(m) / max(_tokens(m), 1),
+        "the sum is multiplied by matched / all query tokens",
+    ),
+    "mean": (lambda m: 1 / max(len(m.query), 1), "the sum is divided by the number of different query terms"),
+    "mean of tokens": (lambda m: 1 / max(_tokens(m), 1), "the sum is divided by the number of query tokens"),
+    "root": (
+        lambda m: 1 / math.sqrt(max(len(m.query), 1)),
+        "the sum is divided by the root of the number of different query terms",
+    ),
+    "all terms": (
+        lambda m: float(_matched(m) == len(m.query)),
+        "only documents with all query terms have a score",
+    ),
+}
+
+
+@dataclass(frozen=True)
+class QueryFit:
+    """The identified query side and its evidence; `absent`: the score of a term that the document lacks."""
+
+    side: QuerySide
+    error: float
+    readings: int
+    absent: Reading | None
+
+
+@dataclass(frozen=True)
+class Row:
+    """One measured query of several terms: its match and contributions, reading and allowed error."""
+
+    match: Match
+    parts: Mapping[str, float]
+    reading: Reading
+    allowed: float
+    anchored: tuple[str, Match] | None
+
+
+def rows(corpus: Corpus) -> list[Row]:
+    """The measured queries of several terms in the idf document."""
+    layout = corpus.layout
+    doc, known = frozenset(layout.docs[layout.idf_doc]), frozenset(t for d in layout.docs for t in d)
+    found = []
+    for text in more_queries(layout):
+        tokens = text.split()
+        singles = {term: corpus.read(term, layout.idf_doc) for term in set(tokens)}
+        reading = corpus.read(text, layout.idf_doc)
+        if reading is None or any(one is None for one in singles.values()):
+            continue
+        parts = {term: one.value for term, one in singles.items() if one is not None}
+        allowed = reading.error + sum(one.error for term in tokens if (one := singles[term]) is not None)
+        query = Counter(tokens)
+        anchored = None
+        if corpus.scale.best is not None:
+            anchor, number = layout.anchor
+            parts, query = {**parts, anchor: 0.0}, Counter([*tokens, anchor])
+            anchored = (anchor, Match(query, frozenset(layout.docs[number]), known))
+        found.append(Row(Match(query, doc, known), parts, reading, allowed, anchored))
+    return found
+
+
+def fit(corpus: Corpus) -> QueryFit | None:
+    """The simplest query side that all measured queries match."""
+    measured = rows(corpus)
+    if len(measured) < 12:
+        return None
+    strength = _strength(corpus)
+    for side in _sides(measured):
+        worst = 0.0
+        for row in measured:
+            expected = side.score(row.parts, row.match, strength)
+            if row.anchored is not None:
+                anchor, match = row.anchored
+                below = side.score({anchor: 1.0}, match, strength)
+                expected = expected / below if below else math.nan
+            deviation = abs(expected - row.reading.value)
+            if not deviation <= 4 * row.allowed + 6 * corpus.scale.precision.relative * abs(expected):
+                break
+            worst = max(worst, deviation / max(abs(row.reading.value), 1e-12) if row.reading.value else deviation)
+        else:
+            absent = corpus.read(corpus.layout.tf[1], corpus.layout.idf_doc)
+            return QueryFit(side, worst, len(measured), absent)
+    return None
+
+
+def _sides(measured: Sequence[Row]) -> Iterator[QuerySide]:
+    for combine, repeat in itertools.product([*COMBINE, "cosine"], REPEAT):
+        for unknown in (False, True):
+            if repeat != "saturated":
+                yield QuerySide(repeat, combine, unknown)
+            elif (k3 := _k3(measured)) is not None:
+                yield QuerySide(repeat, combine, unknown, k3)
+
+
+def _k3(measured: Sequence[Row]) -> float | None:
+    """k3 of (k3 + 1) q / (k3 + q), from a term that is repeated twice."""
+    for row in measured:
+        anchor = row.anchored[0] if row.anchored else ""
+        own = {term: q for term, q in row.match.query.items() if term != anchor}
+        if list(own.values()) == [2] and row.parts[next(iter(own))]:
+            ratio = row.reading.value / row.parts[next(iter(own))]
+            if 1.001 < ratio < 1.999:
+                return _rounded(2 * (ratio - 1) / (2 - ratio))
+    return None
+
+
+def _rounded(value: float) -> float:
+    near = round(value, 2)
+    return near if abs(near - value) < 1e-4 * max(abs(value), 1.0) else value
+
+
+def _strength(corpus: Corpus) -> dict[str, float]:
+    """Each known term's contribution at one occurrence in the idf document, by its df where it is in another."""
+    layout = corpus.layout
+    one = corpus.read(layout.idf[1], layout.idf_doc)
+    found = dict.fromkeys(layout.tf.values(), one.value) if one is not None else {}
+    for term in layout.idf.values():
+        if (reading := corpus.read(term, layout.idf_doc)) is not None:
+            found[term] = reading.value
+    return found

@@ -1,0 +1,200 @@
+"""What was done to the scores after they were summed: sign, rounding, float format, scaling by the best, squashing."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from jaxtyping import Float64
+
+from refimpl.common.types import Array
+from refimpl.identify.ask import Scores
+from refimpl.identify.probes import Layout
+
+Values = Float64[Array, " values"]
+
+
+@dataclass(frozen=True)
+class Precision:
+    """How exact a score is: `error(v) = relative * |v| + absolute`."""
+
+    name: str
+    relative: float = 1e-10
+    absolute: float = 1e-13
+    decimals: int | None = None
+
+    def error(self, value: float) -> float:
+        """The largest error that this precision explains."""
+        return self.relative * abs(value) + self.absolute
+
+
+FLOAT64 = Precision("float64")
+FLOAT32 = Precision("float32", relative=1e-6, absolute=1e-9)
+INSIDE = Precision("float64 output of float32 arithmetic", relative=1e-6, absolute=1e-9)
+FLOAT16 = Precision("float16", relative=2e-3, absolute=1e-6)
+
+
+def precision(values: Values) -> Precision:
+    """The coarsest format that has every one of `values` exactly; float64 for fewer than 6 different ones."""
+    distinct = np.unique(values[values != 0])
+    if len(distinct) < 6 or np.array_equal(distinct, np.round(distinct)):
+        return FLOAT64
+    for decimals in range(1, 10):
+        if np.allclose(distinct, np.round(distinct, decimals), rtol=1e-14, atol=1e-15):
+            name = f"rounded to {decimals} decimals"
+            return Precision(name, 1e-12, 0.505 * 10.0**-decimals, decimals)
+    with np.errstate(over="ignore"):
+        formats = ((np.float16, FLOAT16), (np.float32, FLOAT32))
+        for dtype, found in formats:
+            if _is_exact(distinct, dtype):
+                return found
+    for digits in range(4, 12):
+        if all(float(f"{value:.{digits}g}") == value for value in distinct):
+            return Precision(f"rounded to {digits} significant digits", 0.505 * 10.0 ** (1 - digits), 1e-13)
+    return FLOAT64
+
+
+def _is_exact(values: Values, dtype: type[np.floating]) -> bool:
+    """Whether every value is one of `dtype`'s, or the shortest decimal number that stands for one."""
+    cast = values.astype(dtype)
+    shortest = [float(str(one)) for one in cast]
+    return bool(np.all(cast.astype(np.float64) == values)) or shortest == values.tolist()
+
+
+Squash = Callable[[float], float]
+
+
+def _logit(value: float) -> float:
+    return float(np.log(value / (1 - value)))
+
+
+SQUASHES: dict[str, tuple[Squash, str]] = {
+    "none": (lambda value: value, "x"),
+    "sigmoid": (_logit, r"\frac{1}{1 + e^{-x}}"),
+    "tanh": (lambda value: float(np.arctanh(value)), r"\tanh x"),
+    "x / (1 + x)": (lambda value: value / (1 - value), r"\frac{x}{1 + x}"),
+    "1 - exp(-x)": (lambda value: -float(np.log1p(-value)), "1 - e^{-x}"),
+    "ln(1 + x)": (lambda value: float(np.expm1(value)), r"\ln(1 + x)"),
+    "arctan 2 / pi": (lambda value: float(np.tan(value * np.pi / 2)), r"\frac{2}{\pi} \arctan x"),
+}
+"""Name -> the inverse function, and the function as LaTeX; each maps a sum x to a score."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A measured number and the error that the precision of the scores allows it."""
+
+    value: float
+    error: float
+
+    def over(self, other: "Reading") -> "Reading":
+        """The quotient of two readings, with its error."""
+        ratio = self.value / other.value
+        return Reading(ratio, abs(self.error / other.value) + abs(ratio * other.error / other.value))
+
+    def near(self, expected: float, slack: float = 1.0) -> bool:
+        """Whether `expected` is within the error."""
+        return bool(abs(self.value - expected) <= slack * self.error)
+
+
+@dataclass(frozen=True)
+class Scale:
+    """Sign, precision, scaling by each query's best score (its value; None: unscaled), and squashing function."""
+
+    sign: float = 1.0
+    precision: Precision = FLOAT64
+    best: float | None = None
+    squash: str = "none"
+    cut: int | None = None  # only so many hits are returned
+
+
+@dataclass
+class Corpus:
+    """The scores of one layout for the queries `queries`; `read` gives a sum, with scale and squashing undone."""
+
+    layout: Layout
+    scores: Scores
+    scale: Scale
+    queries: Sequence[str]
+    rows: Mapping[str, int] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.rows = {query: row for row, query in reversed(list(enumerate(self.queries)))}
+
+    def read(self, query: str, document: int) -> Reading | None:
+        """The sum of `query` in `document`; for scores scaled by the best, in units of the anchor's; None: no score."""
+        if self.scale.best is None:
+            return self._undone(query, document)
+        anchor, anchor_doc = self.layout.anchor
+        if document == anchor_doc or set(query.split()) & (set(self.layout.docs[anchor_doc]) - {anchor}):
+            return None
+        own, other = (self._undone(f"{query} {anchor}", one) for one in (document, anchor_doc))
+        if own is None or other is None or abs(other.value) < 1e-9:
+            return None
+        return own.over(other)
+
+    def _may_be_cut(self, query: str, document: int) -> bool:
+        """Whether a score of 0 may be that of a hit that is not returned: below `cut` others, or negative."""
+        terms = set(query.split())
+        if not terms & set(self.layout.docs[document]):
+            return False
+        hits = int(np.count_nonzero(self.scores[self.rows[query]]))
+        return len(terms) == 1 or hits >= (self.scale.cut or 0)
+
+    def _undone(self, query: str, document: int) -> Reading | None:
+        if query not in self.rows:
+            return None
+        raw = float(self.scores[self.rows[query], document]) * self.scale.sign
+        if raw == 0 and self.scale.cut is not None and self._may_be_cut(query, document):
+            return None
+        error = self.scale.precision.error(raw)
+        if self.scale.squash == "none":
+            return Reading(raw, error)
+        if raw == 0:  # no hit
+            return Reading(0.0, error)
+        undo = SQUASHES[self.scale.squash][0]
+        with np.errstate(all="ignore"):
+            low, value, high = (undo(raw + shift) for shift in (-error, 0.0, error))
+        if not np.isfinite([low, value, high]).all():
+            return None
+        return Reading(value, abs(high - low) / 2 + 1e-15)
+
+
+def find_scale(layout: Layout, scores: Scores, queries: Sequence[str], pairs: Sequence[tuple[str, str]]) -> Scale:
+    """The scale of the scores of the queries `queries`; `pairs` are terms of the layout's idf document.
+
+    Each pair is one of the queries ("first second").
+    """
+    corpus = Corpus(layout, scores, Scale(), queries)
+    rare = [float(scores[corpus.rows[layout.idf[df]], layout.idf_doc]) for df in sorted(layout.idf)[:5]]
+    sign = -1.0 if float(np.sum(rare)) < 0 else 1.0
+    values = scores[[corpus.rows[term] for term in layout.terms()]].ravel()
+    found = Scale(sign, precision(values), _best(sign * scores))
+    if found.best is not None:
+        return found
+    for name in SQUASHES:
+        candidate = Scale(sign, found.precision, None, name)
+        if _additive(Corpus(layout, scores, candidate, queries), pairs):
+            return candidate
+    return found
+
+
+def _best(rows: Scores) -> float | None:
+    """The best score of every query, where all queries have the same one."""
+    best = rows.max(axis=1)
+    best = best[best != 0]
+    if len(best) < 20 or np.ptp(best) > 1e-6 * abs(best[0]):
+        return None
+    return float(best[0])
+
+
+def _additive(corpus: Corpus, pairs: Sequence[tuple[str, str]]) -> bool:
+    """Whether a pair's score is the same multiple of the sum of its terms' scores for all pairs."""
+    ratios = []
+    for first, second in pairs:
+        document = corpus.layout.idf_doc
+        one, two, both = (corpus.read(query, document) for query in (first, second, f"{first} {second}"))
+        if one is None or two is None or both is None or one.value + two.value == 0:
+            return False
+        ratios.append(both.over(Reading(one.value + two.value, one.error + two.error)))
+    middle = float(np.median([ratio.value for ratio in ratios]))
+    return all(ratio.near(middle, 3.0) for ratio in ratios)

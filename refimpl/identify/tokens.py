@@ -1,0 +1,191 @@
+"""Tokenisation: which written forms match each other, in documents and in queries separately."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from refimpl.identify.ask import Probe, Scores
+from refimpl.identify.collection import background_of
+from refimpl.identify.probes import SETTINGS
+
+PAIRS = {
+    "case (Marok, marok)": ("marok", "Marok"),
+    "capitals (TADOK, tadok)": ("tadok", "TADOK"),
+    "accents (pélik, pelik)": ("pelik", "p\u00e9lik"),
+    "decomposed accents (norék)": ("nor\u00e9k", "nore\u0301k"),
+    "sharp s (große, grosse)": ("grosse", "gro\u00dfe"),
+    "ligature (ﬁlter, filter)": ("filter", "\ufb01lter"),
+    "full width (ｗｏｒｄ, word)": ("word", "\uff57\uff4f\uff52\uff44"),
+    "final sigma (οδος, ΟΔΟΣ)": ("\u03bf\u03b4\u03bf\u03c2", "\u039f\u0394\u039f\u03a3"),
+    "Cyrillic capitals (Москва, москва)": (
+        "\u043c\u043e\u0441\u043a\u0432\u0430",
+        "\u041c\u043e\u0441\u043a\u0432\u0430",
+    ),
+    "dotted capital I (İzmir, izmir)": ("izmir", "\u0130zmir"),
+    "plural (lamps, lamp)": ("lamp", "lamps"),
+    "participle (jumping, jump)": ("jump", "jumping"),
+    "derivation (connection, connect)": ("connect", "connection"),
+    "irregular plural (mice, mouse)": ("mouse", "mice"),
+    "possessive (farmer's, farmer)": ("farmer", "farmer's"),
+    "one letter changed (kavelog, kavelok)": ("kavelok", "kavelog"),
+}
+"""Name -> a plain form and another one of it."""
+PARTS = {
+    "hyphen (vodop-razok)": ("vodop-razok", "razok"),
+    "underscore (vidop_rizok)": ("vidop_rizok", "rizok"),
+    "apostrophe (l'amarok)": ("l'amarok", "amarok"),
+    "slash (vedop/rezok)": ("vedop/rezok", "rezok"),
+    "dot (nudop.kom)": ("nudop.kom", "nudop"),
+    "decimal point (31.47)": ("31.47", "31"),
+    "comma (kipok,)": ("kipok,", "kipok"),
+    'quotes ("zapok")': ('"zapok"', "zapok"),
+    "hash (#fedok)": ("#fedok", "fedok"),
+    "at sign (@gurok)": ("@gurok", "gurok"),
+    "plus signs (d++)": ("d++", "d"),
+    "letters and digits (bim529)": ("bim529", "bim"),
+    "inner capitals (dopuKamel)": ("dopuKamel", "kamel"),
+    "prefix (tumokad, tumok)": ("tumokad", "tumok"),
+    "substring (sifolekur, folek)": ("sifolekur", "folek"),
+    "CJK bigram (東京都庁, 東京)": ("\u6771\u4eac\u90fd\u5e81", "\u6771\u4eac"),
+    "CJK character (北海道, 海)": ("\u5317\u6d77\u9053", "\u6d77"),
+}
+"""Name -> a written form and a part of it."""
+WHOLES = {
+    "one letter (q)": "q",
+    "one digit (7)": "7",
+    "number (12345)": "12345",
+    "word of 50 letters": "pakidelo" * 6 + "pa",
+    "word of 300 letters": "mudekila" * 37 + "mude",
+    "emoji (😀)": "\U0001f600",
+    "CJK (大阪)": "\u5927\u962a",
+    "Thai (สวัสดี)": "\u0e2a\u0e27\u0e31\u0e2a\u0e14\u0e35",
+    "Cyrillic (привет)": "\u043f\u0440\u0438\u0432\u0435\u0442",
+    "stop word (the)": "the",
+    "stop word (and)": "and",
+    "stop word (about)": "about",
+    "German stop word (und)": "und",
+}
+"""Name -> a form that may be dropped."""
+SHORT, LONG, STOPS = "sarok", "sirok", "the"
+
+
+@dataclass(frozen=True)
+class Token:
+    """One probe's result in words, and whether every form was treated as a whitespace tokenizer would."""
+
+    name: str
+    result: str
+    plain: bool
+
+
+def _documents() -> list[str]:
+    pairs = [form for forms in PAIRS.values() for form in forms]
+    return [*pairs, *(whole for whole, _ in PARTS.values()), *WHOLES.values(), SHORT, f"{LONG}{f' {STOPS}' * 40}"]
+
+
+def _queries() -> list[str]:
+    pairs = [form for forms in PAIRS.values() for form in forms]
+    parts = [form for forms in PARTS.values() for form in forms]
+    return [*pairs, *parts, *WHOLES.values(), SHORT, LONG]
+
+
+def probe() -> Probe:
+    """One document per form and one query per form."""
+    return Probe(tuple(_documents()), tuple(_queries()), *SETTINGS["first"])
+
+
+def read(scores: Scores) -> list[Token]:
+    """Interpret the matches of the probe's scores; a row of NaN is a query that was refused."""
+    documents, queries = _documents(), _queries()
+    background = [background_of(row) for row in scores]
+    refused = {query for query, row in zip(queries, scores, strict=True) if np.isnan(row).any()}
+
+    def match(query: str, document: str) -> bool:
+        row = queries.index(query)
+        return bool(scores[row, documents.index(document)] != background[row])
+
+    found = []
+    for name, (plain, other) in PAIRS.items():
+        cells = match(plain, other), match(other, plain), match(other, other), match(plain, plain)
+        found.append(_refused(name) if {plain, other} & refused else _pair(name, plain, other, *cells))
+    for name, (whole, part) in PARTS.items():
+        both = match(part, whole), match(whole, whole)
+        found.append(_refused(name) if {whole, part} & refused else _part(name, *both))
+    for name, whole in WHOLES.items():
+        found.append(_refused(name) if whole in refused else _whole(name, match(whole, whole)))
+    return [*found, _stop_words(scores, documents, queries, match(STOPS, STOPS))]
+
+
+def _refused(name: str) -> Token:
+    return Token(name, "not measured: a query was refused", False)
+
+
+def _pair(name: str, plain: str, other: str, in_docs: bool, in_queries: bool, same: bool, itself: bool) -> Token:
+    """`in_docs`: the plain query matches the other form in a document; `in_queries`: the other way round."""
+    if in_docs and in_queries and same:
+        return Token(name, "match each other", False)
+    if not itself:
+        return Token(name, "the plain form matches nothing, itself included", False)
+    if in_docs and not same:
+        return Token(name, f"{other} becomes {plain} in documents only", False)
+    if in_queries and not same:
+        return Token(name, f"{other} becomes {plain} in queries only", False)
+    if in_docs or in_queries:
+        side = f"{plain} finds {other}" if in_docs else f"{other} finds {plain}"
+        return Token(name, f"{side}, not the other way round", False)
+    if not same:
+        return Token(name, f"{other} matches nothing, itself included", False)
+    return Token(name, "are different terms", True)
+
+
+def _part(name: str, part: bool, whole: bool) -> Token:
+    if part and whole:
+        return Token(name, "the part finds the whole", False)
+    if part:
+        return Token(name, "split in documents; the written form as a query finds nothing", False)
+    if whole:
+        return Token(name, "one term", True)
+    return Token(name, "found neither by itself nor by its part", False)
+
+
+def _whole(name: str, found: bool) -> Token:
+    return Token(name, "kept" if found else "dropped", found)
+
+
+def _stop_words(scores: Scores, documents: Sequence[str], queries: Sequence[str], matched: bool) -> Token:
+    name = "length of a document of stop words"
+    short = scores[queries.index(SHORT), documents.index(SHORT)]
+    long = scores[queries.index(LONG), len(documents) - 1]
+    if not short or not long or np.isnan(short + long):
+        return Token(name, "not measured: a probe word was not found", False)
+    if matched:
+        return Token(name, "stop words are terms like others", True)
+    if abs(long - short) <= 1e-9 * abs(short):
+        return Token(name, "stop words do not count: they are removed from documents, or lengths have no effect", False)
+    return Token(name, "stop words count in the length and are removed from queries only", False)
+
+
+def summary(tokens: Sequence[Token]) -> str:
+    """One clause about all probes."""
+    by_name = {token.name: token for token in tokens}
+    if all(token.plain for token in tokens):
+        return "terms as whitespace separates them"
+    phrases = []
+    case = by_name["case (Marok, marok)"]
+    phrases.append(
+        {"match each other": "case folded", "are different terms": "case kept"}.get(case.result, f"case: {case.result}")
+    )
+    if by_name["accents (pélik, pelik)"].result == "match each other":
+        phrases.append("accents removed")
+    if by_name["plural (lamps, lamp)"].result == "match each other":
+        phrases.append("stemmed")
+    if by_name["substring (sifolekur, folek)"].result.startswith(("the part", "split")):
+        phrases.append("substrings match")
+    elif by_name["prefix (tumokad, tumok)"].result.startswith(("the part", "split")):
+        phrases.append("prefixes match")
+    elif by_name["comma (kipok,)"].result.startswith(("the part", "split")):
+        phrases.append("punctuation separates")
+    if by_name["stop word (the)"].result == "dropped":
+        phrases.append("stop words removed")
+    return ", ".join(phrases)

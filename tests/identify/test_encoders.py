@@ -1,0 +1,142 @@
+"""Encoders with one to three rules changed, drawn at random: what `identify` names is right, or undetermined."""
+
+import random
+import re
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from synthetic_encoders import Reference, Rules, encoder, expected
+
+from refimpl.check.targets.python import PythonTarget
+from refimpl.identify import identify_embed
+
+CHANGES = [
+    *({"case": "ascii"}, {"case": "keep"}, {"accents": "keep"}, {"nfkc": True}, {"punctuation": "drop"}),
+    *({"cjk": False}, {"unknown": "drop"}, {"stop": True}, {"longest": 500}, {"limit": 100}, {"limit": 300}),
+    *({"side": "left"}, {"unit": "words"}, {"unit": "characters", "limit": 500}, {"special": "none"}),
+    *({"prefix": "query: "}, {"prefix": "passage: "}, {"pooling": "cls"}, {"pooling": "last"}, {"pooling": "max"}),
+    *({"pooling": "sum", "norm": "none"}, {"pooling": "root", "norm": "none"}, {"pooling": "inner"}),
+    *({"pooling": "position"}, {"norm": "none"}, {"norm": "l1"}, {"cut": "before"}, {"cut": "after"}),
+    *({"store": "float16"}, {"store": "int8"}, {"store": "bits"}, {"store": "packed"}, {"store": "decimals"}),
+    *({"order": "length"}, {"padding": True}, {"noise": True}, {"pooling": "squares"}),
+]
+
+
+SUFFIX = re.compile(
+    r" \(or their sum: the length does not show\)$|, unit length before the cut$|, in direction, with lengths of .*$"
+)
+
+
+def identified(rules):
+    return identify_embed(PythonTarget(encoder(rules), "mine"), Reference())
+
+
+def judged(rules, result):
+    """Factors that are claimed and wrong, and those that are not claimed."""
+    right = expected(rules)
+    claimed = {f.name: f.value for f in result.factors if f.status == "known form" and f.name in right}
+    values = {name: SUFFIX.sub("", value) for name, value in claimed.items()}
+    wrong = {
+        name: value
+        for name, value in values.items()
+        if value != right[name]
+        and not (
+            name == "length of vectors"
+            and value.startswith(("not normalised", "one length"))
+            and loose(rules, right[name])
+        )
+        and not (name == "truncation" and rules.unit == "characters" and in_span(value, right[name]))
+    }
+    missing = set(right) - set(claimed) - ({"length of vectors"} if rules.store in ("bits", "packed") else set())
+    return wrong, sorted(missing)
+
+
+def loose(rules, right):
+    """Vectors cut after the normalisation, or stored as integers and bits, are not of unit length any more."""
+    return right == "not normalised" or rules.cut == "after" or rules.store in ("int8", "bits", "packed")
+
+
+def in_span(value, right):
+    """Characters are known to within a word: `497 to 500`."""
+    numbers = [int(word) for word in value.split() if word.isdigit()]
+    wanted = int(right.split()[2])
+    return value.endswith("characters are read") and numbers[0] <= wanted <= numbers[-1]
+
+
+def drawn(seed):
+    rng = random.Random(seed)
+    rules = Rules()
+    for change in rng.sample(CHANGES, rng.randint(1, 3)):
+        rules = replace(rules, **change)
+    return rules
+
+
+@pytest.mark.parametrize(
+    "change", [c if i % 4 == 0 else pytest.param(c, marks=pytest.mark.slow) for i, c in enumerate(CHANGES)], ids=str
+)
+def test_each_rule_by_itself(change):
+    """Where all is exact, all is named, but what the change itself hides."""
+    rules = replace(Rules(), **change)
+    wrong, missing = judged(rules, identified(rules))
+    assert wrong == {}
+    if not rules.noise and rules.store not in ("bits", "packed"):
+        hidden = {
+            "stop": ["pooling"],
+            "padding": ["order of the answers"],
+        }  # other tokens than the reference's; no order
+        hidden |= {"store": ["pooling"] if rules.store == "int8" else []}
+        assert missing == hidden.get(next(iter(change)), [])
+
+
+def test_what_hides_a_pooling_is_undetermined_or_a_curve():
+    by_name = {f.name: f for f in identified(Rules(store="int8")).factors}
+    assert by_name["pooling"].value == "one of: mean over all tokens; mean of tokens scaled to unit length"
+    by_name = {f.name: f for f in identified(Rules(pooling="squares")).factors}
+    assert by_name["pooling"].status == "measured curve"
+    weights = [weight for _, weight in by_name["pooling"].curve]
+    assert weights[1:4] == pytest.approx([weights[0] * number**2 for number in (2, 3, 4)], rel=1e-4)
+
+
+@pytest.mark.parametrize("value", [0.0, 0.3])
+def test_equal_vectors_are_named_as_that(value):
+    with pytest.raises(ValueError, match="gives every text the same numbers"):
+        identify_embed(PythonTarget(lambda texts: [[value] * 5 for _ in texts], "mine"), None)
+
+
+def test_random_vectors_decide_nothing():
+    rng = np.random.default_rng(0)
+    result = identify_embed(PythonTarget(lambda texts: rng.normal(size=(len(texts), 64)), "mine"), Reference())
+    known = {f.name: f.value for f in result.factors if f.status == "known form"}
+    assert known.pop("the same call twice").startswith("not deterministic")
+    assert known == {"width": "64 numbers", "numbers": "float64"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(100))
+def test_drawn_rules(seed):
+    rules = drawn(seed)
+    assert judged(rules, identified(rules))[0] == {}
+
+
+@pytest.mark.peer
+@pytest.mark.slow
+def test_sentence_transformers(minilm_folder):
+    """Its prompt, cut and limit, each as its documentation says."""
+    from sentence_transformers import SentenceTransformer
+
+    model = SentenceTransformer(str(minilm_folder))
+    model.max_seq_length = 128
+
+    def embed(texts):
+        return model.encode(texts, prompt="query: ", truncate_dim=128)
+
+    result = identify_embed(PythonTarget(embed, "sentence-transformers"))
+    found = {f.name: f.value for f in result.factors if f.status == "known form"}
+    assert result.confirmed
+    assert found["pooling"] == "mean over all tokens, unit length before the cut"
+    assert found["input"] == "of all-MiniLM-L6-v2, with 'query: ' before each text"
+    assert found["part of the states"] == "the first 128 of 384"
+    assert found["truncation"] == "the first 124 words of one token are read"  # [CLS] query : ... [SEP]
+    assert found["text: accents"] == "removed"
+    assert found["token states"] == "those of the model"
