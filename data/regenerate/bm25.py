@@ -2,7 +2,7 @@
 
     make peers && .venv/bin/python data/regenerate/bm25.py
 
-Words are parted at white space, so that no analyzer takes part. Every score is the peer's own; refimpl takes no part.
+Texts are split at whitespace, without an analyzer. Every score is computed by the peer, none by refimpl.
 """
 
 import os
@@ -32,7 +32,7 @@ def zipf(docs: int, queries: int) -> tuple[list[str], list[str]]:
 
 
 LONG = "cat " * 5 + "and so on " * 30
-LARGER, ASKED = zipf(40, 5)
+LARGER, QUERIES = zipf(40, 5)
 CASES = [
     ("ordinary", "five documents, four queries", "", CATS, ["cat dog", "bird", "mat", "ran far"], {}),
     (
@@ -135,7 +135,7 @@ CASES = [
         ["火星", "café 🚀", "größer", "cafe"],
         {},
     ),
-    ("larger", "40 documents of drawn words, five queries", "", LARGER, ASKED, {}),
+    ("larger", "40 documents of drawn words, five queries", "", LARGER, QUERIES, {}),
 ]
 
 
@@ -152,34 +152,33 @@ def cases() -> list[dict[str, Any]]:
     ]
 
 
-def pymilvus(given: dict[str, Any]) -> np.ndarray:
-    function = BM25EmbeddingFunction(str.split, k1=given["k1"], b=given["b"])
-    function.fit(given["corpus"])
-    docs = function.encode_documents(given["corpus"])
-    queries = function.encode_queries(given["queries"])
+def pymilvus(case: dict[str, Any]) -> np.ndarray:
+    function = BM25EmbeddingFunction(str.split, k1=case["k1"], b=case["b"])
+    function.fit(case["corpus"])
+    docs = function.encode_documents(case["corpus"])
+    queries = function.encode_queries(case["queries"])
     return (queries.astype(np.float64) @ docs.astype(np.float64).T).toarray()
 
 
-def rank_bm25(given: dict[str, Any]) -> np.ndarray:
-    index = BM25Okapi([text.split() for text in given["corpus"]], k1=given["k1"], b=given["b"])
-    return np.stack([index.get_scores(query.split()) for query in given["queries"]])
+def rank_bm25(case: dict[str, Any]) -> np.ndarray:
+    index = BM25Okapi([text.split() for text in case["corpus"]], k1=case["k1"], b=case["b"])
+    return np.stack([index.get_scores(query.split()) for query in case["queries"]])
 
 
-def bm25s_scores(method: str, given: dict[str, Any]) -> np.ndarray:
-    index = bm25s.BM25(k1=given["k1"], b=given["b"], method=method, dtype="float64")
-    index.index([text.split() for text in given["corpus"]], show_progress=False)
-    zeros = np.zeros(len(given["corpus"]))
-    known = index.vocab_dict
-    # get_scores takes a list of words; one that it does not know adds nothing, and without any it raises
-    rows = [[word for word in query.split() if word in known] for query in given["queries"]]
+def bm25s_scores(method: str, case: dict[str, Any]) -> np.ndarray:
+    index = bm25s.BM25(k1=case["k1"], b=case["b"], method=method, dtype="float64")
+    index.index([text.split() for text in case["corpus"]], show_progress=False)
+    zeros = np.zeros(len(case["corpus"]))
+    # get_scores raises for a list without a word of the vocabulary; other words add nothing
+    rows = [[word for word in query.split() if word in index.vocab_dict] for query in case["queries"]]
     return np.stack([index.get_scores(row) if row else zeros for row in rows])
 
 
 PEERS = {
     "pymilvus": ("pymilvus.model", pymilvus),
     "rank_bm25": ("rank-bm25", rank_bm25),
-    "atire": ("bm25s", lambda given: bm25s_scores("atire", given)),
-    "lucene": ("bm25s", lambda given: bm25s_scores("lucene", given)),
+    "atire": ("bm25s", lambda case: bm25s_scores("atire", case)),
+    "lucene": ("bm25s", lambda case: bm25s_scores("lucene", case)),
 }
 
 

@@ -1,4 +1,4 @@
-"""What the scripts beside this file share: a suite's cases as one JSON file, and its row in the manifest."""
+"""Shared by the scripts of this folder: writes a suite's cases as one JSON file, and its row of the manifest."""
 
 import hashlib
 import json
@@ -15,7 +15,7 @@ def source(package: str) -> dict[str, str]:
 
 
 def write(suite: str, script: str, cases: list[dict[str, Any]], **more: Any) -> None:
-    """`cases` as SUITE/cases.json, its sha256 and the command that made it under `suites` in the manifest."""
+    """Write `cases` as SUITE/cases.json, and its sha256 and command under `suites` in the manifest."""
     command = f"make peers && .venv/bin/python data/regenerate/{script}"
     file = VECTORS / suite / "cases.json"
     file.parent.mkdir(exist_ok=True)

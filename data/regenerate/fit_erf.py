@@ -3,7 +3,7 @@
     .venv/bin/python data/regenerate/fit_erf.py
 
 erf(x / sqrt(2)) = tanh(p(x)) with p(x) = x P(x^2); an error e of p moves tanh(p) by (1 - erf^2) e, which is the weight
-under which the largest error over [0, 5.5] is made small. Beyond 5.5 both sides are 1 in float32, and P keeps rising.
+under which the largest error over [0, 5.5] is minimised. Beyond 5.5 both sides are 1 in float32, and P increases.
 """
 
 import numpy as np

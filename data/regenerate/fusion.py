@@ -2,8 +2,8 @@
 
     make peers && .venv/bin/python data/regenerate/fusion.py
 
-Each route is a vector field whose similarity with the query is the wanted score, so that the rankers see any list.
-Milvus gives fused scores in float32.
+Each route is a vector field whose similarity with the query is the score of the case, so that any list
+can be fused. Milvus returns fused scores in float32.
 """
 
 import tempfile
@@ -45,7 +45,7 @@ def fused(routes: list[Route], ranker: Any, metrics: list[str]) -> list[list[Any
 
 
 def vector(score: float | None, metric: str) -> list[float]:
-    """A vector whose similarity with (1, 0) is `score`; one that no route of this length reaches where it is None."""
+    """A vector whose similarity with (1, 0) is `score`; for None one that is below the top of every route."""
     if metric == "IP":
         return [-1000.0 if score is None else score, 0.0]
     if metric == "COSINE":
@@ -137,10 +137,10 @@ def main() -> None:
             ranker = RRFRanker(settings["k"])
         else:
             ranker = WeightedRanker(*settings["weights"], norm_score=settings["norm_score"])
-        given = {"routes": routes, "method": method, **settings}
+        case = {"routes": routes, "method": method, **settings}
         expected = fused(routes, ranker, metrics)
-        told = {"name": name, "reason": reason, "who": who, "input": given, "expected": expected}
-        written.append({**told, "source": {**source("pymilvus"), "engine": "milvus-lite"}})
+        row = {"name": name, "reason": reason, "who": who, "input": case, "expected": expected}
+        written.append({**row, "source": {**source("pymilvus"), "engine": "milvus-lite"}})
     write("fusion", "fusion.py", written)
 
 

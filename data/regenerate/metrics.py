@@ -1,26 +1,27 @@
-"""Writes data/vectors/metrics from ir-measures (which computes them through trec_eval's own code, pytrec_eval).
+"""Writes data/vectors/metrics from pytrec_eval, which is trec_eval's own code.
 
     make peers && .venv/bin/python data/regenerate/metrics.py
 
-A measure of a run is the mean over the judged queries, 0 for those that the run leaves out (trec_eval -c).
+A measure of a run is the mean over the judged queries, 0 for those that the run does not have (trec_eval -c). MRR@10 is
+trec_eval's recip_rank where the first relevant document is among the first ten, else 0.
 """
 
 import math
 
-import ir_measures
 import numpy as np
+import pytrec_eval
 from cases import source, write
 
-MEASURES = {"nDCG@10": "nDCG@10", "recall@100": "R@100", "MRR@10": "RR@10", "MAP": "AP"}
+MEASURES = {"nDCG@10": "ndcg_cut_10", "recall@100": "recall_100", "MRR@10": "recip_rank", "MAP": "map"}
 
 
 def measured(qrels: dict, run: dict) -> dict[str, float]:
-    parsed = {ir_measures.parse_measure(theirs): ours for ours, theirs in MEASURES.items()}
-    values: dict[str, list[float]] = {name: [] for name in MEASURES}
-    judged = {query: docs for query, docs in run.items() if query in qrels}
-    for one in ir_measures.iter_calc(list(parsed), qrels, judged):
-        values[parsed[one.measure]].append(float(one.value))
-    return {name: math.fsum(found) / len(qrels) for name, found in values.items()}
+    found = pytrec_eval.RelevanceEvaluator(qrels, set(MEASURES.values())).evaluate(run)
+    for values in found.values():
+        values["recip_rank"] *= values["recip_rank"] >= 0.1
+    return {
+        name: math.fsum(values[measure] for values in found.values()) / len(qrels) for name, measure in MEASURES.items()
+    }
 
 
 def drawn() -> tuple[dict, dict]:
@@ -53,6 +54,13 @@ CASES = [
         "evaluators that keep the run's order",
         {"q": {"a": 1, "c": 1}},
         {"q": {"a": 1.0, "b": 1.0, "c": 1.0, "d": 1.0}},
+    ),
+    (
+        "nearly-tied",
+        "trec_eval stores scores in float32: what differs by less is tied",
+        "evaluators that compare scores in float64",
+        {"q": {"a": 1}},
+        {"q": {"a": 1.0 + 1e-9, "b": 1.0}},
     ),
     (
         "all-tied",
@@ -139,7 +147,7 @@ def main() -> None:
             "who": who,
             "input": {"qrels": qrels, "run": run},
             "expected": measured(qrels, run),
-            "source": source("ir-measures"),
+            "source": source("pytrec-eval-terrier"),
         }
         for name, reason, who, qrels, run in CASES
     ]

@@ -2,8 +2,8 @@
 
     make peers && .venv/bin/python data/regenerate/minilm.py
 
-refimpl takes no part in any value: it only says where the model's files are, and, at the end, how far it is from what
-the others computed (`observed_max` in the manifest). Every text is run by itself, so that no padding takes part either.
+No value is computed by refimpl: it only locates the model's files, and at the end its largest difference from them is
+recorded (`observed_max` in the manifest). Every text is a batch of its own, without padding.
 """
 
 import hashlib
@@ -34,7 +34,7 @@ def texts() -> dict[str, str]:
 
 
 class LastHiddenState(torch.nn.Module):
-    """The model as ONNX is to have it: three named inputs, one output."""
+    """The model to export to ONNX: three named inputs, one output."""
 
     def __init__(self, model: torch.nn.Module) -> None:
         super().__init__()
@@ -167,7 +167,7 @@ def main() -> None:
     }
     save(manifest)
 
-    from refimpl.oracle.minilm import verify
+    from refimpl.golden.minilm import verify
 
     observed = {comparison.name: comparison.max_abs for comparison in verify()}
     for entry in rows:

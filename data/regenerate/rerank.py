@@ -1,9 +1,9 @@
-"""Writes data/vectors/rerank: a small random cross-encoder, and what transformers computes with it in float64.
+"""Writes data/vectors/rerank: a small random cross-encoder, and its scores by transformers in float64.
 
     make peers && .venv/bin/python data/regenerate/rerank.py
 
-No trained cross-encoder may be shipped, so the model is noise: 2 layers, 32 wide, a vocabulary of its own. Its
-arithmetic is every BERT cross-encoder's: segments 0 and 1, pooler, one label.
+No trained cross-encoder may be redistributed, so the weights are random: 2 layers, hidden size 32, its own vocabulary.
+Its arithmetic is that of every BERT cross-encoder: segments 0 and 1, pooler, one label.
 """
 
 import hashlib
@@ -32,7 +32,7 @@ PLANETS = SENTENCES[1:5]
 
 
 def make_tokenizer() -> None:
-    """Letters, letters inside words, and every other word of the sentences: no trainer, whose ties fall by chance."""
+    """Letters, letters inside words, and every second word of the sentences; a trainer would break ties at random."""
     normalizer, parts = normalizers.BertNormalizer(), pre_tokenizers.BertPreTokenizer()
     words = sorted({w for s in SENTENCES for w, _ in parts.pre_tokenize_str(normalizer.normalize_str(s))})
     letters = sorted(set("".join(words)))
@@ -145,19 +145,19 @@ def main() -> None:
     for name, reason, who, query, documents in CASES:
         logits = []
         for document in documents:  # one by one, so that no padding takes part
-            # lists, as sentence-transformers' CrossEncoder gives them: a bare "" would be taken for no second text
+            # lists, as in sentence-transformers' CrossEncoder: a plain "" would mean no second text
             batch = tokenizer([query], [document], truncation=True, max_length=LONGEST, return_tensors="pt")
             assert batch["token_type_ids"].any()
             with torch.no_grad():
                 logits.append(float(model(**batch).logits[0, 0]))
         sigmoids = torch.sigmoid(torch.tensor(logits, dtype=torch.float64)).tolist()
-        told = {
+        row = {
             "name": name,
             "reason": reason,
             "who": who,
             "input": {"query": query, "documents": documents, "top_k": None},
         }
-        written.append({**told, "expected": {"logits": logits, "sigmoids": sigmoids}, "source": source("transformers")})
+        written.append({**row, "expected": {"logits": logits, "sigmoids": sigmoids}, "source": source("transformers")})
     files = sorted(file.name for file in MODEL.iterdir())
     hashes = {name: hashlib.sha256((MODEL / name).read_bytes()).hexdigest() for name in files}
     write("rerank", "rerank.py", written, model={"folder": "rerank/model", "files": hashes})

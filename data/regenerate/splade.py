@@ -2,7 +2,7 @@
 
     make peers && .venv/bin/python data/regenerate/splade.py
 
-Each text is run by itself: log(1 + relu(logit)), the maximum over its tokens, [CLS] and [SEP] among them.
+Each text is a batch of its own: log(1 + relu(logit)), the maximum over its tokens, [CLS] and [SEP] included.
 """
 
 import json
@@ -41,19 +41,19 @@ def main() -> None:
     tokenizer = AutoTokenizer.from_pretrained(folder)
     model = AutoModelForMaskedLM.from_pretrained(folder).double().eval()
     texts = {c["name"]: c for c in json.loads((VECTORS / "minilm" / "texts.json").read_text(encoding="utf-8"))}
-    asked = list(OWN)
+    selected = list(OWN)
     for name in GOLDEN:
         case = texts[name]
-        asked.append((name, case["reason"], "", case["text"] if "text" in case else case["repeat"] * case["times"]))
+        selected.append((name, case["reason"], "", case["text"] if "text" in case else case["repeat"] * case["times"]))
     written = []
-    for name, reason, who, text in asked:
+    for name, reason, who, text in selected:
         batch = tokenizer(text, truncation=True, max_length=LONGEST, return_tensors="pt")
         with torch.no_grad():
             weights = torch.log1p(torch.relu(model(**batch).logits[0])).max(dim=0).values
         columns = torch.nonzero(weights).ravel().tolist()
         expected = {str(column): float(weights[column]) for column in columns}
-        told = {"name": name, "reason": reason, "who": who, "input": text, "expected": expected}
-        written.append({**told, "source": source("transformers")})
+        row = {"name": name, "reason": reason, "who": who, "input": text, "expected": expected}
+        written.append({**row, "source": source("transformers")})
     sha256 = models.SOURCES["splade-tiny"].files["model.safetensors"]
     write("splade", "splade.py", written, model={"name": "splade-tiny", "sha256": sha256})
 
