@@ -1,11 +1,30 @@
-"""The application that every command registers itself on."""
+"""The Typer application on which every command is registered, and its own option, `--version`."""
+
+from typing import Annotated
 
 import typer
 
+from refimpl import __version__
+
 app = typer.Typer(
     name="refimpl",
-    help="The readable, checkable twin of pymilvus.model: MiniLM, BM25, reranking and hybrid search in plain numpy.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+def _print_version(requested: bool) -> bool:
+    if requested:
+        print(f"refimpl {__version__}")
+        raise typer.Exit
+    return requested  # the value of the option's parameter
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """The readable, checkable twin of pymilvus.model: MiniLM, BM25, reranking and hybrid search in plain numpy."""

@@ -1,84 +1,104 @@
-"""`refimpl check`: an implementation held against the golden vectors, from anywhere."""
+"""`refimpl check`: compare an implementation in any language with the golden vectors."""
 
 import json
 import sys
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from refimpl.cli.app import app
+from refimpl.common.atomic import write_atomically
+from refimpl.common.texts import visible
 
 if TYPE_CHECKING:
-    from refimpl.oracle.outcome import Check
-    from refimpl.oracle.subjects.base import Subject
-    from refimpl.oracle.suites.base import Settings
+    from refimpl.check.result import CheckResult
+    from refimpl.check.suites.base import Settings
+    from refimpl.check.targets.base import Target
+    from refimpl.http import Secret
+
+ApiKey = Annotated[str | None, typer.Option(envvar="REFIMPL_CHECK_KEY", show_envvar=True, help="Sent as Bearer.")]
 
 
 @dataclass(frozen=True)
-class Whom:
-    """The subject as the command line names it: exactly one of the four is given."""
+class TargetOptions:
+    """The options that name a target; exactly one of the first four must be set."""
 
     function: str | None
     url: str | None
     command: str | None
     vectors: Path | None
+    protocol: str
+    model: str
+    key: "Secret | None"
+    timeout_s: float
+    allow_http: bool
 
 
 @app.command()
 def check(
     function: Annotated[str | None, typer.Argument(metavar="[MODULE:ATTRIBUTE]", help="A Python callable.")] = None,
     url: Annotated[str | None, typer.Option(help="An HTTP endpoint; needs --protocol.")] = None,
-    protocol: Annotated[str, typer.Option(help="tei, openai, jina, cohere, voyage or llamacpp.")] = "openai",
+    protocol: Annotated[
+        str, typer.Option(help="openai, tei, ...; a wrong name lists all; json: any suite.")
+    ] = "openai",
     command: Annotated[str | None, typer.Option(help="A command: JSON lines in, JSON lines out.")] = None,
-    vectors: Annotated[Path | None, typer.Option(help="A file of answers: .npy, .safetensors or .jsonl.")] = None,
+    vectors: Annotated[Path | None, typer.Option(help="Answers: .npy, .safetensors or .jsonl, a pipe, or -.")] = None,
     emit_inputs: Annotated[Path | None, typer.Option(help="Write a suite's inputs as JSON lines, and stop.")] = None,
-    suite: Annotated[list[str] | None, typer.Option(help="May be repeated; all for every one.")] = None,
-    case: Annotated[list[str] | None, typer.Option(help="Only cases of this name; * matches any letters.")] = None,
+    suite: Annotated[list[str] | None, typer.Option(help="A suite, may be repeated; or all.")] = None,
+    case: Annotated[list[str] | None, typer.Option(help="Only cases with this name; * matches any text.")] = None,
     tolerance: Annotated[str, typer.Option(help="float32, float16, int8 or quantised-ranking.")] = "float32",
-    bm25_variant: Annotated[str, typer.Option(help="Which BM25 the subject claims to be.")] = "pymilvus",
-    diagnose: Annotated[bool, typer.Option(help="Look for the cause of what departs.")] = True,
-    json_file: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the outcome.")] = None,
-    junit_xml: Annotated[Path | None, typer.Option(metavar="FILE", help="Write it for a CI server.")] = None,
-    html: Annotated[Path | None, typer.Option(metavar="FILE", help="Write it as a page.")] = None,
-    timeout: Annotated[float, typer.Option(min=0.1, help="Seconds for one call or one run of the command.")] = 300.0,
-    model_name: Annotated[str, typer.Option(help="The name that requests send as model.")] = "all-MiniLM-L6-v2",
-    api_key: Annotated[
-        str | None, typer.Option(envvar="REFIMPL_CHECK_KEY", show_envvar=True, help="Sent as Bearer.")
+    bm25_variant: Annotated[str, typer.Option(help="The BM25 variant that the target implements.")] = "pymilvus",
+    bm25_k1: Annotated[
+        float | None, typer.Option(min=0.0, help="k1 of every BM25 case, for a target with a fixed one.")
     ] = None,
+    bm25_b: Annotated[
+        float | None, typer.Option(min=0.0, max=1.0, help="b of every BM25 case, for a target with a fixed one.")
+    ] = None,
+    diagnose: Annotated[bool, typer.Option(help="Search for the cause of a mismatch.")] = True,
+    json_file: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the results as JSON.")] = None,
+    junit_xml: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the results for a CI server.")] = None,
+    html: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the results as a page.")] = None,
+    timeout: Annotated[float, typer.Option(min=0.1, help="Seconds for one call or one run of the command.")] = 300.0,
+    model_name: Annotated[str, typer.Option(help="Sent as model in requests.")] = "all-MiniLM-L6-v2",
+    api_key: ApiKey = None,
     allow_http: Annotated[bool, typer.Option("--allow-http", help="Allow http:// to another machine.")] = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="List passed cases too.")] = False,
     list_cases: Annotated[bool, typer.Option("--list", help="List suites, forms and cases, and stop.")] = False,
 ) -> None:
-    """Hold an implementation against the golden vectors; exit status 1 when it departs, 2 for a wrong command line."""
+    """Compare an implementation with the golden vectors; exit status 1 for a mismatch, 2 for a wrong command line."""
     from refimpl.cli import check_output
 
-    settings, suites = _settings(tolerance, bm25_variant, diagnose, suite)
+    settings, suites = _settings(tolerance, (bm25_variant, bm25_k1, bm25_b), diagnose, suite)
     if list_cases:
         return check_output.list_suites(suites, settings)
     if emit_inputs is not None:
         return _emit(emit_inputs, suites, settings)
-    whom = Whom(function, url, command, vectors)
-    _check_one(whom, suites)
-    endpoint = {"protocol": protocol, "model": model_name, "key": api_key, "allow_http": allow_http}
-    outcome = _outcome(lambda: _subject(whom, timeout, endpoint), suites, settings, case or [])
-    check_output.show(outcome, verbose)
-    check_output.write(outcome, json_file, junit_xml, html)
-    raise typer.Exit(0 if outcome.ok else 1)
+    key = None if api_key is None else _hidden(api_key)
+    options = TargetOptions(
+        *(function, url, command, vectors), protocol, model_name, key, timeout_s=timeout, allow_http=allow_http
+    )
+    _require_one(options, suites)
+    check_output.require_writable(json_file, junit_xml, html)
+    result = _run(options, suites, settings, case or [])
+    check_output.show(result, verbose)
+    check_output.write(result, json_file, junit_xml, html)
+    raise typer.Exit(0 if result.ok else 1)
 
 
-def _settings(tolerance: str, variant: str, diagnose: bool, asked: list[str] | None) -> "tuple[Settings, list[str]]":
-    from refimpl.oracle import tolerance as tolerances
-    from refimpl.oracle.suites import SUITES
-    from refimpl.oracle.suites.base import Settings
+def _settings(
+    tolerance: str, bm25: tuple[str, float | None, float | None], diagnose: bool, suites: list[str] | None
+) -> "tuple[Settings, list[str]]":
+    from refimpl.check.suites import SUITES
+    from refimpl.check.suites.base import Settings
+    from refimpl.compare import tolerance as tolerances
 
-    names = list(SUITES) if asked and "all" in asked else list(dict.fromkeys(asked or ["encoder"]))
+    names = list(SUITES) if suites and "all" in suites else list(dict.fromkeys(suites or ["encoder"]))
     if unknown := [name for name in names if name not in SUITES]:
-        raise typer.BadParameter(f"--suite must be one of {', '.join(SUITES)} or all; got {unknown[0]!r}")
+        raise typer.BadParameter(f"--suite must be one of {', '.join(SUITES)} or all, got {unknown[0]!r}")
     try:
-        settings = Settings(tolerances.named(tolerance), variant, diagnose)
+        settings = Settings(tolerances.named(tolerance), bm25[0], diagnose, *bm25[1:])
         for name in names:
             SUITES[name].inputs(settings)
     except ValueError as error:
@@ -86,55 +106,71 @@ def _settings(tolerance: str, variant: str, diagnose: bool, asked: list[str] | N
     return settings, names
 
 
-def _check_one(whom: Whom, suites: list[str]) -> None:
-    given = [value for value in (whom.function, whom.url, whom.command, whom.vectors) if value is not None]
-    if len(given) != 1:
-        said = f"got {len(given)}" if given else "got none"
-        raise typer.BadParameter(f"name one subject: MODULE:ATTRIBUTE, --url, --command or --vectors; {said}")
-    if whom.vectors is not None and len(suites) != 1:
-        raise typer.BadParameter("a file answers one suite: give one --suite")
+def _hidden(api_key: str) -> "Secret":
+    from refimpl.http import Secret
+
+    return Secret(api_key)
 
 
-def _subject(whom: Whom, timeout_s: float, endpoint: dict[str, Any]) -> "Subject":
-    if whom.function is not None:
-        from refimpl.oracle.subjects.python import load
-
-        return load(whom.function, timeout_s)
-    if whom.command is not None:
-        from refimpl.oracle.subjects.command import CommandSubject
-
-        return CommandSubject(whom.command, timeout_s)
-    if whom.vectors is not None:
-        from refimpl.oracle.subjects.files import FileSubject
-
-        return FileSubject(whom.vectors)
-    from refimpl.oracle.subjects.endpoint import EndpointSubject
-
-    assert whom.url is not None
-    return EndpointSubject(whom.url, timeout_s=timeout_s, **endpoint)
+def _require_one(options: TargetOptions, suites: list[str]) -> None:
+    names = (options.function, options.url, options.command, options.vectors)
+    if (count := sum(name is not None for name in names)) != 1:
+        raise typer.BadParameter(f"expected one of MODULE:ATTRIBUTE, --url, --command and --vectors, got {count}")
+    if options.vectors is not None and len(suites) != 1:
+        raise typer.BadParameter(f"a file has the answers of one suite, got {len(suites)}: pass one --suite")
 
 
-def _outcome(make: Callable[[], "Subject"], suites: list[str], settings: "Settings", patterns: list[str]) -> "Check":
+def _target(options: TargetOptions) -> "Target":
+    if options.function is not None:
+        from refimpl.check.targets.python import load
+
+        return load(options.function, options.timeout_s)
+    if options.command is not None:
+        from refimpl.check.targets.command import CommandTarget
+
+        return CommandTarget(options.command, options.timeout_s)
+    if options.vectors is not None:
+        from refimpl.check.targets.files import FileTarget
+
+        return FileTarget(options.vectors)
+    assert options.url is not None
+    if options.protocol == "json":
+        from refimpl.check.targets.plain import PlainTarget
+
+        return PlainTarget(options.url, key=options.key, timeout_s=options.timeout_s, allow_http=options.allow_http)
+    from refimpl.check.targets.endpoint import EndpointTarget
+
+    return EndpointTarget(
+        options.url,
+        options.protocol,
+        model=options.model,
+        key=options.key,
+        timeout_s=options.timeout_s,
+        allow_http=options.allow_http,
+    )
+
+
+def _run(options: TargetOptions, suites: list[str], settings: "Settings", patterns: list[str]) -> "CheckResult":
     from rich.console import Console
 
-    from refimpl.oracle.check import check as run
-    from refimpl.oracle.subjects.base import AnswerError, SubjectError
+    from refimpl.check.runner import check as run
+    from refimpl.check.targets.base import AnswerError, TargetError
+    from refimpl.check.targets.processes import exit_at_signals
 
-    console = Console(stderr=True)
     try:
-        subject = make()
-        with console.status("asking") as status:
-            return run(subject, suites, settings, patterns, progress=status.update)
-    except (SubjectError, AnswerError, ValueError) as error:
-        print(f"refimpl check: {error}", file=sys.stderr)
+        target = _target(options)
+        with exit_at_signals(), Console(stderr=True).status("running") as status:
+            return run(target, suites, settings, patterns, progress=status.update)
+    except (TargetError, AnswerError, ValueError) as error:
+        print(f"refimpl check: {visible(str(error))}", file=sys.stderr)
         raise typer.Exit(2) from None
 
 
 def _emit(file: Path, suites: list[str], settings: "Settings") -> None:
-    from refimpl.oracle.suites import SUITES
+    from refimpl.check.suites import SUITES
 
     if len(suites) != 1:
-        raise typer.BadParameter("a file holds one suite's inputs: give one --suite")
+        raise typer.BadParameter(f"a file has the inputs of one suite, got {len(suites)}: pass one --suite")
     inputs = SUITES[suites[0]].inputs(settings)
-    file.write_text("".join(json.dumps(one, ensure_ascii=False) + "\n" for one in inputs.values()), encoding="utf-8")
-    print(f"{file}: {len(inputs)} inputs of the suite {suites[0]}, one JSON value a line; {SUITES[suites[0]].form}")
+    write_atomically(file, "".join(json.dumps(one, ensure_ascii=False) + "\n" for one in inputs.values()))
+    print(f"{file}: {len(inputs)} inputs of the suite {suites[0]}, one JSON value per line; {SUITES[suites[0]].form}")

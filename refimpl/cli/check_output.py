@@ -1,6 +1,10 @@
 """What `refimpl check` prints and writes."""
 
 import json
+import math
+import re
+from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 
 from rich.box import SIMPLE_HEAD
@@ -8,62 +12,104 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from refimpl.oracle.check import all_cases
-from refimpl.oracle.outcome import Check, SuiteOutcome, Verdict
-from refimpl.oracle.suites import SUITES
-from refimpl.oracle.suites.base import Settings
+from refimpl.check.result import CaseResult, CheckResult, Status, SuiteResult
+from refimpl.check.runner import all_cases
+from refimpl.check.suites import SUITES
+from refimpl.check.suites.base import Settings
+from refimpl.cli.tables import print_filled
+from refimpl.common.atomic import check_output, write_atomically
+from refimpl.common.texts import visible
 
-COLOURS = {Verdict.passed: "green", Verdict.failed: "red", Verdict.error: "red", Verdict.not_asked: "yellow"}
+COLOURS = {Status.passed: "green", Status.failed: "red", Status.error: "red", Status.skipped: "yellow"}
 
 
-def show(check: Check, verbose: bool) -> None:
-    """The table of cases (passed ones counted only, unless `verbose`), each diagnosis, and the verdict."""
+def show(check: CheckResult, verbose: bool) -> None:
+    """Print the table of cases, each diagnosis, and the summary.
+
+    Unless `verbose`, passed cases are only counted, the others are sorted worst first, and equal errors share a row.
+    """
     console = Console()
     for suite in check.suites:
-        console.print(_table(suite, verbose))
+        print_filled(console, _table(suite, verbose))
         if suite.diagnosis:
-            console.print(Text(f"diagnosis of {suite.name}:\n{suite.diagnosis}\n"))
-    console.print(Text(f"{check.sentence()}, tolerance {check.tolerance}, {check.seconds:.1f} s"), soft_wrap=True)
+            console.print(Text(visible(f"diagnosis of {suite.name}:\n{suite.diagnosis}\n")))
+    console.print(
+        Text(f"{visible(check.summary())}, tolerance {check.tolerance}, {check.seconds:.1f} s"), soft_wrap=True
+    )
 
 
-def write(check: Check, json_file: Path | None, junit_xml: Path | None, html: Path | None) -> None:
-    """The outcome in each form that was asked for."""
+def require_writable(json_file: Path | None, junit_xml: Path | None, html: Path | None) -> None:
+    """Raise OSError, before the check, for a file that cannot be written or a library that writing it needs."""
+    for file, module in ((json_file, None), (junit_xml, "junitparser"), (html, "jinja2")):
+        if file is not None:
+            check_output(file)
+            if module is not None and find_spec(module) is None:
+                raise OSError(f"writing {file} needs {module}: pip install 'refimpl[check]'")
+
+
+def write(check: CheckResult, json_file: Path | None, junit_xml: Path | None, html: Path | None) -> None:
+    """Write the result to each file that is not None; where one fails, the others are written before its error."""
     from refimpl.report import checks
 
-    if json_file is not None:
-        json_file.write_text(json.dumps(checks.as_json(check), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    if junit_xml is not None:
-        checks.write_junit(check, junit_xml)
-    if html is not None:
-        html.write_text(checks.as_html(check), encoding="utf-8")
+    def as_json(check: CheckResult) -> str:
+        return json.dumps(checks.as_json(check), indent=1, ensure_ascii=False) + "\n"
+
+    errors = []
+    for file, content in ((json_file, as_json), (junit_xml, checks.as_junit), (html, checks.as_html)):
+        if file is not None:
+            try:
+                write_atomically(file, content(check))
+            except OSError as error:
+                errors.append(error)
+    if errors:
+        raise errors[0]
 
 
 def list_suites(names: list[str], settings: Settings) -> None:
-    """Every suite's form and cases, with the reasons."""
+    """Print the form and the cases of each suite, with the reasons."""
     console = Console()
     for name in names:
         suite = SUITES[name]
-        table = Table("case", "why", "who fell into it", title=f"{name}: {suite.about}", box=SIMPLE_HEAD)
+        table = Table("case", "reason", "known to fail", title=f"{name}: {suite.about}", box=SIMPLE_HEAD)
         for case in all_cases(suite, settings):
             table.add_row(Text(case.name), Text(case.reason), Text(case.who))
         console.print(table)
         console.print(Text(suite.form + "\n"))
 
 
-def _table(suite: SuiteOutcome, verbose: bool) -> Table:
-    passed = suite.count(Verdict.passed)
-    title = f"{suite.name}: {passed} of {len(suite.outcomes)} passed, {suite.seconds:.1f} s"
-    table = Table("case", "verdict", "x allowed", "what", title=title, title_justify="left", box=SIMPLE_HEAD)
+def _table(suite: SuiteResult, verbose: bool) -> Table:
+    passed = suite.count(Status.passed)
+    title = f"{suite.name}: {passed} of {len(suite.results)} passed, {suite.seconds:.1f} s"
+    table = Table("case", "status", "x allowed", "message", title=title, title_justify="left", box=SIMPLE_HEAD)
     table.columns[0].overflow = table.columns[3].overflow = "fold"
     table.columns[1].no_wrap = table.columns[2].no_wrap = True
     table.columns[2].justify = "right"
-    for outcome in suite.outcomes:
-        if outcome.verdict is Verdict.passed and not verbose:
-            continue
-        distance = "" if outcome.distance is None else f"{outcome.distance:.3g}"
-        what = outcome.message if outcome.verdict is Verdict.passed else f"{outcome.message} ({outcome.case.reason})"
-        verdict = Text(outcome.verdict.value, style=COLOURS[outcome.verdict])
-        table.add_row(Text(outcome.case.name), verdict, distance, Text(what))
+    shown = [[result] for result in suite.results] if verbose else _folded(suite.results)
+    for first, *others in shown:
+        distance = "" if first.distance is None else f"{first.distance:.3g}"
+        name = first.case.name + (f" and {len(others)} more" if others else "")
+        reason = "" if others or first.status is Status.passed else f" ({first.case.reason})"
+        message = _sentence(first) if others else first.message
+        status = Text(first.status.value, style=COLOURS[first.status])
+        table.add_row(Text(name), status, distance, Text(visible(message + reason)))
     if not verbose and passed:
         table.add_row(Text(f"{passed} more"), Text("passed", style="green"), "", Text("--verbose lists them"))
     return table
+
+
+def _folded(results: Sequence[CaseResult]) -> list[list[CaseResult]]:
+    """Results that did not pass, worst first: those without a comparison, then by distance; equal errors together."""
+    bad = [result for result in results if result.status is not Status.passed]
+    skipped = [[result] for result in bad if result.status is Status.skipped]
+    uncompared: dict[tuple[Status, str], list[CaseResult]] = {}
+    for result in bad:
+        if result.distance is None and result.status is not Status.skipped:
+            uncompared.setdefault((result.status, _sentence(result)), []).append(result)
+    compared = [(result.distance, result) for result in bad if result.distance is not None]
+    compared.sort(key=lambda pair: math.inf if math.isnan(pair[0]) else pair[0], reverse=True)
+    return [*uncompared.values(), *([result] for _, result in compared), *skipped]
+
+
+def _sentence(result: CaseResult) -> str:
+    """The message without the name or the number of its input."""
+    return re.sub(r"^input \d+: ", "", result.message.removeprefix(f"{result.case.name}: "))

@@ -1,4 +1,4 @@
-"""`refimpl explain`: one question and a handful of documents, every step on one page."""
+"""`refimpl explain`: one query over a few documents, every step on one page."""
 
 from pathlib import Path
 from typing import Annotated
@@ -6,24 +6,28 @@ from typing import Annotated
 import typer
 
 from refimpl.cli.app import app
+from refimpl.datasets import names_of_datasets
 
 
 @app.command()
 def explain(
-    question: Annotated[str, typer.Argument(help="What you want to know.")],
+    question: Annotated[str, typer.Argument(help="The query.")],
     docs: Annotated[
-        str, typer.Option(help="A file (one text a line, or JSON lines), a BEIR folder, ir:ID or python-docs.")
+        str,
+        typer.Option(
+            help=f"A file, a pipe or - (one text per line, or JSON lines), a BEIR folder, {names_of_datasets()}."
+        ),
     ],
     out: Annotated[Path, typer.Option("-o", "--out", help="The page to write.")] = Path("explain.html"),
     most: Annotated[
-        int, typer.Option(min=1, max=12, help="Documents on the page; of more, hybrid search takes the best.")
+        int, typer.Option(min=1, max=12, help="Documents on the page; of more, hybrid search selects the best.")
     ] = 5,
     splade: Annotated[str, typer.Option(help="SPLADE model: a folder or a hub name.")] = "splade-tiny",
-    rerank: Annotated[str | None, typer.Option(help="Also a cross-encoder: a folder or a hub name.")] = None,
+    rerank: Annotated[str | None, typer.Option(help="Add a cross-encoder: a folder or a hub name.")] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bars.")] = False,
 ) -> None:
-    """Show one question meeting documents, from word pieces to the last ranking, on one self-contained page."""
-    from refimpl import explain as room
+    """Explain one query over a few documents, from word pieces to the final ranking, on one self-contained page."""
+    from refimpl.explain import write
     from refimpl.explain.collection import read
 
-    print(room.write(question, read(docs), out, most=most, splade=splade, rerank=rerank, show_progress=not quiet))
+    print(write(question, read(docs), out, most=most, splade=splade, rerank=rerank, show_progress=not quiet))

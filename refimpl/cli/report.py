@@ -11,16 +11,23 @@ from refimpl.cli.app import app
 @app.command()
 def report(
     result: Annotated[
-        Path, typer.Argument(help="The JSON of `pytest --benchmark`, or the results.json of `refimpl run`.")
+        Path,
+        typer.Argument(
+            help="The JSON of `pytest --benchmark`, or the results.json of `refimpl run`; - is standard input."
+        ),
     ],
     out: Annotated[
-        Path | None, typer.Option("-o", "--out", help="The file to write; default: beside the result.")
+        Path | None, typer.Option("-o", "--out", help="The file to write; default: next to the result.")
     ] = None,
     form: Annotated[
-        Literal["html", "md"] | None, typer.Option("--format", help="html or md; default: what OUT ends in, else html.")
+        Literal["html", "md"] | None,
+        typer.Option("--format", help="html or md; default: by the suffix of OUT, else html."),
     ] = None,
 ) -> None:
-    """Draw a result: who won and lost, plots, verdicts, the machine; one self-contained page."""
+    """Render a result as one self-contained page: comparison, plots, correctness checks, machine."""
     from refimpl import report as reports
+    from refimpl.common.inputs import is_piped
 
+    if out is None and is_piped(result):
+        raise typer.BadParameter("a result from a pipe has no default output file: give --out FILE.html or FILE.md")
     print(reports.write(result, out or result.with_suffix(f".{form or 'html'}"), form))

@@ -1,4 +1,4 @@
-"""`refimpl run`, `refimpl search` and `refimpl demo`: the main job from the command line."""
+"""`refimpl run`, `refimpl search` and `refimpl demo`."""
 
 from pathlib import Path
 from typing import Annotated
@@ -7,10 +7,12 @@ import typer
 from rich.console import Console
 
 from refimpl.cli.app import app
+from refimpl.datasets import KINDS, names_of_datasets
 
-SYSTEMS = "dense,bm25,hybrid-rrf,hybrid-weighted,milvus-bm25"
+SYSTEMS = "dense,bm25,hybrid-rrf,hybrid-weighted,milvus-bm25"  # of refimpl.systems, which is slow to import
+MEASURES = "nDCG@10,recall@100,MRR@10,MAP"
 DEMO_DOCUMENTS = 3000
-DEMO_QUESTIONS = (
+DEMO_QUERIES = (
     "How do I count how often each item occurs in a list?",
     "How do I remove a directory and everything below it?",
     "How do I find the shortest distance between two sets of points?",
@@ -19,7 +21,9 @@ DEMO_QUESTIONS = (
 )
 
 Out = Annotated[Path, typer.Option(help="Folder of the run: results, TREC runs, index, Milvus Lite file.")]
-Uri = Annotated[str | None, typer.Option(help="A Milvus server or a .db path; else MILVUS_URI, else a file in OUT.")]
+Uri = Annotated[
+    str | None, typer.Option(help="URI of a Milvus server, or a .db path; else MILVUS_URI, else a file in OUT.")
+]
 Token = Annotated[str | None, typer.Option(help="user:password or an API key; else MILVUS_TOKEN. Never printed.")]
 Rerank = Annotated[str | None, typer.Option(help="Also rerank: maxsim, or a cross-encoder's folder or hub name.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bars.")]
@@ -27,69 +31,91 @@ Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bars.")]
 
 @app.command()
 def run(
-    dataset: Annotated[str, typer.Option(help="beir:PATH, ir:ID, python-docs or python-docs:PACKAGE,PACKAGE,...")],
+    dataset: Annotated[str, typer.Option(help=f"{names_of_datasets()} ({', '.join(k.help for k in KINDS.values())}).")],
     systems: Annotated[
         str,
         typer.Option(
             help="Some of dense, bm25, bm25-lucene, splade, milvus-bm25, hybrid-{rrf,weighted,splade}, "
-            "{dense,model2vec,splade,bge-m3-dense,bge-m3-sparse}:NAME_OR_FOLDER, and of servers "
-            "{openai,jina,voyage,cohere}:MODEL or MODEL@ADDRESS, tei:ADDRESS."
+            "{dense,model2vec,splade,instructor,onnx,{bge-m3,mgte}-{dense,sparse}}:NAME_OR_FOLDER, and of servers "
+            "{openai,jina,voyage,cohere,mistral,nomic,gemini}:MODEL or MODEL@ADDRESS, tei:ADDRESS."
         ),
-    ] = "dense,bm25,hybrid-rrf,hybrid-weighted,milvus-bm25",
+    ] = SYSTEMS,
     out: Out = Path("refimpl-run"),
-    split: Annotated[str, typer.Option(help="A BEIR folder's judgements.")] = "test",
-    skip_bad: Annotated[bool, typer.Option(help="Leave malformed lines out, and list them.")] = False,
-    depth: Annotated[int, typer.Option(min=10, max=1000, help="Hits kept, and fused from each field.")] = 100,
+    split: Annotated[str, typer.Option(help="Qrels of a BEIR folder.")] = "test",
+    skip_bad: Annotated[bool, typer.Option(help="Skip malformed lines, and list them.")] = False,
+    depth: Annotated[int, typer.Option(min=10, max=1000, help="Hits per query kept, and fused from each field.")] = 100,
     rerank: Rerank = None,
+    measures: Annotated[
+        str, typer.Option(help="Measures of ir-measures, such as P@5 or ERR@20; recall, MRR and MAP are R, RR and AP.")
+    ] = MEASURES,
+    ignore_identical_ids: Annotated[
+        bool | None,
+        typer.Option(
+            help="Leave out the document whose id is the query's, as BEIR does; default: for ArguAna and Quora."
+        ),
+    ] = None,
     uri: Uri = None,
     token: Token = None,
     quiet: Quiet = False,
 ) -> None:
-    """Encode, ingest, search, fuse, rerank and judge; exit status 1 when Milvus' answers are not the judge's."""
-    from refimpl import systems as room
+    """Encode, ingest, search, fuse, rerank and evaluate; exit status 1 for a deviation of Milvus or a failed system."""
+    from refimpl import systems as retrieval
     from refimpl.cli.tables import show_results
     from refimpl.datasets import open_dataset
 
-    names, settings = systems.split(","), room.Settings(depth=depth, rerank=rerank)
-    source = open_dataset(dataset, split=split, skip_bad=skip_bad)
-    results = room.run(source, names, out, settings, uri=uri, token=token, show_progress=not quiet)
+    names = systems.split(",")
+    settings = retrieval.Settings(
+        depth, rerank, measures=measures.split(","), ignore_identical_ids=ignore_identical_ids
+    )
+    source, connection = open_dataset(dataset, split=split, skip_bad=skip_bad), retrieval.Connection(uri, token)
+    results = retrieval.run(source, names, out, settings, connection, show_progress=not quiet)
     show_results(Console(), results, out)
-    if not all(verdict["passed"] for verdict in results["verdicts"]):
+    if results["failures"] or not all(validation["passed"] for validation in results["verdicts"]):
         raise typer.Exit(1)
 
 
 @app.command()
 def search(
-    question: Annotated[str, typer.Argument(help="What you want to know.")],
+    question: Annotated[str, typer.Argument(help="The query.")],
     out: Out = Path("refimpl-run"),
-    system: Annotated[str | None, typer.Option(help="One of the run's systems; default: its last hybrid.")] = None,
-    k: Annotated[int, typer.Option("-k", min=1, max=1000, help="How many documents to show.")] = 5,
+    system: Annotated[
+        str | None, typer.Option(help="One of the run's systems; default: the one with the highest nDCG@10.")
+    ] = None,
+    k: Annotated[int, typer.Option("-k", min=1, max=1000, help="Number of documents to show.")] = 5,
     filter: Annotated[str, typer.Option(help="A Milvus expression, for example 'id like \"numpy.%\"'.")] = "",
     rerank: Rerank = None,
     uri: Uri = None,
     token: Token = None,
 ) -> None:
-    """Ask one question of what `refimpl run` built."""
-    from refimpl import systems as room
+    """Search the collection that `refimpl run` built."""
+    from refimpl import systems as retrieval
     from refimpl.cli.tables import show_answers
 
-    found = room.answer([question], out, system, k=k, filter=filter, rerank=rerank, uri=uri, token=token)
-    show_answers(Console(), question, found[0])
+    options, connection = retrieval.SearchOptions(k, filter, rerank), retrieval.Connection(uri, token)
+    if system is None:
+        best = retrieval.best_system(out)
+        system = best.name
+        print(f"by {best.name}: {best.reason}")
+    (hits,) = retrieval.search([question], out, system, options, connection)
+    show_answers(Console(), question, hits)
 
 
 @app.command()
 def demo(out: Out = Path("refimpl-demo"), quiet: Quiet = False) -> None:
-    """The whole road on Python's own documentation, offline: run, five questions answered, a report."""
+    """Run every default system on Python's own documentation, offline, search it for five queries, write a report."""
     from refimpl import report
-    from refimpl import systems as room
+    from refimpl import systems as retrieval
     from refimpl.cli.tables import show_answers, show_results
     from refimpl.datasets.python_docs import PythonDocs
 
-    settings = room.Settings(max_length=128)  # half of MiniLM's window: most docstrings say what they do at once
-    results = room.run(PythonDocs(most=DEMO_DOCUMENTS), room.DEFAULT, out, settings, show_progress=not quiet)
+    settings = retrieval.Settings(max_length=128)  # half of MiniLM's window: the summary of a docstring comes first
+    dataset = PythonDocs(max_documents=DEMO_DOCUMENTS)
+    results = retrieval.run(dataset, retrieval.DEFAULT, out, settings, show_progress=not quiet)
     console = Console()
     show_results(console, results, out)
-    found = room.answer(DEMO_QUESTIONS, out, "hybrid-rrf", k=3)
-    for question, answers in zip(DEMO_QUESTIONS, found, strict=True):
-        show_answers(console, question, answers)
+    best = retrieval.best_system(out)
+    print(f"\nFive questions, answered by {best.name}: {best.reason}")
+    results_by_query = retrieval.search(DEMO_QUERIES, out, best.name, retrieval.SearchOptions(k=3))
+    for query, hits in zip(DEMO_QUERIES, results_by_query, strict=True):
+        show_answers(console, query, hits)
     print(f"\nReport: {report.write(out / 'results.json', out / 'report.html')}")

@@ -1,4 +1,4 @@
-"""Results of a run and answers to a question, as they stand on the screen."""
+"""Tables of a run's results and of the answers to a question."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -9,11 +9,15 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from refimpl.common.texts import visible
+from refimpl.search.irregularities import irregularities
+from refimpl.search.results import main_measure
+
 EXCERPT = 240
 
 
 def show_results(console: Console, results: dict[str, Any], out: Path) -> None:
-    """The judge's verdicts first, then the systems, significance, departures, times and where the files are."""
+    """Print the validation first, then the systems, significance, deviations, times and the paths of the files."""
     dataset = results["dataset"]
     console.print(
         f"{dataset['name']}: {dataset['documents']:,} documents, {dataset['queries']} queries, "
@@ -21,59 +25,73 @@ def show_results(console: Console, results: dict[str, Any], out: Path) -> None:
     )
     for bad in dataset["bad_lines"]:
         console.print(Text(f"left out: {bad}", style="yellow"))
-    console.print(_verdicts(results["verdicts"]))
-    console.print(_systems(results["systems"]))
-    console.print(_significance(results["significance"]))
-    for departure in results["departures"]:
-        figures = ", ".join(f"{name} {_number(value)}" for name, value in departure["figures"].items())
-        console.print(Text(f"Departs: {departure['what']} ({departure['why']}): {figures}"))
-    console.print(_timings(results["timings"]))
+    for sentence in irregularities(results):
+        console.print(Text(sentence, style="yellow"))
+    for failure in results.get("failures", []):
+        text = f"FAILED: {failure['stage']}, {failure['what']}: {failure['error']}"
+        console.print(Text(visible(text), style="bold red"))
+    print_filled(console, _validation(results["verdicts"]))
+    print_filled(console, _systems(results["systems"]))
+    print_filled(console, _significance(results["significance"]))
+    for deviation in results["departures"]:
+        figures = ", ".join(f"{name} {_number(value)}" for name, value in deviation["figures"].items())
+        console.print(Text(f"Deviation: {deviation['what']} ({deviation['why']}): {figures}"))
+    print_filled(console, _timings(results["timings"]))
     console.print(Text(f"Results: {out / 'results.json'}, TREC runs: {out / 'runs'}"))
 
 
+def print_filled(console: Console, table: Table) -> None:
+    """Print the table, unless it has no rows."""
+    if table.row_count:
+        console.print(table)
+
+
 def show_answers(console: Console, question: str, answers: Iterable[Any]) -> None:
-    """A question and what answers it, best first."""
+    """Print a question and its answers, best first."""
     console.print(Text(f"\n{question}", style="bold"))
-    found = list(answers)
-    if not found:
-        console.print("  nothing found")
-    for rank, answer in enumerate(found, 1):
+    ranked = list(answers)
+    if not ranked:
+        console.print("  no results")
+    for rank, answer in enumerate(ranked, 1):
         excerpt = " ".join(answer.text.split())
         shown = excerpt if len(excerpt) <= EXCERPT else excerpt[: EXCERPT - 3] + "..."
         console.print(Text(f"  {rank}. {answer.score:.4f}  {answer.id}\n     {shown}"))
 
 
-def _verdicts(verdicts: list[dict[str, Any]]) -> Table:
-    table = Table(
-        "field or system", "metric", "verdict", "recall", "largest score error", title="Milvus against the judge"
-    )
-    for verdict in verdicts:
-        passed = Text("equal", "green") if verdict["passed"] else Text("NOT equal", "bold red")
-        for problem in verdict["problems"]:
-            passed.append(f"; {problem}")
-        row = (verdict["what"], verdict["metric"], passed, f"{verdict['recall']:.4f}", f"{verdict['max_error']:.1e}")
-        table.add_row(*row)
+def _validation(validations: list[dict[str, Any]]) -> Table:
+    columns = ("field or system", "metric", "result", "recall", "largest score error")
+    table = Table(*columns, title="Milvus compared with exact search")
+    for one in validations:
+        result = Text("equal", "green") if one["passed"] else Text("NOT equal", "bold red")
+        for problem in one["problems"]:
+            result.append(f"; {problem}")
+        table.add_row(one["what"], one["metric"], result, f"{one['recall']:.4f}", f"{one['max_error']:.1e}")
     return table
 
 
 def _systems(systems: dict[str, Any]) -> Table:
     measures = list(next(iter(systems.values()))["metrics"])
-    table = Table("system", *measures, "ms a query", title="How well each system retrieves")
-    for name, system in sorted(systems.items(), key=lambda item: item[1]["metrics"][measures[0]]):
-        figures = [f"{system['metrics'][measure]:.4f}" for measure in measures]
-        table.add_row(name, *figures, f"{median(system['latency_ms']):.1f}")
+    main = main_measure(measures)
+    title = f"Effectiveness of each system; in brackets the 95% interval of {main}"
+    table = Table("system", *measures, "ms per query", title=title)
+    for name, system in sorted(systems.items(), key=lambda item: item[1]["metrics"][main]):
+        figures = {measure: f"{system['metrics'][measure]:.4f}" for measure in measures}
+        if interval := system["intervals"][main]:
+            figures[main] += f" [{interval[0]:.3f}, {interval[1]:.3f}]"
+        table.add_row(name, *figures.values(), f"{median(system['latency_ms']):.1f}" if system["latency_ms"] else "-")
     return table
 
 
 def _significance(tests: list[dict[str, Any]]) -> Table:
-    table = Table("a", "b", "measure", "a - b", "p", title="Paired randomisation tests")
+    table = Table("a", "b", "measure", "a - b", "p", "p (Holm)", title="Paired randomisation tests")
     for test in tests:
-        table.add_row(test["a"], test["b"], test["measure"], f"{test['difference']:+.4f}", f"{test['p_value']:.4f}")
+        p_values = (f"{test['p_value']:.4f}", f"{test['p_holm']:.4f}")
+        table.add_row(test["a"], test["b"], test["measure"], f"{test['difference']:+.4f}", *p_values)
     return table
 
 
 def _timings(timings: list[dict[str, Any]]) -> Table:
-    table = Table("stage", "of", "items", "seconds", "items a second", "cached or there", title="Time")
+    table = Table("stage", "of", "items", "seconds", "items per second", "cached or present", title="Time")
     for timing in timings:
         rate = f"{timing['per_second']:,.0f}" if timing["per_second"] else "-"
         row = (f"{timing['items']:,}", f"{timing['seconds']:.2f}", rate, f"{timing['skipped']:,}")

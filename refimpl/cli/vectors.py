@@ -19,10 +19,10 @@ def group() -> None:
 @vectors.command()
 def export(
     directory: Annotated[Path, typer.Argument(help="A folder, empty or absent.")],
-    form: Annotated[Literal["json", "safetensors", "csv"], typer.Option("--format", help="How arrays are written.")],
+    form: Annotated[Literal["json", "safetensors", "csv"], typer.Option("--format", help="The file format of arrays.")],
 ) -> None:
-    """Write the golden vectors, their contract and the small cross-encoder into a folder, to be vendored."""
-    from refimpl.oracle.export import export as write
+    """Write the golden vectors, their contract and the small cross-encoder into a folder."""
+    from refimpl.golden.export import export as write
 
     files = write(directory, form)
     size = sum(file.stat().st_size for file in files)

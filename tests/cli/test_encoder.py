@@ -1,4 +1,4 @@
-"""`refimpl embed`, `trace` and `verify` as their user meets them."""
+"""`refimpl embed`, `trace` and `verify` from the command line."""
 
 import subprocess
 import sys
@@ -32,25 +32,25 @@ def test_embed_json_lines_by_field(tmp_path, expected):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "stdin", "said"),
+    ("arguments", "stdin", "message"),
     [
-        (["embed", "/no/such/file", "--out", "v.npy"], b"", "No such file or directory: '/no/such/file'"),
+        (["embed", "/no/such/file", "--out", "v.npy"], b"", "got /no/such/file (No such file or directory)"),
         (["embed", "-", "--out", "{tmp}/v.npy"], b"ok\n\xff\n", "refimpl: -, line 2: not UTF-8"),
-        (["embed", "-", "--out", "{tmp}/v.npy", "--format", "jsonl"], b"{}\n", "line 1: no str 'text' in it"),
+        (["embed", "-", "--out", "{tmp}/v.npy", "--format", "jsonl"], b"{}\n", "line 1: expected a str 'text'"),
         (["embed", "-", "--out", "{tmp}/v.npy", "--model", "/no/model"], b"x\n", "/no/model/config.json"),
-        (["trace", "x", "--layer", "6"], b"", "--layer must lie in 0 to 5, got 6"),
+        (["trace", "x", "--layer", "6"], b"", "--layer must be 0 to 5, got 6"),
         (["trace", "x", "--dtype", "int8"], b"", "dtype must be 'float32' or 'float64', got 'int8'"),
     ],
 )
-def test_mistakes_are_told_in_one_sentence(tmp_path, arguments, stdin, said):
+def test_errors_are_one_sentence(tmp_path, arguments, stdin, message):
     done = refimpl(*(argument.replace("{tmp}", str(tmp_path)) for argument in arguments), stdin=stdin)
     assert done.returncode in (1, 2)
-    assert said in done.stderr.decode()
+    assert message in done.stderr.decode()
     assert "Traceback" not in done.stderr.decode()
     assert not (tmp_path / "v.npy").exists()
 
 
-def test_trace_prints_a_layer_and_saves_the_whole_walk(tmp_path, minilm64):
+def test_trace_prints_a_layer_and_saves_every_intermediate(tmp_path, minilm64):
     saved = tmp_path / "trace.safetensors"
     done = refimpl("trace", "A vector.", "--layer", "3", "--dtype", "float64", "--save", str(saved))
     printed = done.stdout.decode()
@@ -58,9 +58,9 @@ def test_trace_prints_a_layer_and_saves_the_whole_walk(tmp_path, minilm64):
     assert "[CLS] a vector . [SEP]" in printed
     assert "layer.3.attention_probs" in printed
     assert "layer.2." not in printed
-    walk = load_file(saved)
-    assert len(walk) == 2 + 5 + 6 * 12 + 2
-    np.testing.assert_allclose(walk["normalized"], minilm64(["A vector."]), rtol=0, atol=1e-14)
+    arrays = load_file(saved)
+    assert len(arrays) == 2 + 5 + 6 * 12 + 2
+    np.testing.assert_allclose(arrays["normalized"], minilm64(["A vector."]), rtol=0, atol=1e-14)
 
 
 def test_verify_fails_on_another_model(tmp_path, minilm_folder):
@@ -69,30 +69,30 @@ def test_verify_fails_on_another_model(tmp_path, minilm_folder):
     done = refimpl("verify", "--model", str(tmp_path))
     assert done.returncode == 1
     assert b"layer.5.hidden_states" in done.stdout
-    assert b"out of 1e-12; worst at" in done.stdout
+    assert b"times the 1e-12 allowed" in done.stdout
 
 
 @pytest.fixture(scope="module")
 def tanh_trace(minilm32, tmp_path_factory):
     """A trace as one would save it whose fourth layer has GELU by tanh, and lacks the second layer."""
-    walk = minilm32.trace("A vector.")
-    x = walk["layer.3.intermediate_dense"]
+    intermediates = minilm32.trace("A vector.")
+    x = intermediates["layer.3.intermediate_dense"]
     tanh = np.tanh(np.sqrt(2 / np.pi) * (x + 0.044715 * x**3))
-    walk["layer.3.intermediate"] = (0.5 * x * (1 + tanh)).astype(np.float32)
+    intermediates["layer.3.intermediate"] = (0.5 * x * (1 + tanh)).astype(np.float32)
     file = tmp_path_factory.mktemp("trace") / "other.safetensors"
-    kept = {name: value for name, value in walk.items() if not name.startswith("layer.1.")}
+    kept = {name: value for name, value in intermediates.items() if not name.startswith("layer.1.")}
     save_file({name: np.ascontiguousarray(value) for name, value in kept.items()}, file)
     return file
 
 
-def test_trace_compare_names_the_first_departure_and_fails(tanh_trace, tmp_path):
+def test_trace_compare_names_the_first_mismatch_and_fails(tanh_trace, tmp_path):
     page = tmp_path / "trace.html"
     done = refimpl("trace", "A vector.", "--compare", str(tanh_trace), "--html", str(page))
     printed = done.stdout.decode()
     assert done.returncode == 1, done.stderr
-    assert "First departure: layer.3.intermediate; the 40 compared before it match." in printed
+    assert "First mismatch: layer.3.intermediate; the 40 compared before it match." in printed
     assert "not in the file" in printed
-    assert "First departure: layer.3.intermediate" in page.read_text(encoding="utf-8")
+    assert "First mismatch: layer.3.intermediate" in page.read_text(encoding="utf-8")
 
 
 def test_trace_compare_accepts_what_it_saved_itself(tmp_path):
