@@ -1,1 +1,1 @@
-"""The benchmark suites: `pytest --benchmark` runs them, one file a stage of the walk."""
+"""The benchmark suites: `pytest --benchmark` runs them, one file per stage."""

@@ -2,8 +2,8 @@
 
     python -m bench.bm25_curve --out curve.json [--sizes 10000 50000] [--rounds 20]
 
-Each library lives in a process of its own, so that its memory is its own; searches are asked for round by round, one
-library after the other in a shuffled order, and every answer is checked once. All raw times are kept in the JSON.
+Each library runs in its own process, so that memory is measured per library; rounds of searches are interleaved, the
+libraries in shuffled order, and results are checked once. The JSON contains all raw times.
 """
 
 import argparse
@@ -20,10 +20,11 @@ from typing import Any
 import psutil
 
 from bench import peers
-from bench.memory import give_back, peak_growth_bytes
+from bench.memory import peak_growth_bytes
 from bench.race import SEED
 from bench.zipf import QUERIES, ZipfCorpus
-from refimpl import stamp
+from refimpl.common import stamp
+from refimpl.common.memory import return_free_memory
 
 SIZES = (10_000, 50_000, 200_000, 750_000)
 MODULE = {
@@ -34,7 +35,7 @@ MODULE = {
     "rank_bm25": "rank_bm25",
 }
 MOST = {"rank_bm25": 50_000}  # it scores every document in Python
-ASKED = 50
+N_QUERIES = 50
 
 
 def main() -> None:
@@ -43,18 +44,18 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--sizes", type=int, nargs="+", default=SIZES)
     parser.add_argument("--rounds", type=int, default=20)
-    chosen = parser.parse_args()
+    options = parser.parse_args()
     result: dict[str, Any] = {"stamp": stamp.stamp(settings={"seed": SEED, "k": 10}), "points": []}
-    for size in chosen.sizes:
-        result["points"] += measure(size, chosen.rounds)
-        chosen.out.write_text(json.dumps(result, indent=1))
+    for size in options.sizes:
+        result["points"] += measure(size, options.rounds)
+        options.out.write_text(json.dumps(result, indent=1))
         for point in result["points"]:
             if point["size"] == size:
                 print(summary(point), flush=True)
 
 
 def measure(size: int, rounds: int) -> list[dict[str, Any]]:
-    """One point a library: what building took, and each round's time for each kind of queries."""
+    """One point per library: build time and memory, and each round's time per kind of queries."""
     names = [name for name in MODULE if size <= MOST.get(name, size) and peers.get(MODULE[name]) is not None]
     context = multiprocessing.get_context("spawn")
     pipes: dict[str, Connection] = {}
@@ -62,9 +63,9 @@ def measure(size: int, rounds: int) -> list[dict[str, Any]]:
     points: dict[str, dict[str, Any]] = {}
     for name in names:
         pipes[name], theirs = context.Pipe()
-        processes.append(context.Process(target=_live, args=(theirs, name, size), daemon=True))
+        processes.append(context.Process(target=_serve, args=(theirs, name, size), daemon=True))
         processes[-1].start()
-        points[name] = {"library": name, "size": size, "queries": ASKED, **pipes[name].recv()}
+        points[name] = {"library": name, "size": size, "queries": N_QUERIES, **pipes[name].recv()}
     order = random.Random(SEED)
     for _ in range(rounds):
         for name in order.sample(names, len(names)):
@@ -82,21 +83,21 @@ def summary(point: dict[str, Any]) -> str:
     """One line for the screen."""
     medians = [sorted(point[f"search_s, {kind}"])[len(point[f"search_s, {kind}"]) // 2] for kind in QUERIES]
     searches = ", ".join(
-        f"{1e3 * s / ASKED:.3f} ms a query of {kind}" for s, kind in zip(medians, QUERIES, strict=True)
+        f"{1e3 * s / N_QUERIES:.3f} ms per query of {kind}" for s, kind in zip(medians, QUERIES, strict=True)
     )
-    built, held, peak = point["build_s"], point["index_bytes"] / 1e6, (point["build_peak_bytes"] or 0) / 1e6
-    memory = f"holds {held:.0f} MB, {peak:.0f} MB at its peak"
+    built, size_mb, peak_mb = point["build_s"], point["index_bytes"] / 1e6, (point["build_peak_bytes"] or 0) / 1e6
+    memory = f"index {size_mb:.0f} MB, peak while building {peak_mb:.0f} MB"
     return f"{point['size']:>8} {point['library']:<14} built in {built:.2f} s, {memory}; {searches}"
 
 
-def _live(pipe: Connection, name: str, size: int) -> None:
-    """A library's process: build, tell, then search as often as asked."""
+def _serve(pipe: Connection, name: str, size: int) -> None:
+    """A library's process: build, send the measurements, then one search per message until None."""
     from bench import bm25_peers
     from bench.test_bm25 import answer_of, judged, searching
 
     corpus = ZipfCorpus("short", size)
     tokens = corpus.tokens
-    queries = {kind: corpus.queries(kind, ASKED) for kind in QUERIES}
+    queries = {kind: corpus.queries(kind, N_QUERIES) for kind in QUERIES}
     build: Callable[[Any], Any] = {
         "refimpl": bm25_peers.ours,
         "bm25s": bm25_peers.bm25s_build,
@@ -104,22 +105,22 @@ def _live(pipe: Connection, name: str, size: int) -> None:
         "tantivy": bm25_peers.Tantivy,
         "rank_bm25": bm25_peers.rank_bm25_build,
     }[name]
-    build(tokens[:100])  # what is compiled or imported at first use is not charged to the index
-    made: dict[str, Any] = {}
+    build(tokens[:100])  # imports and compilation at first use are not measured
+    result: dict[str, Any] = {}
 
-    def once() -> None:
+    def build_once() -> None:
         began = perf_counter()
-        made["index"] = build(tokens)
-        made["build_s"] = perf_counter() - began
+        result["index"] = build(tokens)
+        result["build_s"] = perf_counter() - began
 
     before = _resident_bytes()
-    peak = peak_growth_bytes(once)
-    told = {"build_s": made["build_s"], "build_peak_bytes": peak, "index_bytes": _resident_bytes() - before}
-    for kind, asked in queries.items():
-        ids, scores = answer_of(name, made["index"], asked[:5])
-        told[f"verdict, {kind}"] = judged(name, ids, scores, asked[:5], corpus).says
-    pipe.send(told)
-    runs = {kind: searching(name, made["index"], asked) for kind, asked in queries.items()}
+    peak = peak_growth_bytes(build_once)
+    point = {"build_s": result["build_s"], "build_peak_bytes": peak, "index_bytes": _resident_bytes() - before}
+    for kind, tokens_of_queries in queries.items():
+        few = tokens_of_queries[:5]
+        point[f"correctness, {kind}"] = judged(name, *answer_of(name, result["index"], few), few, corpus).description
+    pipe.send(point)
+    runs = {kind: searching(name, result["index"], these) for kind, these in queries.items()}
     while (kind := pipe.recv()) is not None:
         began = perf_counter()
         runs[kind]()
@@ -127,9 +128,9 @@ def _live(pipe: Connection, name: str, size: int) -> None:
 
 
 def _resident_bytes() -> int:
-    """The memory of the process that asks, garbage given back first; the documents' tokens are in it throughout."""
+    """Resident memory of this process after garbage collection; it always includes the documents' tokens."""
     gc.collect()
-    give_back()
+    return_free_memory()
     return int(psutil.Process().memory_info().rss)
 
 

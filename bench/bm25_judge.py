@@ -1,4 +1,4 @@
-"""What a right answer is: every document scored by the formula itself, in float64, for each library's own variant."""
+"""The expected results: every document scored by the formula in float64, for each library's own variant."""
 
 from functools import cache
 
@@ -6,13 +6,13 @@ import numpy as np
 from scipy.sparse import csc_array
 
 from bench.bm25_peers import K1, B
-from bench.race import Verdict
+from bench.race import Correctness
 from bench.zipf import WORDS, ZipfCorpus
 from refimpl.sparse.bm25 import VARIANTS
-from refimpl.sparse.corpus import count_matrix
+from refimpl.sparse.term_counts import count_matrix
 
 VARIANT = {"tantivy": "lucene-lossy", "rank_bm25": "rank_bm25"}  # the others compute "lucene"
-TOLERANCE = {"tantivy": 2e-3}  # relative. Observed 2e-4: its float32 ln(1 + x) of a term in nearly all documents
+TOLERANCE = {"tantivy": 2e-3}  # relative; observed 2e-4, from its float32 ln(1 + x) for a term in nearly all documents
 
 
 @cache
@@ -45,19 +45,21 @@ def all_scores(corpus: ZipfCorpus, query: list[str], variant: str) -> np.ndarray
     return scores
 
 
-def judged(name: str, ids: np.ndarray, scores: np.ndarray, queries: list[list[str]], corpus: ZipfCorpus) -> Verdict:
-    """Each score is its document's own, and the scores are the best there are; ties may fall to any of the tied."""
+def judged(name: str, ids: np.ndarray, scores: np.ndarray, queries: list[list[str]], corpus: ZipfCorpus) -> Correctness:
+    """Check that each score is its document's, and that the scores are the k largest; ties in any order."""
     variant, worst = VARIANT.get(name, "lucene"), 0.0
-    assert ids.shape == scores.shape == (len(queries), ids.shape[1]), f"shape {ids.shape}"
+    assert ids.shape == scores.shape == (len(queries), ids.shape[1]), f"got shapes {ids.shape} and {scores.shape}"
     allowed = TOLERANCE.get(name, 2e-5)
-    for row, found, query in zip(ids, scores, queries, strict=True):
-        everything = all_scores(corpus, query, variant)
-        best = -np.sort(-np.partition(everything, -len(row))[-len(row) :])
-        hits = int((best > 0).sum())  # behind them, some fill up with documents that score 0
-        row, found, best = row[:hits], found[:hits], best[:hits]
-        assert len(set(row.tolist())) == hits, "a document twice"
-        for true in (everything[row], best):
-            apart = float(np.abs(found / true - 1).max(initial=0.0))
-            assert apart <= allowed, f"a score is {apart:.2g} off for {query}, allowed {allowed:.0e}"
-            worst = max(worst, apart)
-    return Verdict(f"top {ids.shape[1]} as by scoring everything ({variant}), scores within {worst:.1e}", recall=1.0)
+    for row, row_scores, query in zip(ids, scores, queries, strict=True):
+        expected = all_scores(corpus, query, variant)
+        best = -np.sort(-np.partition(expected, -len(row))[-len(row) :])
+        hits = int((best > 0).sum())  # after them, some libraries return documents of score 0
+        row, row_scores, best = row[:hits], row_scores[:hits], best[:hits]
+        assert len(set(row.tolist())) == hits, "a document occurs twice"
+        for true in (expected[row], best):
+            error = float(np.abs(row_scores / true - 1).max(initial=0.0))
+            assert error <= allowed, f"relative error {error:.2g} of a score for {query}, allowed {allowed:.0e}"
+            worst = max(worst, error)
+    return Correctness(
+        f"top {ids.shape[1]} equal to exhaustive scoring ({variant}), scores within {worst:.1e}", recall=1.0
+    )

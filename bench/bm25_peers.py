@@ -1,7 +1,7 @@
-"""BM25 in the other libraries, under one shape: build from token lists, then the top k of each query, with scores.
+"""BM25 of the other libraries behind one interface: build from token lists, then the top k per query, with scores.
 
-All under Lucene's formula with k1 = 1.2 and b = 0.75, which is tantivy's only one (with lengths in one byte, times
-k1 + 1); rank_bm25 has only its own.
+All use Lucene's formula with k1 = 1.2 and b = 0.75, the only one in tantivy (with lengths in one byte, times k1 + 1);
+rank_bm25 has only its own.
 """
 
 import tempfile
@@ -36,7 +36,7 @@ def bm25s_search(index: Any, queries: Tokens, k: int) -> Any:
 
 
 class Tantivy:
-    """One segment, in memory, one writing thread; texts are joined by blanks and parted at blanks again."""
+    """One segment, in memory, one writing thread; tokens are joined by spaces and split at white space."""
 
     def __init__(self, tokens: Tokens) -> None:
         self.tantivy: Any = peers.get("tantivy")
@@ -55,7 +55,7 @@ class Tantivy:
         self.searcher = index.searcher()
 
     def parsed(self, queries: Tokens) -> list[Any]:
-        """The queries as its objects, so that parsing is not timed."""
+        """The queries as tantivy's objects, so that parsing is not measured."""
         return [
             self.tantivy.Query.boolean_query(
                 [
@@ -69,8 +69,8 @@ class Tantivy:
     def search(self, parsed: list[Any], k: int) -> list[Any]:
         return [self.searcher.search(query, k, count=False).hits for query in parsed]
 
-    def hits(self, found: list[Any]) -> list[list[tuple[int, float]]]:
-        return [[(self.searcher.doc(at)["id"][0], score) for score, at in hits] for hits in found]
+    def hits(self, results: list[Any]) -> list[list[tuple[int, float]]]:
+        return [[(self.searcher.doc(at)["id"][0], score) for score, at in hits] for hits in results]
 
 
 def rank_bm25_build(tokens: Tokens) -> Any:
@@ -80,11 +80,11 @@ def rank_bm25_build(tokens: Tokens) -> Any:
 
 
 def rank_bm25_search(index: Any, queries: Tokens, k: int) -> list[Any]:
-    """The best k of get_scores, by a partition rather than its own full sort."""
-    found = []
+    """The best k of get_scores, by a partition instead of its own full sort."""
+    results = []
     for query in queries:
         scores = index.get_scores(query)
         best = np.argpartition(-scores, k)[:k]
         best = best[np.argsort(-scores[best])]
-        found.append((best, scores[best]))
-    return found
+        results.append((best, scores[best]))
+    return results

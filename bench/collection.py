@@ -1,4 +1,4 @@
-"""The collections that the search suites run on: seeded vectors, as wide as MiniLM's and as sparse as BM25's."""
+"""Collections of the search suites: seeded vectors, as wide as MiniLM's and as sparse as BM25's."""
 
 from dataclasses import dataclass
 from hashlib import sha256
@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 from scipy.sparse import csr_array, random_array
 
-from bench.race import SEED, Verdict
-from refimpl.search.exact import TOLERANCE, Metric, judge_dense, judge_sparse
-from refimpl.search.hits import Hits
+from bench.race import SEED, Correctness
+from refimpl.search.fields import Metric
+from refimpl.search.topk import TopK
+from refimpl.search.validation import TOLERANCE, validate_dense, validate_sparse
 
 DIM, VOCAB, TERMS = 384, 3000, 20
 QUERIES = 50
@@ -29,7 +30,7 @@ class Collection:
 
     @property
     def position(self) -> dict[str, int]:
-        """Where each id stands."""
+        """Row number of each id."""
         return {doc_id: row for row, doc_id in enumerate(self.ids)}
 
     @property
@@ -55,27 +56,27 @@ def collection(count: int) -> Collection:
     )
 
 
-def judged(answer: Hits, queries: Any, documents: Any, metric: Metric | None) -> Verdict:
-    """The judge's verdict on hits, as the race takes it; `metric` is None for sparse inner product."""
-    found = (
-        judge_sparse(answer, queries, documents) if metric is None else judge_dense(answer, queries, documents, metric)
-    )
-    assert found.passed, f"recall {found.recall:.4f}, score error {found.max_error:.1e}, {'; '.join(found.problems)}"
-    return Verdict(
-        f"as the exact judge: score error {found.max_error:.1e}, allowed {found.tolerance:.0e}", found.recall
-    )
+def check_hits(hits: TopK, queries: Any, documents: Any, metric: Metric | None) -> Correctness:
+    """Validate hits against exact search; `metric` is None for sparse inner product."""
+    if metric is None:
+        result = validate_sparse(hits, queries, documents)
+    else:
+        result = validate_dense(hits, queries, documents, metric)
+    errors = f"score error {result.max_error:.1e}, allowed {result.tolerance:.0e}"
+    assert result.passed, f"recall {result.recall:.4f}, {errors}, {'; '.join(result.problems)}"
+    return Correctness(f"equal to exact search: {errors}", result.recall)
 
 
-def as_fused(answer: Hits, expected: Hits) -> Verdict:
-    """The same scores rank by rank, and each document with its own score; ties at the end may be other documents."""
-    apart = float(np.abs(answer.scores - expected.scores).max(initial=0.0))
-    assert apart <= TOLERANCE, f"a score is {apart:.1e} off, allowed {TOLERANCE:.0e}"
-    for query, (ids, scores) in enumerate(zip(answer.ids, answer.scores, strict=True)):
-        true = dict(zip(expected.ids[query].tolist(), expected.scores[query].tolist(), strict=True))
+def check_fused(hits: TopK, expected: TopK) -> Correctness:
+    """Compare scores rank by rank, and of each document; documents that tie at the last rank may differ."""
+    error = float(np.abs(hits.scores - expected.scores).max(initial=0.0))
+    assert error <= TOLERANCE, f"expected scores within {TOLERANCE:.0e}, got a difference of {error:.1e}"
+    for query, (ids, scores) in enumerate(zip(hits.ids, hits.scores, strict=True)):
+        exact = dict(zip(expected.ids[query].tolist(), expected.scores[query].tolist(), strict=True))
         for doc, score in zip(ids.tolist(), scores.tolist(), strict=True):
-            wanted = true.get(doc, expected.scores[query, -1])
-            assert abs(score - wanted) <= TOLERANCE, f"query {query}: document {doc} has {score}, expected {wanted}"
-    return Verdict(f"score error {apart:.1e}, allowed {TOLERANCE:.0e}", recall=1.0)
+            right = exact.get(doc, expected.scores[query, -1])
+            assert abs(score - right) <= TOLERANCE, f"query {query}: expected {right} for document {doc}, got {score}"
+    return Correctness(f"score error {error:.1e}, allowed {TOLERANCE:.0e}", recall=1.0)
 
 
 def _dense(rng: np.random.Generator, count: int) -> np.ndarray:
@@ -85,9 +86,9 @@ def _dense(rng: np.random.Generator, count: int) -> np.ndarray:
 
 
 def _sparse(rng: np.random.Generator, count: int, terms: int) -> csr_array:
-    made = random_array(
+    matrix = random_array(
         (count, VOCAB), density=terms / VOCAB, rng=rng, data_sampler=lambda size: rng.uniform(0.1, 5.0, size)
     )
-    canonical = csr_array(made.astype(np.float32))
+    canonical = csr_array(matrix.astype(np.float32))
     canonical.sum_duplicates()
     return canonical

@@ -1,4 +1,4 @@
-"""The race's fixtures, and what a session says and saves beside its times."""
+"""The race's fixtures, and what a session prints and saves in addition to its times."""
 
 import random
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ from bench import encode_table
 from bench.peers import DISTRIBUTIONS, peers
 from bench.race import SEED, Race
 from bench.servers import started
-from refimpl import stamp
+from refimpl.common import stamp
 
 _disqualified: list[dict[str, str]] = []
 
@@ -46,7 +46,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def pytest_benchmark_update_json(config: pytest.Config, benchmarks: list[Any], output_json: dict[str, Any]) -> None:
-    """Stamp the result as DESIGN.md says, with who was absent and who was disqualified."""
+    """Add the machine stamp, the absent libraries and the disqualified competitors to the result."""
     settings = {"threads": config.getoption("--benchmark-threads"), "seed": SEED}
     libraries = tuple(sorted(set(DISTRIBUTIONS.values())))
     with threadpool_limits(limits=settings["threads"]):  # as in the races, whatever was loaded since

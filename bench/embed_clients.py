@@ -1,49 +1,52 @@
-"""Each embedding protocol's clients, all on one server: ours, the provider's own SDK, and a plain `requests.post`."""
+"""Clients of each provider's embedding API, all on one server: refimpl's, the provider's SDK, a plain `requests.post`.
 
-from collections.abc import Callable
-from dataclasses import dataclass
+Addresses and requests are those of `refimpl.providers`; a provider that is added there is raced too. Only the calls of
+the SDKs are written here.
+"""
+
+from collections.abc import Callable, Mapping
 from functools import partial
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 import requests
 
 from bench import peers
-from refimpl.dense.cohere import CohereEmbeddingFunction
-from refimpl.dense.jinaai import JinaEmbeddingFunction
-from refimpl.dense.openai import OpenAIEmbeddingFunction
+from refimpl.check.targets.endpoint import read_vectors
 from refimpl.dense.remote import RemoteEmbeddingFunction
-from refimpl.dense.tei import TEIEmbeddingFunction
-from refimpl.dense.voyageai import VoyageEmbeddingFunction
+from refimpl.providers import PROVIDERS, EmbeddingService, Provider
 
 Encode = Callable[[list[str]], Any]
+RACED = {one.title: one for one in PROVIDERS.values() if one.embeddings and one.system}
+"""Providers by the name that reports print."""
 
 
-@dataclass(frozen=True)
-class Protocol:
-    """One protocol: its path, the body that asks for decimal numbers, where they stand in the answer, its clients."""
-
-    path: str
-    body: Callable[[list[str]], dict[str, Any]]
-    vectors: Callable[[Any], Any]
-    ours: Callable[[str], RemoteEmbeddingFunction]
-    sdk: str | None = None
-    """The SDK's module; None where the provider has none."""
-    by_sdk: Callable[[Any, str], Encode] | None = None
-
-
-def clients(protocol: Protocol, url: str) -> dict[str, Encode]:
-    """Every client that is installed, by its competitor's name."""
+def clients(provider: Provider, url: str) -> dict[str, Encode]:
+    """Every installed client of the provider's embedding API at `url`, by its competitor's name."""
+    service = raced_service(provider)
     session = requests.Session()
+    decimal = {**service.options, **(service.check_options or {})}
 
     def by_requests(texts: list[str]) -> np.ndarray:
-        answer = session.post(url + protocol.path, json=protocol.body(texts), timeout=60).json()
-        return np.array(protocol.vectors(answer), dtype=np.float32)
+        body = service.body("m", texts, "document", decimal)
+        answer = session.post(url + service.path, json=body, timeout=60).json()
+        return np.array(read_vectors(answer), dtype=np.float32)
 
-    found: dict[str, Encode] = {"refimpl, HTTP": protocol.ours(url).encode_documents, "requests": by_requests}
-    if protocol.sdk is not None and protocol.by_sdk is not None and (sdk := peers.get(protocol.sdk)) is not None:
-        found[protocol.sdk] = protocol.by_sdk(sdk, url)
-    return found
+    ours = RemoteEmbeddingFunction(provider.name, "m", base_url=url + service.path)
+    competitors: dict[str, Encode] = {"refimpl, HTTP": ours.encode_documents, "requests": by_requests}
+    if provider.name in SDKS:
+        module, by_sdk = SDKS[provider.name]
+        if (sdk := peers.get(module)) is not None:
+            competitors[module] = by_sdk(sdk, url)
+    return competitors
+
+
+def raced_service(provider: Provider) -> EmbeddingService:
+    """The service that a check uses, too: the provider's own where it has several."""
+    service = provider.checked()["embed"]
+    assert isinstance(service, EmbeddingService)
+    return service
 
 
 def _openai(sdk: Any, url: str) -> Encode:
@@ -65,52 +68,12 @@ def _hub(sdk: Any, url: str) -> Encode:
     return sdk.InferenceClient(f"{url}/embed").feature_extraction
 
 
-def _data(answer: Any) -> list[Any]:
-    return [entry["embedding"] for entry in answer["data"]]
-
-
-PROTOCOLS = {
-    "OpenAI": Protocol(
-        "/v1/embeddings",
-        lambda texts: {"model": "m", "input": texts},
-        _data,
-        lambda url: OpenAIEmbeddingFunction("m", base_url=url),
-        "openai",
-        _openai,
-    ),
-    "Jina": Protocol(
-        "/v1/embeddings",
-        lambda texts: {"model": "m", "input": texts, "task": "retrieval.passage"},
-        _data,
-        lambda url: JinaEmbeddingFunction("m", base_url=url),
-    ),
-    "Voyage": Protocol(
-        "/v1/embeddings",
-        lambda texts: {"model": "m", "input": texts, "input_type": "document"},
-        _data,
-        lambda url: VoyageEmbeddingFunction("m", base_url=url),
-        "voyageai",
-        _voyage,
-    ),
-    "Cohere": Protocol(
-        "/v2/embed",
-        lambda texts: {
-            "model": "m",
-            "texts": texts,
-            "input_type": "search_document",
-            "embedding_types": ["float"],
-        },
-        lambda answer: answer["embeddings"]["float"],
-        lambda url: CohereEmbeddingFunction("m", base_url=url),
-        "cohere",
-        _cohere,
-    ),
-    "TEI": Protocol(
-        "/embed",
-        lambda texts: {"inputs": texts},
-        lambda answer: answer,
-        lambda url: TEIEmbeddingFunction(f"{url}/embed"),
-        "huggingface_hub",
-        _hub,
-    ),
-}
+SDKS: Mapping[str, tuple[str, Callable[[Any, str], Encode]]] = MappingProxyType(
+    {
+        "openai": ("openai", _openai),
+        "voyage": ("voyageai", _voyage),
+        "cohere": ("cohere", _cohere),
+        "tei": ("huggingface_hub", _hub),
+    }
+)
+"""Module of a provider's SDK and its client, by provider."""

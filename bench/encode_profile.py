@@ -1,9 +1,9 @@
-"""Where the packed forward's time goes, in microseconds of processor time a token, on one worker.
+"""Where the packed forward's time goes, in microseconds of processor time per token, on one worker.
 
     python -m bench.encode_profile
 
-Python's own profiler is asked about the forward's parts. What it finds in none of them is the forward's own lines, one
-bias a layer. The parts are few and long, so that the profiler itself hardly shows.
+cProfile measures the functions in `PARTS`. The time outside them is that of the forward's own lines, mainly one bias
+per layer. The functions are few and run long, so the profiler's overhead is small.
 """
 
 import cProfile
@@ -34,16 +34,16 @@ FORWARD = "__call__"
 
 
 def main() -> None:
-    """Print a line a part and a column a kind of texts: the median of some rounds."""
+    """Print one line per part and one column per kind of text: medians over the rounds."""
     function = MiniLMEmbeddingFunction(num_workers=1)
     columns = {kind: profile(function, texts(kind, COUNTS[kind])) for kind in LENGTHS}
-    print(f"{'us a token':<22}" + "".join(f"{kind:>10}" for kind in columns))
+    print(f"{'us per token':<22}" + "".join(f"{kind:>10}" for kind in columns))
     for part in next(iter(columns.values())):
         print(f"{part:<22}" + "".join(f"{column[part]:>10.1f}" for column in columns.values()))
 
 
 def profile(function: MiniLMEmbeddingFunction, documents: list[str]) -> dict[str, float]:
-    """Median microseconds a token by part, and of all of it."""
+    """Median microseconds per token, by part and in all."""
     tokens = function.tokenizer(documents)
     forward = PackedForward(function.weights)
     tiles = [tokens.select(rows) for rows in tiles_by_length(tokens.lengths, 128, 1)]

@@ -18,7 +18,7 @@ from typing import Any
 from bench.memory import peak_growth_bytes, peak_rss_bytes
 from bench.race import SEED
 from bench.texts import texts
-from refimpl import stamp
+from refimpl.common import stamp
 
 OURS, PEER = "refimpl", "sentence-transformers"
 THREADS = 2
@@ -42,7 +42,7 @@ def main() -> None:
         done = subprocess.run([*command, "--child", name, str(count)], capture_output=True, text=True, check=True)
         point = json.loads(done.stdout.splitlines()[-1])
         result["points"].append(point)
-        print(said(point), flush=True)
+        print(formatted(point), flush=True)
         chosen.out.write_text(json.dumps(result, indent=1))
 
 
@@ -87,12 +87,12 @@ def token_counts(documents: list[str]) -> Iterator[int]:
         yield from tokenizer(documents[start : start + 4096]).lengths.tolist()
 
 
-def said(point: dict[str, Any]) -> str:
+def formatted(point: dict[str, Any]) -> str:
     """One line for the screen."""
     cost = point["seconds"] / point["tokens"] * 1e6
     peak, added = ((point[key] or 0) / 1e6 for key in ("peak_bytes", "added_bytes"))
-    took = f"{point['seconds']:.2f} s, {cost:.0f} us a token"
-    return f"{point['texts']:>7} texts {point['library']:<22} {took}, peak {peak:.0f} MB, of it {added:.0f} MB added"
+    took = f"{point['seconds']:.2f} s, {cost:.0f} us per token"
+    return f"{point['texts']:>7} texts {point['library']:<22} {took}, peak {peak:.0f} MB, {added:.0f} MB of it added"
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""The aims of the encoder's speed beside what a session measured: ratios of medians, each within one race.
+"""The targets of the encoder's speed and the measured ratios of medians, each within one race.
 
-Beside both stands the limit: what an encoder would reach that did nothing but its matrix products, at BLAS's rate, or
-for one query nothing but read its weights.
+The limit is the ratio of an encoder that computes only its matrix products, at BLAS's rate, or for one query only reads
+its weights.
 """
 
 from collections.abc import Iterable
@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 OURS, TORCH, ONNX = "refimpl", "sentence-transformers", "onnxruntime"
-A_CORE = "onnxruntime, a session a core"
+A_CORE = "onnxruntime, one session per core"
 PADDED = "onnxruntime, padded to 256"
 PRODUCTS = "matrix products alone"
 READING = "its weights read once"
@@ -22,9 +22,9 @@ Times = dict[tuple[str, str], dict[str, np.ndarray]]
 
 @dataclass(frozen=True)
 class Aim:
-    """One line: the peers' time over ours must be `at_least`; of several peers the quickest counts."""
+    """One line: the peers' time over ours must be `at_least`; of several peers the fastest counts."""
 
-    says: str
+    label: str
     case: tuple[str, str]
     peers: tuple[str, ...]
     at_least: float
@@ -36,14 +36,14 @@ class Aim:
         return min(theirs) / float(np.median(raced[by])) if theirs and by in raced else None
 
     def row(self, times: Times) -> tuple[str, ...] | None:
-        """What it says, the aim, what was measured, the limit and a verdict; None where it was not raced."""
+        """Label, aim, measured ratio, limit and status; None where it was not raced."""
         if (ratio := self.reached(times)) is None:
             return None
         limit = self.reached(times, PRODUCTS) or self.reached(times, READING)
-        verdict = "reached" if ratio >= self.at_least else "short of it"
+        status = "reached" if ratio >= self.at_least else "short of it"
         if limit is not None and limit < self.at_least:
-            verdict += ", beyond the limit"
-        return self.says, f"{self.at_least:.2f}", f"{ratio:.2f}", "" if limit is None else f"{limit:.2f}", verdict
+            status += ", beyond the limit"
+        return self.label, f"{self.at_least:.2f}", f"{ratio:.2f}", "" if limit is None else f"{limit:.2f}", status
 
 
 AIMS = (
@@ -74,7 +74,7 @@ AIMS = (
 
 
 def lines(benchmarks: Iterable[Any]) -> list[str]:
-    """The table as text, a line an aim that was raced; empty when none was."""
+    """The table as text, one line per aim that was raced; empty when none was."""
     times: Times = {}
     for entry in benchmarks:
         info = entry.extra_info
@@ -84,13 +84,13 @@ def lines(benchmarks: Iterable[Any]) -> list[str]:
     rows = [row for aim in AIMS if (row := aim.row(times)) is not None]
     if (query := times.get(("encode", "one query"), {}).get(OURS)) is not None:
         spread = float(np.quantile(query, 0.95) / np.median(query))
-        says = "one query: p95 over p50 (at most)"
-        rows.append((says, "1.30", f"{spread:.2f}", "", "reached" if spread <= 1.3 else "over"))
+        label = "one query: p95 over p50 (at most)"
+        rows.append((label, "1.30", f"{spread:.2f}", "", "reached" if spread <= 1.3 else "over"))
     if not rows:
         return []
-    width = max(len(says) for says, *_ in rows)
+    width = max(len(label) for label, *_ in rows)
     head = ("encoder, ratios of medians in one race", "aim", "measured", "limit", "")
     return [
-        f"{says:<{width}}  {aim:>5}  {found:>8}  {limit:>5}  {verdict}".rstrip()
-        for says, aim, found, limit, verdict in (head, *rows)
+        f"{label:<{width}}  {aim:>5}  {found:>8}  {limit:>5}  {status}".rstrip()
+        for label, aim, found, limit, status in (head, *rows)
     ]

@@ -10,8 +10,9 @@ import numpy as np
 from filelock import FileLock
 
 from bench import peers
-from refimpl import models, stamp
-from refimpl.resources import cache_dir
+from refimpl import models
+from refimpl.common import stamp
+from refimpl.common.resources import cache_dir
 
 MODEL = "all-MiniLM-L6-v2"
 MAX_LENGTH = 256

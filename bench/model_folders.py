@@ -1,4 +1,4 @@
-"""Models of the family in folders, at the size of small published ones: random weights of a seed, written once.
+"""Model folders of each architecture, at the size of small published models: seeded random weights, written once.
 
 No package holds trained weights of these architectures, so the work is a real model's and the vectors mean nothing.
 Every text goes through all-MiniLM-L6-v2's tokenizer, so that all architectures read the same tokens.
@@ -17,8 +17,9 @@ from tokenizers import Tokenizer
 
 from bench import peers
 from bench.race import SEED
-from refimpl import models, stamp
-from refimpl.resources import cache_dir
+from refimpl import models
+from refimpl.common import stamp
+from refimpl.common.resources import cache_dir
 
 PUBLISHED = "all-MiniLM-L6-v2"
 MAX_LENGTH = 256
@@ -30,7 +31,19 @@ CONFIGS: dict[str, dict[str, Any]] = {
     "xlm-roberta": {**SIZES, "type_vocab_size": 1, "layer_norm_eps": 1e-5},
     "distilbert": {"dim": 384, "n_layers": 6, "n_heads": 12, "hidden_dim": 1536},
     "mpnet": {**SIZES, "layer_norm_eps": 1e-5},
-    "albert": {**SIZES, "embedding_size": 128},
+    "albert": {**SIZES, "embedding_size": 128, "num_hidden_groups": 1, "inner_group_num": 1},
+    "modernbert": {**SIZES, "local_attention": 128},
+    "qwen3": {**SIZES, "num_attention_heads": 6, "num_key_value_heads": 3, "head_dim": 64},
+    "gemma3_text": {
+        **SIZES,
+        **{"num_attention_heads": 3, "num_key_value_heads": 1, "head_dim": 128, "sliding_window": 512},
+        "layer_types": (["sliding_attention"] * 5) + ["full_attention"],
+        "use_bidirectional_attention": True,
+    },
+    "t5": {"d_model": 384, "num_layers": 6, "num_heads": 6, "d_kv": 64, "d_ff": 1536},
+    "nomic_bert": SIZES,
+    "gte": SIZES,
+    "jina_embeddings_v3": SIZES,
 }
 NOISE = 0.05  # large enough that every layer shows in the vectors, small enough that softmax is not all or nothing
 ROLES = {"cls_token": "[CLS]", "sep_token": "[SEP]", "pad_token": "[PAD]", "unk_token": "[UNK]", "eos_token": "[SEP]"}
@@ -50,7 +63,7 @@ def bge_m3() -> Path | None:
 
 
 def model2vec() -> Path:
-    """A Model2Vec folder: a vector for each of the tokenizer's pieces, unit length at the end."""
+    """A Model2Vec folder: a vector per piece of the tokenizer, unit length at the end."""
     folder = cache_dir() / "bench" / f"model2vec-{SEED}"
     return _once(folder, _write_model2vec)
 
@@ -63,7 +76,7 @@ def _written(name: str, write: Callable[[Path], None]) -> Path | None:
 
 
 def _once(folder: Path, write: Callable[[Path], None]) -> Path:
-    """The folder, written beside its place and renamed, so that it is there whole or not at all."""
+    """The folder, written to a temporary name and renamed, so that it is complete or absent."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(f"{folder}.lock"):
         if not folder.exists():
@@ -91,13 +104,16 @@ def _write_bge_m3(folder: Path) -> None:
 
 
 def _write_encoder(folder: Path, kind: str) -> None:
-    """What transformers saves of the architecture, every parameter with noise on it, and the tokenizer's files."""
+    """Save transformers' model of the architecture with noise added to every parameter, and the tokenizer's files."""
     torch, transformers = peers.get("torch"), peers.get("transformers")
     assert torch is not None
     assert transformers is not None
     torch.manual_seed(SEED)
-    common = {"vocab_size": VOCABULARY, "max_position_embeddings": POSITIONS, "pad_token_id": 0}
-    model = transformers.AutoModel.from_config(transformers.AutoConfig.for_model(kind, **common, **CONFIGS[kind]))
+    common = {"vocab_size": VOCABULARY, "pad_token_id": 0}
+    if kind != "t5":  # whose positions are relative
+        common["max_position_embeddings"] = POSITIONS
+    make = transformers.T5EncoderModel._from_config if kind == "t5" else transformers.AutoModel.from_config
+    model = make(transformers.AutoConfig.for_model(kind, **common, **CONFIGS[kind]))
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.add_(torch.randn_like(parameter) * NOISE)

@@ -4,7 +4,7 @@ import importlib
 from dataclasses import dataclass, field
 from types import ModuleType
 
-from refimpl import stamp
+from refimpl.common import stamp
 
 DISTRIBUTIONS = {
     "bm25s": "bm25s",
@@ -33,7 +33,7 @@ DISTRIBUTIONS = {
 
 @dataclass
 class Peers:
-    """Which peers were asked for in this session, with what came of it."""
+    """Versions of the peers that were imported in this session, and the reasons why others were not."""
 
     present: dict[str, str] = field(default_factory=dict)
     absent: dict[str, str] = field(default_factory=dict)

@@ -1,8 +1,8 @@
-"""A fair race: every competitor answers correctly first, then all are timed in turn, round by round.
+"""A fair race: every competitor is checked for correctness first, then all are timed in turn, round by round.
 
-pytest-benchmark runs one test after another, so a machine that grows warm or busy would hurt only who comes later. Here
-one test holds all competitors of a group; each round times every one of them once, in a shuffled order, and each
-becomes an entry of pytest-benchmark's own: same table, same JSON with its raw times, same `--benchmark-compare`.
+pytest-benchmark runs one test after another, so a machine that slows down would affect only the later tests. Here one
+test has all competitors of a group; each round times every one of them once, in a shuffled order, and each becomes an
+entry of pytest-benchmark: same table, same JSON with raw times, same `--benchmark-compare`.
 """
 
 import gc
@@ -28,18 +28,18 @@ LEAST_ROUND_S = 2e-3  # shorter calls are looped, so that a round is a thousand 
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """What the check found of a right answer: in words with figures and, where it applies, recall@k in [0, 1]."""
+class Correctness:
+    """Outcome of a check that passed: a description with figures and, where it applies, recall@k in [0, 1]."""
 
-    says: str
+    description: str
     recall: float | None = None
 
 
 @dataclass(frozen=True)
 class Competitor:
-    """One side: `run` is timed; `before` and `after`, where given, stand around every run and are not.
+    """One side: `run` is timed; `before` and `after` are called around every run, and are not timed.
 
-    `settings` says what this side alone was given (threads, precision, an option).
+    `settings` records what applies to this side alone (threads, precision, an option).
     """
 
     run: Callable[[], Any]
@@ -48,13 +48,13 @@ class Competitor:
     settings: Mapping[str, Any] = field(default_factory=dict)
 
     def once(self) -> Any:
-        """The answer of one untimed run."""
+        """The result of one untimed run."""
         with self.around():
             return self.run()
 
     @contextmanager
     def around(self) -> Iterator[None]:
-        """`before` on entry, `after` on exit, whatever happens between."""
+        """`before` on entry, `after` on exit, also after an error."""
         if self.before is not None:
             self.before()
         try:
@@ -65,12 +65,12 @@ class Competitor:
 
     @property
     def repeatable(self) -> bool:
-        """Whether runs may follow each other with nothing between."""
+        """Whether runs may follow each other without `before` and `after`."""
         return self.before is None and self.after is None
 
 
 class Race:
-    """The `race` fixture: call it once a test, with every competitor of the group."""
+    """The `race` fixture: call it once per test, with every competitor of the group."""
 
     def __init__(self, benchmark: BenchmarkFixture, request: pytest.FixtureRequest, threads: int) -> None:
         self._benchmark = benchmark
@@ -87,43 +87,44 @@ class Race:
         case: str,
         work: int,
         unit: str,
-        check: Callable[[str, Any], Verdict],
+        check: Callable[[str, Any], Correctness],
         size: int | None = None,
         **facts: Any,
     ) -> None:
-        """Check each competitor's answer, time those that are right in turn, and fail if any was wrong.
+        """Check each competitor's result, time the correct ones in turn, and fail if any was wrong.
 
-        `work` counts the `unit`s (texts, queries, documents) that one run handles. `size` is what the cost may grow
-        with (documents in the collection). `facts` (data's hash, settings) are kept with every entry.
+        `work` is the number of `unit`s (texts, queries, documents) that one run processes. `size` is the quantity that
+        the cost may depend on (documents in the collection). `facts` (the data's hash, settings) are stored with every
+        entry.
         """
         self._benchmark._mode = "race"
         common = {"stage": stage, "case": case, "work": work, "unit": unit, "threads": self._threads, "seed": SEED}
         common |= ({"size": size} if size is not None else {}) | facts
         sides = {name: side if isinstance(side, Competitor) else Competitor(side) for name, side in competitors.items()}
         with threadpool_limits(limits=self._threads), _frozen_heap():
-            verdicts = self._verdicts(sides, check, f"{stage}: {case}")
+            passed = self._check(sides, check, f"{stage}: {case}")
             if not self._benchmark.disabled:
-                runners = [_Runner(name, sides[name], self._entry(name, sides[name], common)) for name in verdicts]
+                runners = [_Runner(name, sides[name], self._entry(name, sides[name], common)) for name in passed]
                 for runner in runners:
-                    runner.entry.extra_info |= _facts(verdicts[runner.name])
+                    runner.entry.extra_info |= _facts(passed[runner.name])
                 self._run(runners)
         if self.disqualified:
             pytest.fail("\n".join(f"{each['competitor']}: {each['why']}" for each in self.disqualified), pytrace=False)
 
-    def _verdicts(
-        self, sides: Mapping[str, Competitor], check: Callable[[str, Any], Verdict], group: str
-    ) -> dict[str, Verdict]:
-        right = {}
+    def _check(
+        self, sides: Mapping[str, Competitor], check: Callable[[str, Any], Correctness], group: str
+    ) -> dict[str, Correctness]:
+        passed = {}
         for name, side in sides.items():
             try:
-                right[name] = check(name, side.once())
-            except Exception as error:  # one side's crash or wrong answer must not hide the others' times
+                passed[name] = check(name, side.once())
+            except Exception as error:  # a crash or wrong result of one side must not hide the times of the others
                 why = f"{type(error).__name__}: {error}".strip()
                 self.disqualified.append({"group": group, "competitor": name, "why": why})
-        return right
+        return passed
 
     def _entry(self, name: str, side: Competitor, common: Mapping[str, Any]) -> SimpleNamespace:
-        """What pytest-benchmark's Metadata reads of a fixture, for one competitor."""
+        """The attributes of a fixture that pytest-benchmark's Metadata reads, for one competitor."""
         node = self._request.node
         parameters = dict(node.callspec.params) if hasattr(node, "callspec") else {}
         return SimpleNamespace(
@@ -145,7 +146,7 @@ class Race:
         for runner in runners:
             began = timer()
             runner.entry.extra_info["peak_rss_bytes"] = runner.memory()
-            if timer() - began < 100 * LEAST_ROUND_S:  # a slow run needs no loop, and no second run to find that out
+            if timer() - began < 100 * LEAST_ROUND_S:  # a slow run needs no loop and no second run
                 runner.calibrate(timer)
             self._session.benchmarks.append(runner.start(self._options(timer, quiet)))
         order, began, rounds = random.Random(SEED), perf_counter(), 0
@@ -171,23 +172,23 @@ class _Runner:
         self.metadata: Metadata | None = None
 
     def memory(self) -> int | None:
-        """Growth of resident memory in one run, in bytes; None where the system does not tell."""
+        """Growth of resident memory in one run, in bytes; None where the system does not report it."""
         with self.side.around():
             return peak_growth_bytes(self.side.run)
 
     def calibrate(self, timer: Callable[[], float]) -> None:
-        """Loop short calls until a round is long enough to time."""
+        """Double the loop count until a round is long enough to time."""
         while self.side.repeatable and self._elapsed(timer) < LEAST_ROUND_S and self.loops < 1_000_000:
             self.loops *= 2
 
     def start(self, options: dict[str, Any]) -> Metadata:
-        """The entry that the rounds go into."""
+        """The entry that collects the rounds."""
         self.metadata = Metadata(self.entry, iterations=self.loops, options=options)
         self.metadata.extra_info["round_started_s"] = []
         return self.metadata
 
     def round(self, timer: Callable[[], float], quiet: bool, began: float) -> None:
-        """Time one round; what was garbage before it is not charged to it."""
+        """Time one round, after a garbage collection."""
         assert self.metadata is not None
         gc.collect()
         with self.side.around(), PauseInstrumentation(), _collector_off() if quiet else nullcontext():
@@ -204,7 +205,7 @@ class _Runner:
 
 @contextmanager
 def _frozen_heap() -> Iterator[None]:
-    """Keep what was loaded before the race (pytest, the libraries) out of every collection during it."""
+    """Exclude objects from before the race (of pytest, the libraries) from garbage collection during it."""
     gc.collect()
     gc.freeze()
     try:
@@ -224,5 +225,5 @@ def _collector_off() -> Iterator[None]:
             gc.enable()
 
 
-def _facts(verdict: Verdict) -> dict[str, Any]:
-    return {"verdict": verdict.says} | ({} if verdict.recall is None else {"recall": verdict.recall})
+def _facts(outcome: Correctness) -> dict[str, Any]:
+    return {"verdict": outcome.description} | ({} if outcome.recall is None else {"recall": outcome.recall})

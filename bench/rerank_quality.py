@@ -40,15 +40,15 @@ def report(folder: Path, candidates: int, workers: int | None) -> None:
     queries = {entry["_id"]: entry["text"] for entry in _lines(folder / "queries.jsonl") if entry["_id"] in qrels}
     rf = MaxSimRerankFunction(num_workers=workers)
     documents = [vectors.astype(np.float16) for vectors in rf.encode(list(corpus.values()))]
-    asked = rf.encode(list(queries.values()))
+    query_vectors = rf.encode(list(queries.values()))
     means = l2_normalize(np.stack([vectors.mean(axis=0, dtype=np.float32) for vectors in documents]))
-    cosines = l2_normalize(np.stack([vectors.mean(axis=0) for vectors in asked])) @ means.T
+    cosines = l2_normalize(np.stack([vectors.mean(axis=0) for vectors in query_vectors])) @ means.T
     stages = {"MiniLM": cosines, "BM25": bm25_scores(list(corpus.values()), list(queries.values()))}
     names = list(corpus)
     for stage, scores in stages.items():
         before: Run = {}
         after: Run = {}
-        for query_id, query, row in zip(queries, asked, scores, strict=True):
+        for query_id, query, row in zip(queries, query_vectors, scores, strict=True):
             top = np.argsort(-row, kind="stable")[:candidates]
             before[query_id] = {names[i]: float(row[i]) for i in top}
             after[query_id] = {names[i]: rf.similarity(query, documents[i].astype(np.float32)) for i in top}

@@ -1,6 +1,6 @@
-"""A server that answers any rerank request at once with as many scores as it got documents; prints its address.
+"""A server that answers any rerank request at once, one score per document of it; prints its port.
 
-It stands in a process of its own, so that its work is not done under the client's lock.
+It runs in a process of its own, so that its work does not hold the client's interpreter lock.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""splade-tiny in the other libraries: the same published weights, float32, sparse rows of the vocabulary's width."""
+"""splade-tiny in the other libraries: the same published weights, float32, sparse rows `(texts, vocab)`."""
 
 from collections.abc import Callable
 from typing import Any
@@ -15,10 +15,10 @@ Encode = Callable[[list[str]], Any]
 
 
 def transformers_encoder(threads: int, *, maximum_first: bool) -> Encode | None:
-    """As SPLADE's authors and pymilvus.model compute it, padding left out; batches sorted by length.
+    """As SPLADE's authors and pymilvus.model compute it, but without padding; batches sorted by length.
 
-    log(1 + relu(x)) of every logit and then the maximum over tokens; `maximum_first` turns the two round, which is the
-    same number sooner.
+    log(1 + relu(x)) of every logit and then the maximum over tokens; `maximum_first` swaps the two, which is equal and
+    faster.
     """
     torch, transformers = peers.get("torch"), peers.get("transformers")
     if torch is None or transformers is None:
@@ -50,7 +50,7 @@ def transformers_encoder(threads: int, *, maximum_first: bool) -> Encode | None:
 
 
 def sentence_transformers_encoder(threads: int) -> Encode | None:
-    """As its users call it: `SparseEncoder.encode`, with its own masked-LM module and SPLADE pooling."""
+    """`SparseEncoder.encode`, with its own masked-LM module and SPLADE pooling."""
     library, torch = peers.get("sentence_transformers"), peers.get("torch")
     if library is None or torch is None:
         return None
@@ -62,9 +62,9 @@ def sentence_transformers_encoder(threads: int) -> Encode | None:
     return lambda texts: model.encode(texts, batch_size=BATCH_SIZE, show_progress_bar=False)
 
 
-def as_csr(answer: Any) -> csr_array:
-    """Whatever sparse form a library answers in, as scipy's."""
-    if isinstance(answer, csr_array):
-        return answer
-    whole = answer.coalesce()
-    return csr_array(coo_array((whole.values().numpy(), whole.indices().numpy()), shape=tuple(whole.shape)))
+def as_csr(result: Any) -> csr_array:
+    """A library's sparse result as a scipy csr_array."""
+    if isinstance(result, csr_array):
+        return result
+    coo = result.coalesce()
+    return csr_array(coo_array((coo.values().numpy(), coo.indices().numpy()), shape=tuple(coo.shape)))

@@ -9,7 +9,7 @@ from threadpoolctl import threadpool_limits
 
 from bench import bge_m3_peers, model_folders
 from bench.checks import close
-from bench.race import Competitor, Race, Verdict
+from bench.race import Competitor, Correctness, Race
 from bench.texts import fingerprint, texts
 from refimpl.hybrid.bge_m3 import BGEM3EmbeddingFunction
 
@@ -42,7 +42,7 @@ def test_bge_m3(race: Race, folder: Path, encoders: dict[str, Any], kind: str) -
     with threadpool_limits(1):
         expected = oracle.encode_documents(documents)
 
-    def check(_: str, answer: Any) -> Verdict:
+    def check(_: str, answer: Any) -> Correctness:
         lengths = [len(vectors) for vectors in answer["colbert_vecs"]]
         assert lengths == [len(vectors) for vectors in expected["colbert_vecs"]], "token vectors of other lengths"
         found = [
@@ -51,7 +51,7 @@ def test_bge_m3(race: Race, folder: Path, encoders: dict[str, Any], kind: str) -
             close(answer["sparse"].toarray(), expected["sparse"].toarray(), WEIGHT_ATOL),
         ]
         kinds = ("dense", "token vectors", "sparse")
-        return Verdict("; ".join(f"{kind}: {each.says}" for kind, each in zip(kinds, found, strict=True)))
+        return Correctness("; ".join(f"{kind}: {each.description}" for kind, each in zip(kinds, found, strict=True)))
 
     race(
         {

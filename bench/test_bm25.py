@@ -10,7 +10,7 @@ import pytest
 from bench import bm25_peers, peers
 from bench.bm25_judge import judged
 from bench.bm25_peers import K1, Tantivy
-from bench.race import Race, Verdict
+from bench.race import Correctness, Race
 from bench.texts import fingerprint
 from bench.zipf import QUERIES, ZipfCorpus
 from refimpl import BM25EmbeddingFunction, build_analyzer, build_default_analyzer, models
@@ -20,33 +20,33 @@ from refimpl.sparse.bm25 import BM25WeightWarning
 pytestmark = pytest.mark.filterwarnings(f"ignore::{BM25WeightWarning.__module__}.{BM25WeightWarning.__name__}")
 K = 10
 CORPORA = {"short": 200_000, "long": 2_000}
-MOST_FOR_RANK_BM25 = 1_000_000  # queries times documents: a second or so, where the others take milliseconds
-PROSE = 400  # docstrings of numpy and scipy, for what analyses text
+MOST_FOR_RANK_BM25 = 1_000_000  # queries times documents: about a second, where the others take milliseconds
+PROSE = 400  # docstrings of numpy and scipy, for benchmarks with an analyzer
 
 
 @cache
 def prose() -> list[str]:
-    return [doc.text for doc in PythonDocs(("numpy", "scipy"), most=PROSE).documents()]
+    return [doc.text for doc in PythonDocs(("numpy", "scipy"), max_documents=PROSE).documents()]
 
 
 def analyzers(kind: str) -> tuple[Callable[[], Any], Callable[[], Any]]:
-    """Ours and theirs: each its own default English one, or for both our simple one."""
+    """Refimpl's and pymilvus.model's default English analyzer, or refimpl's `simple` for both."""
     if kind == "simple":
         return (lambda: build_analyzer("simple")), (lambda: build_analyzer("simple"))
-    _nltk_finds_our_data()
+    _add_nltk_data_path()
     from pymilvus.model.sparse.bm25 import build_default_analyzer as theirs
 
     return (lambda: build_default_analyzer("en")), (lambda: theirs("en"))
 
 
-def _nltk_finds_our_data() -> None:
+def _add_nltk_data_path() -> None:
     if (nltk := peers.get("nltk")) is not None:
         nltk.data.path.insert(0, str(models.path("nltk-data")))
 
 
 @pytest.mark.parametrize("kind", ["pymilvus-en", "simple"])
 def test_fit(race: Race, kind: str) -> None:
-    """`fit` and `encode_documents` of the same texts; ours starts with an empty memo of words each time."""
+    """`fit` and `encode_documents` of the same texts; refimpl's cache of words is empty at the start of each round."""
     texts, (our_analyzer, their_analyzer) = prose(), analyzers(kind)
 
     def fit(function: Any) -> Any:
@@ -57,7 +57,7 @@ def test_fit(race: Race, kind: str) -> None:
     if peers.get("pymilvus.model") is not None:
         from pymilvus.model.sparse import BM25EmbeddingFunction as Theirs
 
-        once = their_analyzer()  # it keeps nothing between texts, and making it anew would download
+        once = their_analyzer()  # it caches nothing between texts, and building it again would download
         sides["pymilvus.model"] = lambda: fit(Theirs(once))
     expected = sides.get("pymilvus.model", sides["refimpl"])()
     facts = {"work": len(texts), "unit": "texts", "data": fingerprint(texts)}
@@ -68,15 +68,15 @@ def test_fit(race: Race, kind: str) -> None:
 def test_encode(race: Race, what: str) -> None:
     """Encoding by a fitted function with `pymilvus-en`; queries are the first words of documents."""
     texts, (our_analyzer, their_analyzer) = prose(), analyzers("pymilvus-en")
-    asked = texts if what == "documents" else [" ".join(text.split()[:8]) for text in texts]
+    inputs = texts if what == "documents" else [" ".join(text.split()[:8]) for text in texts]
     functions: dict[str, Any] = {"refimpl": BM25EmbeddingFunction(our_analyzer(), texts)}
     if peers.get("pymilvus.model") is not None:
         from pymilvus.model.sparse import BM25EmbeddingFunction as Theirs
 
         functions["pymilvus.model"] = Theirs(their_analyzer(), texts)
-    sides = {name: (lambda fn=fn: getattr(fn, f"encode_{what}")(asked)) for name, fn in functions.items()}
+    sides = {name: (lambda fn=fn: getattr(fn, f"encode_{what}")(inputs)) for name, fn in functions.items()}
     expected = sides.get("pymilvus.model", sides["refimpl"])()
-    facts = {"work": len(asked), "unit": "texts", "data": fingerprint(asked)}
+    facts = {"work": len(inputs), "unit": "texts", "data": fingerprint(inputs)}
     race(sides, stage="bm25 encode", case=what, check=lambda _, got: same_bits(got, expected), **facts)
 
 
@@ -93,16 +93,16 @@ def test_build(race: Race, kind: str) -> None:
     if peers.get("rank_bm25") is not None:
         sides["rank_bm25"] = lambda: bm25_peers.rank_bm25_build(tokens)
 
-    def finds(name: str, index: Any) -> Verdict:
+    def check(name: str, index: Any) -> Correctness:
         return judged(name, *answer_of(name, index, queries), queries, corpus)
 
     facts = {"work": len(tokens), "unit": "documents", "size": len(tokens), "data": corpus.fingerprint}
-    race(sides, stage="bm25 build", case=f"{len(tokens)} {kind} documents", check=finds, **facts)
+    race(sides, stage="bm25 build", case=f"{len(tokens)} {kind} documents", check=check, **facts)
 
 
 @cache
 def indexes(kind: str) -> dict[str, Any]:
-    """Each library's index of one corpus, kept for both kinds of queries."""
+    """Each library's index of one corpus, reused for both kinds of queries."""
     tokens = ZipfCorpus(kind, CORPORA[kind]).tokens
     made: dict[str, Any] = {"refimpl": bm25_peers.ours(tokens)}
     if peers.get("bm25s") is not None:
@@ -116,10 +116,10 @@ def indexes(kind: str) -> dict[str, Any]:
     return made
 
 
-@pytest.mark.parametrize(("kind", "count"), [("long", 50), ("short", 50), ("short", 2)])  # 2: for rank_bm25's sake
+@pytest.mark.parametrize(("kind", "count"), [("long", 50), ("short", 50), ("short", 2)])  # 2: few enough for rank_bm25
 @pytest.mark.parametrize("words", QUERIES)
 def test_search(race: Race, kind: str, words: str, count: int) -> None:
-    """The ten best for each of `count` queries given at once, from tokens to ids and scores."""
+    """The top 10 of `count` queries in one call, from tokens to ids and scores."""
     corpus = ZipfCorpus(kind, CORPORA[kind])
     queries = corpus.queries(words, count)
     made = indexes(kind)
@@ -136,7 +136,7 @@ def test_search(race: Race, kind: str, words: str, count: int) -> None:
         work=len(queries),
         unit="queries",
         size=corpus.count,
-        check=lambda name, found: judged(name, *hits_of(name, made[name], found), queries, corpus),
+        check=lambda name, results: judged(name, *hits_of(name, made[name], results), queries, corpus),
         data=corpus.fingerprint,
         k=K,
     )
@@ -157,19 +157,19 @@ def answer_of(name: str, index: Any, queries: list[list[str]]) -> Any:
     return hits_of(name, index, searching(name, index, queries)())
 
 
-def hits_of(name: str, index: Any, found: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Ids and scores, each `(queries, K)`, of what a library answered."""
+def hits_of(name: str, index: Any, results: Any) -> tuple[np.ndarray, np.ndarray]:
+    """A library's results as ids and scores, each `(queries, K)`."""
     if name == "tantivy":
-        hits = index.hits(found)
+        hits = index.hits(results)
         ids = [[doc for doc, _ in row] for row in hits]
         return np.array(ids), np.array([[score for _, score in row] for row in hits]) / (K1 + 1)
     if name == "rank_bm25":
-        return np.array([ids for ids, _ in found]), np.array([scores for _, scores in found])
-    return np.asarray(found[0]), np.asarray(found[1])
+        return np.array([ids for ids, _ in results]), np.array([scores for _, scores in results])
+    return np.asarray(results[0]), np.asarray(results[1])
 
 
-def same_bits(got: Any, expected: Any) -> Verdict:
+def same_bits(got: Any, expected: Any) -> Correctness:
     """Equal float32 weights in equal columns."""
-    assert got.shape == expected.shape, f"shape {expected.shape} expected, got {got.shape}"
+    assert got.shape == expected.shape, f"expected shape {expected.shape}, got {got.shape}"
     assert (got != expected).nnz == 0, "weights differ"
-    return Verdict("all float32 weights identical")
+    return Correctness("all float32 weights identical")

@@ -1,6 +1,6 @@
-"""Embed over HTTP on loopback: `refimpl serve` and our clients on it, beside the same model called here.
+"""Embed over HTTP on loopback: `refimpl serve` with refimpl's clients, beside the same model called directly.
 
-Each protocol's client is raced against the provider's SDK and a plain `requests.post` on the same server: the
+Each provider's client is raced against the provider's SDK and a plain `requests.post` on the same server: the
 difference is what a client adds. OpenAI's base64 is a quarter of the bytes of decimal text, and is shown both ways.
 """
 
@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from bench.checks import close
-from bench.embed_clients import PROTOCOLS, clients
+from bench.embed_clients import RACED, clients
 from bench.race import Competitor, Race
 from bench.texts import fingerprint, texts
 from refimpl.dense.minilm import MiniLMEmbeddingFunction
@@ -20,7 +20,7 @@ COUNTS = [1, 64]
 ONE_REQUEST = 32  # TEI's limit, and below every other's
 ATOL = 1e-6
 LOCAL = "refimpl, local"
-PACKED = ("refimpl, HTTP", "openai")  # both ask for base64 unless told otherwise
+BASE64 = ("refimpl, HTTP", "openai")  # both request base64 by default
 
 
 @pytest.fixture(scope="module")
@@ -33,13 +33,13 @@ def test_embed_http(race: Race, reference_url: str, local: MiniLMEmbeddingFuncti
     documents = texts("short", count)
     plain = OpenAIEmbeddingFunction("m", base_url=reference_url, encoding_format="float")
     sides: dict[str, Any] = {LOCAL: local.encode_documents, "refimpl, HTTP as text": plain.encode_documents}
-    sides |= clients(PROTOCOLS["OpenAI"], reference_url)
-    _race(race, sides, local, documents, f"{count} texts", PACKED, size=count)
+    sides |= clients(RACED["OpenAI"], reference_url)
+    _race(race, sides, local, documents, f"{count} texts", BASE64, size=count)
 
 
-@pytest.mark.parametrize("name", [name for name in PROTOCOLS if name != "OpenAI"])
-def test_embed_http_by_protocol(race: Race, reference_url: str, local: MiniLMEmbeddingFunction, name: str) -> None:
-    sides = clients(PROTOCOLS[name], reference_url)
+@pytest.mark.parametrize("name", [name for name in RACED if name != "OpenAI"])
+def test_embed_http_by_provider(race: Race, reference_url: str, local: MiniLMEmbeddingFunction, name: str) -> None:
+    sides = clients(RACED[name], reference_url)
     _race(race, sides, local, texts("short", ONE_REQUEST), f"{name}, {ONE_REQUEST} texts")
 
 
@@ -49,11 +49,11 @@ def _race(
     local: MiniLMEmbeddingFunction,
     documents: list[str],
     case: str,
-    packed: tuple[str, ...] = (),
+    base64: tuple[str, ...] = (),
     **facts: Any,
 ) -> None:
     expected = local.encode_documents(documents)
-    settings = {name: {"encoding": "base64" if name in packed else "float"} for name in sides if name != LOCAL}
+    settings = {name: {"encoding": "base64" if name in base64 else "float"} for name in sides if name != LOCAL}
     race(
         {
             name: Competitor(lambda encode=encode: np.asarray(encode(documents)), settings=settings.get(name, {}))

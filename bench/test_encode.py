@@ -19,7 +19,7 @@ from bench import minilm_peers
 from bench.checks import close
 from bench.encode_table import A_CORE, ONNX, OURS, PADDED, PRODUCTS, READING, TORCH
 from bench.minilm_limit import FLOP_A_TOKEN, WEIGHT_BYTES, products_alone, weights_read_once
-from bench.race import Competitor, Race, Verdict
+from bench.race import Competitor, Correctness, Race
 from bench.texts import LENGTHS, fingerprint, texts
 from refimpl.dense.minilm import MiniLMEmbeddingFunction
 
@@ -142,16 +142,16 @@ def _race(
     sides = {name: Competitor(run, before=settle, settings={"dtype": "float32"}) for name, run in runs.items()}
     expected = oracle(documents)
 
-    def check(name: str, answer: Any) -> Verdict:
+    def check(name: str, answer: Any) -> Correctness:
         if name not in bounds:
             return close(answer, expected, ATOL)
         assert answer == bounds[name][1], f"{name}: {answer} FLOP or bytes, expected {bounds[name][1]}"
-        return Verdict(f"no vectors, {name}")
+        return Correctness(f"no vectors, {name}")
 
     facts |= {"stage": "encode", "work": len(documents), "unit": "texts", "data": fingerprint(documents)}
     race(sides, check=check, **facts)
 
 
 def settle() -> None:
-    """Let threads of the side before come to rest: torch's and onnxruntime's go on spinning for some milliseconds."""
+    """Wait until the previous competitor's threads are idle: torch's and onnxruntime's spin for some milliseconds."""
     time.sleep(0.02)

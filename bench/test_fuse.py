@@ -1,4 +1,4 @@
-"""Fuse: several ranked lists into one, by reciprocal ranks and by weights, against plain dictionaries."""
+"""Fusion of several ranked lists by reciprocal ranks and by weights, against plain dictionaries."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -6,10 +6,10 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pytest
 
-from bench.collection import as_fused
+from bench.collection import check_fused
 from bench.race import SEED, Race
 from refimpl.search.fusion import rrf, weighted
-from refimpl.search.hits import Hits
+from refimpl.search.topk import TopK
 
 QUERIES, DEPTH, DOCUMENTS, K = 100, 100, 5000, 10
 WEIGHTS = (0.7, 0.3)
@@ -27,16 +27,16 @@ def test_fuse(race: Race, kind: str) -> None:
         }
     expected = sides["plain dictionaries"]()
     facts = {"work": QUERIES, "unit": "queries", "seed": SEED, "depth": DEPTH, "k": K}
-    race(sides, stage="fuse", case=kind, check=lambda _, answer: as_fused(answer, expected), **facts)
+    race(sides, stage="fuse", case=kind, check=lambda _, answer: check_fused(answer, expected), **facts)
 
 
-def _routes() -> list[Hits]:
-    """A cosine route and an inner product route: distinct documents a query, falling scores."""
+def _routes() -> list[TopK]:
+    """A cosine route and an inner product route: distinct documents per query, descending scores."""
     rng = np.random.default_rng(SEED)
     routes = []
     for least, most in ((-0.2, 1.0), (0.0, 25.0)):
         ids = np.stack([rng.choice(DOCUMENTS, DEPTH, replace=False) for _ in range(QUERIES)])
-        routes.append(Hits(ids, -np.sort(-rng.uniform(least, most, (QUERIES, DEPTH)), axis=1)))
+        routes.append(TopK(ids, -np.sort(-rng.uniform(least, most, (QUERIES, DEPTH)), axis=1)))
     return routes
 
 
@@ -49,8 +49,8 @@ def _normalised(route: int, _: int, score: float) -> float:
     return WEIGHTS[route] * mapped
 
 
-def _plain(routes: Sequence[Hits], contribution: Callable[[int, int, float], float]) -> Hits:
-    """The definition, as anyone would first write it."""
+def _plain(routes: Sequence[TopK], contribution: Callable[[int, int, float], float]) -> TopK:
+    """The definition as plain loops."""
     ids, scores = [], []
     for query in range(QUERIES):
         total: dict[int, float] = {}
@@ -61,4 +61,4 @@ def _plain(routes: Sequence[Hits], contribution: Callable[[int, int, float], flo
         best = sorted(total.items(), key=lambda item: (-item[1], item[0]))[:K]
         ids.append([doc for doc, _ in best])
         scores.append([score for _, score in best])
-    return Hits(np.array(ids), np.array(scores))
+    return TopK(np.array(ids), np.array(scores))

@@ -1,6 +1,6 @@
-"""What the store adds to bare pymilvus calls: the same rows, the same batches, the same answers; at most 5% is the aim.
+"""Overhead of the store over bare pymilvus calls with the same rows, batches and results; the aim is at most 5%.
 
-Ingest stands in test_ingest.py, where both sides make their rows of the same arrays.
+Ingestion is in test_ingest.py, where both sides build their rows from the same arrays.
 """
 
 from collections.abc import Iterator
@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 
 from bench.collection import DIM, QUERIES, Collection, K, collection
-from bench.race import Race, Verdict
-from refimpl.search.milvus import MilvusStore
-from refimpl.search.records import Field, Found, sparse_row
+from bench.race import Correctness, Race
+from refimpl.search.fields import DenseField, SparseField
+from refimpl.search.records import SearchResults, sparse_row
+from refimpl.search.store import MilvusStore
 
 DOCUMENTS = 1000
-FIELDS = [Field("dense", "dense", "IP", DIM), Field("sparse", "sparse")]
+FIELDS = [DenseField("dense", DIM), SparseField("sparse")]
 
 
 @pytest.fixture(scope="module")
@@ -25,11 +26,11 @@ def opened(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Collectio
         yield data, store
 
 
-@pytest.mark.parametrize("asked", [1, QUERIES])
+@pytest.mark.parametrize("count", [1, QUERIES])
 @pytest.mark.parametrize("field", ["dense", "sparse"])
-def test_search_overhead(race: Race, opened: tuple[Collection, MilvusStore], field: str, asked: int) -> None:
+def test_search_overhead(race: Race, opened: tuple[Collection, MilvusStore], field: str, count: int) -> None:
     data, store = opened
-    queries = (data.dense_queries if field == "dense" else data.sparse_queries)[:asked]
+    queries = (data.dense_queries if field == "dense" else data.sparse_queries)[:count]
     sides = {
         "refimpl store": lambda: store.search(field, queries, K),
         "pymilvus": lambda: _bare(store._client, field, queries),
@@ -38,8 +39,8 @@ def test_search_overhead(race: Race, opened: tuple[Collection, MilvusStore], fie
     race(
         sides,
         stage="harness overhead",
-        case=f"search {field}, {'one query' if asked == 1 else 'batched'}",
-        work=asked,
+        case=f"search {field}, {'one query' if count == 1 else 'batched'}",
+        work=count,
         unit="queries",
         check=lambda _, answer: _same(answer, expected),
         data=data.fingerprint,
@@ -47,19 +48,19 @@ def test_search_overhead(race: Race, opened: tuple[Collection, MilvusStore], fie
     )
 
 
-def _bare(client: Any, field: str, queries: Any) -> Found:
-    """What a user of pymilvus writes, down to lists of ids and scores."""
+def _bare(client: Any, field: str, queries: Any) -> SearchResults:
+    """The calls that a user of pymilvus writes, including the lists of ids and scores."""
     rows = list(queries) if field == "dense" else [sparse_row(queries, row) for row in range(queries.shape[0])]
     parameters = {"metric_type": "IP"}
     answer = client.search(
         "overhead", data=rows, anns_field=field, limit=K, search_params=parameters, output_fields=["id"]
     )
-    return Found(
+    return SearchResults(
         [[hit["id"] for hit in hits] for hits in answer], [[hit["distance"] for hit in hits] for hits in answer]
     )
 
 
-def _same(answer: Found, expected: Found) -> Verdict:
-    assert answer.ids == expected.ids, "other documents than bare pymilvus"
-    assert answer.scores == expected.scores, "other scores than bare pymilvus"
-    return Verdict("the ids and scores of bare pymilvus, to the last digit")
+def _same(answer: SearchResults, expected: SearchResults) -> Correctness:
+    assert answer.ids == expected.ids, "ids differ from those of bare pymilvus"
+    assert answer.scores == expected.scores, "scores differ from those of bare pymilvus"
+    return Correctness("ids and scores equal those of bare pymilvus")

@@ -8,11 +8,11 @@ import pytest
 
 from bench import peers
 from bench.collection import DIM, Collection, collection
-from bench.race import Competitor, Race, Verdict
-from refimpl.search.milvus import MilvusStore
-from refimpl.search.records import Field
+from bench.race import Competitor, Correctness, Race
+from refimpl.search.fields import DenseField, SparseField
+from refimpl.search.store import MilvusStore
 
-FIELDS = [Field("dense", "dense", "IP", DIM), Field("sparse", "sparse")]
+FIELDS = [DenseField("dense", DIM), SparseField("sparse")]
 BATCH_SIZE = 500
 
 
@@ -39,7 +39,7 @@ def _ours(store: MilvusStore, data: Collection) -> None:
 
 
 def _bare(client: Any, data: Collection) -> None:
-    """What a user of pymilvus writes: a row of the array, a dict of the sparse one, the same batches, then a flush."""
+    """The calls that a user of pymilvus writes: array rows, dicts for sparse rows, the same batches, then a flush."""
     for start in range(0, len(data.ids), BATCH_SIZE):
         rows = range(start, min(start + BATCH_SIZE, len(data.ids)))
         batch = [
@@ -55,12 +55,12 @@ def _entries(data: Collection, row: int) -> dict[int, float]:
     return dict(zip(data.sparse.indices[start:end].tolist(), data.sparse.data[start:end].tolist(), strict=True))
 
 
-def _whole(store: MilvusStore, data: Collection) -> Verdict:
-    """Every document is there once, and sampled vectors come back as their own nearest."""
-    assert store.count() == len(data.ids), f"{len(data.ids)} documents expected, got {store.count()}"
+def _whole(store: MilvusStore, data: Collection) -> Correctness:
+    """Check that every document is stored once, and that sampled vectors are their own nearest neighbours."""
+    assert store.count() == len(data.ids), f"expected {len(data.ids)} documents, got {store.count()}"
     sample = np.linspace(0, len(data.ids) - 1, 20, dtype=int)
-    found = store.search("sparse", data.sparse[sample], 1)
+    results = store.search("sparse", data.sparse[sample], 1)
     own = [[data.ids[row]] for row in sample]
-    # random sparse documents hardly overlap, so that each is its own best match
-    assert found.ids == own, "sampled documents did not come back"
-    return Verdict(f"{len(data.ids)} documents, each once; {len(own)} sampled ones found by their own vectors")
+    # random sparse documents hardly overlap, so each is its own best match
+    assert results.ids == own, "sampled documents are not their own best hits"
+    return Correctness(f"{len(data.ids)} documents, each once; {len(own)} sampled ones are their own best hits")

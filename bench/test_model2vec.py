@@ -13,7 +13,7 @@ from bench import model_folders, peers
 from bench.checks import close
 from bench.race import Competitor, Race
 from bench.texts import LENGTHS, fingerprint, texts
-from refimpl.dense.model2vec import Model2VecEmbeddingFunction
+from refimpl.dense.model2vec_embed import Model2VecEmbeddingFunction
 
 COUNTS = {"short": 1000, "long": 100, "mixed": 200}
 UNKNOWN = "a vector 🙂 of a face"  # the words of bench/texts.py are all known

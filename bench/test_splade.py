@@ -7,7 +7,7 @@ import pytest
 from threadpoolctl import threadpool_limits
 
 from bench import splade_peers
-from bench.race import Competitor, Race, Verdict
+from bench.race import Competitor, Correctness, Race
 from bench.texts import LENGTHS, fingerprint, texts
 from refimpl.sparse.splade import SpladeEmbeddingFunction
 
@@ -19,22 +19,22 @@ Encoders = dict[str, splade_peers.Encode]
 
 @pytest.fixture(scope="module")
 def oracle() -> SpladeEmbeddingFunction:
-    """The textbook forward in float64."""
+    """Refimpl in float64."""
     return SpladeEmbeddingFunction(splade_peers.MODEL, dtype="float64")
 
 
 @pytest.fixture(scope="module")
 def encoders(request: pytest.FixtureRequest) -> Encoders:
-    """Every encoder that is installed, its weights loaded, by its competitor's name."""
+    """Every installed encoder, its weights loaded, by its name."""
     threads = request.config.getoption("--benchmark-threads")
     ours = SpladeEmbeddingFunction(splade_peers.MODEL, num_workers=threads)
-    found = {
+    candidates = {
         "refimpl": ours.encode_documents,
         "transformers": splade_peers.transformers_encoder(threads, maximum_first=False),
         "transformers, maximum first": splade_peers.transformers_encoder(threads, maximum_first=True),
         "sentence-transformers": splade_peers.sentence_transformers_encoder(threads),
     }
-    return {name: encode for name, encode in found.items() if encode is not None}
+    return {name: encode for name, encode in candidates.items() if encode is not None}
 
 
 @pytest.mark.parametrize("kind", LENGTHS)
@@ -43,12 +43,12 @@ def test_splade(race: Race, encoders: Encoders, oracle: SpladeEmbeddingFunction,
     with threadpool_limits(1):
         expected = oracle.encode_documents(documents)
 
-    def check(_: str, answer: Any) -> Verdict:
-        found = splade_peers.as_csr(answer)
-        assert found.shape == expected.shape, f"shape {expected.shape} expected, got {found.shape}"
-        worst = float(np.abs((found - expected).data).max(initial=0.0))
-        assert worst <= ATOL, f"a weight is {worst:.3g} off, allowed {ATOL:.3g}"
-        return Verdict(f"max |difference| {worst:.1e}, allowed {ATOL:.0e}")
+    def check(_: str, result: Any) -> Correctness:
+        rows = splade_peers.as_csr(result)
+        assert rows.shape == expected.shape, f"expected shape {expected.shape}, got {rows.shape}"
+        worst = float(np.abs((rows - expected).data).max(initial=0.0))
+        assert worst <= ATOL, f"expected weights within {ATOL:.3g}, got a difference of {worst:.3g}"
+        return Correctness(f"max |difference| {worst:.1e}, allowed {ATOL:.0e}")
 
     race(
         {

@@ -28,8 +28,8 @@ def test_tokenise(race: Race, kind: str) -> None:
     sides: dict[str, Callable[[], Any]] = {"refimpl": lambda: ours(documents).padded()}
     if (transformers := peers.get("transformers")) is not None:
         theirs = transformers.AutoTokenizer.from_pretrained(folder)
-        asked = {"padding": True, "truncation": True, "max_length": MAX_LENGTH, "return_tensors": "np"}
-        sides["transformers"] = lambda: theirs(documents, **asked)
+        options = {"padding": True, "truncation": True, "max_length": MAX_LENGTH, "return_tensors": "np"}
+        sides["transformers"] = lambda: theirs(documents, **options)
     if (tokenizers := peers.get("tokenizers")) is not None:
         bare = tokenizers.Tokenizer.from_file(f"{folder}/tokenizer.json")
         bare.enable_truncation(MAX_LENGTH)

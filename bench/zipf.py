@@ -1,4 +1,4 @@
-"""Large corpora by rule: words drawn as Zipf and Mandelbrot have them, p ~ 1 / (rank + 2.7) ** 1.05, from a seed."""
+"""Large synthetic corpora: words drawn from a Zipf-Mandelbrot distribution, p ~ 1 / (rank + 2.7) ** 1.05, seeded."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -9,14 +9,14 @@ import numpy as np
 from bench.race import SEED
 
 WORDS, SHIFT, EXPONENT = 100_000, 2.7, 1.05
-LENGTHS = {"short": (5, 40), "long": (500, 3000)}  # words a document
-# What queries are made of: any words of a document, most of them frequent, or none of the 50 most frequent.
+LENGTHS = {"short": (5, 40), "long": (500, 3000)}  # words per document
+# Queries are drawn from the words of a document: any (mostly frequent ones), or none of the 50 most frequent.
 QUERIES = {"any words": 0, "content words": 50}
 
 
 @dataclass(frozen=True)
 class ZipfCorpus:
-    """`count` documents of one kind of LENGTHS; `ids` number their words by rank, all in one array."""
+    """`count` documents of a kind in LENGTHS; `ids` are the ranks of their words, in one array."""
 
     kind: str
     count: int
@@ -42,18 +42,18 @@ class ZipfCorpus:
         return [words[end - length : end] for end, length in zip(ends, self.lengths.tolist(), strict=True)]
 
     def queries(self, kind: str, count: int) -> list[list[str]]:
-        """Two to five different words of one document each."""
+        """Queries of two to five distinct words of one document."""
         rng = self._rng(kind)
         ends = np.cumsum(self.lengths)
-        found: list[list[str]] = []
-        while len(found) < count:
+        drawn: list[list[str]] = []
+        while len(drawn) < count:
             doc = int(rng.integers(self.count))
             words = np.unique(self.ids[ends[doc] - self.lengths[doc] : ends[doc]])
             words = words[words >= QUERIES[kind]]
             wanted = int(rng.integers(2, 6))
             if len(words) >= wanted:
-                found.append([f"w{rank}" for rank in rng.choice(words, wanted, replace=False)])
-        return found
+                drawn.append([f"w{rank}" for rank in rng.choice(words, wanted, replace=False)])
+        return drawn
 
     @property
     def fingerprint(self) -> str:

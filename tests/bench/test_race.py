@@ -15,11 +15,11 @@ ROOT = Path(__file__).parents[2]
 SUITE = """
 import time
 from bench import peers
-from bench.race import Competitor, Verdict
+from bench.race import Competitor, Correctness
 
 def right(name, answer):
     assert answer == 3, f"3 expected, got {answer}"
-    return Verdict("exactly 3", recall=1.0)
+    return Correctness("exactly 3", recall=1.0)
 
 def nap(seconds, answer=3):
     def run():
