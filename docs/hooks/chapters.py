@@ -1,4 +1,4 @@
-"""The tour's chapters as pages: each is executed as a notebook while the site is built, and shown with its outputs."""
+"""The tour's chapters as pages: the build executes each as a notebook and renders it with its outputs."""
 
 import base64
 import html
@@ -12,15 +12,17 @@ import jupytext
 from nbclient import NotebookClient
 from nbformat import NotebookNode
 
+from refimpl.common.stamp import usable_cores
+
 ROOT = Path(__file__).parents[2]
 TOUR = ROOT / "docs" / "tour"
 CHAPTERS = sorted(TOUR.glob("[0-9][0-9]-*.md"))
 TIMEOUT_S = 120
-KERNELS = len(os.sched_getaffinity(0))  # at a time, with one BLAS thread each
+KERNELS = usable_cores()  # number of concurrent kernels, with one BLAS thread each
 
 
 def executed(chapter: Path) -> NotebookNode:
-    """The chapter as a notebook with its outputs, run in a kernel of its own; a cell that raises stops it."""
+    """Execute the chapter in its own kernel and return the notebook; raises CellExecutionError where a cell does."""
     notebook = jupytext.read(chapter)
     paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "OPENBLAS_NUM_THREADS": "1"}
@@ -32,9 +34,9 @@ def executed(chapter: Path) -> NotebookNode:
 
 
 def rendered(notebook: NotebookNode) -> str:
-    """Markdown of an executed notebook: code, then what it printed and drew; solutions and drawing code folded."""
-    shown = [cell for cell in notebook.cells if cell.cell_type != "raw"]  # raw: the header of the file
-    return "\n\n".join(_code_cell(cell) if cell.cell_type == "code" else cell.source for cell in shown)
+    """Return the Markdown of an executed notebook: code, then its outputs; solutions and plotting code folded."""
+    cells = [cell for cell in notebook.cells if cell.cell_type != "raw"]  # raw: the header of the file
+    return "\n\n".join(_code_cell(cell) if cell.cell_type == "code" else cell.source for cell in cells)
 
 
 def _code_cell(cell: NotebookNode) -> str:
@@ -42,9 +44,9 @@ def _code_cell(cell: NotebookNode) -> str:
     code = f"```python\n{cell.source}\n```"
     outputs = "\n\n".join(_output(output, cell.metadata.get("alt", "")) for output in cell.outputs)
     if "solution" in tags:
-        return _folded("success", "A solution, and what it prints", f"{code}\n\n{outputs}")
+        return _folded("success", "A solution, and its output", f"{code}\n\n{outputs}")
     if "picture" in tags:
-        return f"{outputs}\n\n" + _folded("note", "The code that drew this", code)
+        return f"{outputs}\n\n" + _folded("note", "The code of this plot", code)
     return f"{code}\n\n{outputs}"
 
 
@@ -59,7 +61,7 @@ def _output(output: NotebookNode, alt: str) -> str:
     data: dict[str, Any] = output.data
     if "image/svg+xml" in data:
         if not alt:
-            raise ValueError('a picture has no words for who cannot see it: give its cell alt="..."')
+            raise ValueError('a picture has no alternative text: give its cell alt="..."')
         encoded = base64.b64encode(data["image/svg+xml"].encode()).decode()
         return f'<img class="picture" alt="{html.escape(alt)}" src="data:image/svg+xml;base64,{encoded}">'
     return _printed(data["text/plain"])
@@ -70,7 +72,7 @@ def _printed(text: str) -> str:
 
 
 def started(pool: ThreadPoolExecutor) -> dict[Path, Future[NotebookNode]]:
-    """Every chapter, being executed."""
+    """Submit the execution of every chapter."""
     return {chapter: pool.submit(executed, chapter) for chapter in CHAPTERS}
 
 
@@ -80,6 +82,6 @@ def _all() -> dict[Path, Future[NotebookNode]]:
 
 
 def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
-    """Put a chapter's execution in its place; leave every other page as it is."""
+    """Replace a chapter by its executed notebook; return every other page unchanged."""
     chapter = ROOT / "docs" / page.file.src_uri
     return rendered(_all()[chapter].result()) if chapter in CHAPTERS else markdown

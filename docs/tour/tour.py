@@ -1,18 +1,18 @@
-"""What the chapters share: how pictures look, and a walk held against the golden vectors."""
+"""What the chapters share: the style of their pictures, and the comparison of a trace with the golden vectors."""
 
 import numpy as np
 from matplotlib import pyplot as plt
 from matplotlib_inline.backend_inline import set_matplotlib_formats
 
-from refimpl.oracle import golden
-from refimpl.oracle.compare import compare
+from refimpl import golden
+from refimpl.compare import compare_arrays
 
-BLUE, ORANGE, GREY = "#1f6fb4", "#c8501e", "#8a8a8a"  # told apart by colour-blind readers too
+BLUE, ORANGE, GREY = "#1f6fb4", "#c8501e", "#8a8a8a"  # distinguishable for colour-blind readers too
 ALL = "all of minilm/texts.json"
 
 
 def picture_style() -> None:
-    """Pictures as SVG, wide and low, with no more ink than they need."""
+    """Draw pictures as SVG, wide and low, without frames."""
     set_matplotlib_formats("svg")
     plt.rcParams.update(
         {
@@ -26,29 +26,29 @@ def picture_style() -> None:
     )
 
 
-def against_golden(walk: dict[str, np.ndarray], text: str = "published-1") -> str | None:
-    """Hold each stage of a trace against what transformers computed for the golden text named `text`.
+def against_golden(trace: dict[str, np.ndarray], text: str = "published-1") -> str | None:
+    """Compare each stage of a trace with what transformers computed for the golden text named `text`.
 
-    Prints a line a stage and returns the first stage that is out of its tolerance, None when there is none.
+    Print one line per stage and return the first stage that exceeds its tolerance, None where all match.
     """
     caught: str | None = None
     for vector in golden.vectors():
-        if vector.stage not in walk or vector.input not in (text, ALL):
+        if vector.stage not in trace or vector.input not in (text, ALL):
             continue
-        mine, expected = walk[vector.stage][0], rows_of(text, vector)
+        mine, expected = trace[vector.stage][0], rows_of(text, vector)
         if mine.shape != expected.shape:
-            verdict, matches = f"CAUGHT  shape {mine.shape} where {expected.shape} is right", False
+            outcome, matches = f"CAUGHT  expected shape {expected.shape}, got {mine.shape}", False
         else:
-            held = compare(vector.stage, mine, expected, vector.tolerance)
-            matches = held.matches
-            verdict = f"{'matches' if matches else 'CAUGHT '} largest difference {held.max_abs:.1e}"
-        print(f"{vector.stage:25} {verdict}")
+            comparison = compare_arrays(vector.stage, mine, expected, vector.tolerance)
+            matches = comparison.matches
+            outcome = f"{'matches' if matches else 'CAUGHT '} largest difference {comparison.max_abs:.1e}"
+        print(f"{vector.stage:25} {outcome}")
         if not matches and caught is None:
             caught = vector.stage
     return caught
 
 
-def rows_of(text: str, vector: golden.Vector) -> np.ndarray:
+def rows_of(text: str, vector: golden.GoldenVector) -> np.ndarray:
     """The part of a golden array that belongs to one text."""
     values = golden.array(vector)
     if vector.input != ALL:

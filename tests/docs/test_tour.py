@@ -1,4 +1,4 @@
-"""docs/tour/: every chapter runs as a notebook, its exercises' solutions too; no figure in its prose is typed."""
+"""docs/tour/: every chapter and its solutions run as a notebook; its prose contains no computed figure."""
 
 import re
 from concurrent.futures import ThreadPoolExecutor
@@ -13,7 +13,7 @@ from docs.hooks import chapters
 from docs.hooks.chapters import CHAPTERS, KERNELS, ROOT, executed, rendered, started
 
 NAMES = [chapter.stem for chapter in CHAPTERS]
-MINUTES, WORDS_A_MINUTE, CODE_LINES_A_MINUTE = 10, 200, 25
+MINUTES, WORDS_PER_MINUTE, CODE_LINES_PER_MINUTE = 10, 200, 25
 
 
 @pytest.fixture(scope="module")
@@ -27,26 +27,26 @@ def cells(chapter, kind):
 
 
 def prose(chapter):
-    """What is read as text: without code set in the line, links' targets and emphasis."""
+    """The text without inline code and without the targets of links."""
     text = "\n".join(cell.source for cell in cells(chapter, "markdown"))
     return re.sub(r"`[^`]*`|\]\([^)]*\)", "", text)
 
 
 @pytest.mark.parametrize("chapter", CHAPTERS, ids=NAMES)
-def test_it_runs_and_so_do_its_solutions(chapter, notebooks):
+def test_it_and_its_solutions_run(chapter, notebooks):
     notebook = notebooks[chapter].result()
     solutions = [cell for cell in notebook.cells if "solution" in cell.metadata.get("tags", [])]
-    assert solutions, "a chapter has the reader break something"
+    assert solutions, "a chapter has an exercise with a solution"
     assert all("assert" in cell.source and cell.outputs for cell in solutions)
     page = rendered(notebook)
     assert page.count('<img class="picture" alt="') >= 1
-    assert page.count("A solution, and what it prints") == len(solutions)
+    assert page.count("A solution, and its output") == len(solutions)
     assert not [o for cell in notebook.cells for o in cell.get("outputs", []) if o.get("name") == "stderr"]
 
 
 @pytest.mark.parametrize("chapter", CHAPTERS, ids=NAMES)
 def test_figures_in_prose_are_computed(chapter):
-    """Numbers of a chapter's own results stand in outputs alone; years may be named."""
+    """Numbers that the chapter computes are only in outputs; years are allowed."""
     decimal, thousands, percent = r"(?<![\w#])\d+\.\d+\b", r"\b\d{1,3}(?:,\d{3})+\b", r"\b\d+ ?%"
     long = r"(?<![\w-])(?!(?:19|20)\d\d\b)\d{3,}\b"
     assert re.findall("|".join((decimal, thousands, percent, long)), prose(chapter)) == []
@@ -55,7 +55,7 @@ def test_figures_in_prose_are_computed(chapter):
 @pytest.mark.parametrize("chapter", CHAPTERS, ids=NAMES)
 def test_it_takes_less_than_ten_minutes(chapter):
     code = [line for cell in cells(chapter, "code") for line in cell.source.splitlines() if line.strip()]
-    minutes = len(prose(chapter).split()) / WORDS_A_MINUTE + len(code) / CODE_LINES_A_MINUTE
+    minutes = len(prose(chapter).split()) / WORDS_PER_MINUTE + len(code) / CODE_LINES_PER_MINUTE
     assert minutes < MINUTES
 
 
@@ -75,17 +75,17 @@ def test_the_chapters_are_listed_in_order():
     assert tour == ["tour/index.md", *(f"tour/{chapter.name}" for chapter in CHAPTERS)]
 
 
-def test_a_chapter_that_fails_is_noticed(tmp_path):
+def test_a_chapter_that_fails_is_reported(tmp_path):
     chapter = tmp_path / "wrong.md"
     chapter.write_text("# Wrong\n\n```python\nassert 1 == 2\n```\n")
     with pytest.raises(CellExecutionError, match="assert 1 == 2"):
         executed(chapter)
 
 
-def test_a_picture_needs_words(tmp_path):
+def test_a_picture_needs_alternative_text(tmp_path):
     chapter = tmp_path / "wordless.md"
     chapter.write_text('```python tags=["picture"]\nimport matplotlib.pyplot as plt\nimport tour\nplt.plot([1])\n```\n')
     (tmp_path / "tour.py").write_bytes((chapters.TOUR / "tour.py").read_bytes())
-    with pytest.raises(ValueError, match="no words for who cannot see it"):
+    with pytest.raises(ValueError, match="no alternative text"):
         rendered(executed(chapter))
     assert Path(chapter).exists()
