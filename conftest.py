@@ -1,4 +1,4 @@
-"""What `pytest` means here: the tests alone; with `--benchmark`, the suites under bench/."""
+"""pytest options: the tests by default; with `--benchmark`, the suites under bench/."""
 
 import os
 import sys
@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from jaxtyping import install_import_hook
 
-if "--benchmark" not in sys.argv:  # here, since a folder's conftest.py may import refimpl before pytest is configured
+if "--benchmark" not in sys.argv:  # here, because another conftest.py may import refimpl before pytest is configured
     install_import_hook("refimpl", "beartype.beartype")
 
-from refimpl import stamp
+from refimpl.common import stamp
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -37,7 +37,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def _keep_raw_times(config: pytest.Config) -> None:
-    """Save every round under .benchmarks/ unless told where, for `refimpl report` and `--benchmark-compare`."""
+    """Save every round under .benchmarks/ unless an option names a file, for `report` and `--benchmark-compare`."""
     option = config.option
     if not (option.benchmark_json or option.benchmark_save or option.benchmark_autosave or option.benchmark_disable):
         option.benchmark_save = "bench"
@@ -62,7 +62,7 @@ def pytest_report_header(config: pytest.Config) -> str | None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_benchmark_update_machine_info(config: pytest.Config, machine_info: dict[str, Any]) -> None:
-    """Leave out what differs from run to run or names the host, so that `--benchmark-compare` sees the same machine."""
+    """Remove what varies between runs or names the host, so that `--benchmark-compare` compares the same machine."""
     machine_info.pop("node", None)
     for volatile in ("hz_actual", "hz_actual_friendly"):
         machine_info.get("cpu", {}).pop(volatile, None)

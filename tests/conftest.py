@@ -1,4 +1,4 @@
-"""What several test files share: the model's folder, the two embedding functions, a small random encoder."""
+"""Shared fixtures: the model's folder, its two embedding functions, a small random encoder."""
 
 import json
 from pathlib import Path
@@ -47,7 +47,7 @@ def sts_pairs() -> list[tuple[float, str, str]]:
 def tiny_folder(tmp_path_factory) -> Path:
     """A BERT of 2 layers, 3 heads and 24 features with random weights, written by the safetensors library."""
     from refimpl.bert.config import BertConfig
-    from refimpl.bert.weights import encoder_shapes
+    from refimpl.bert.shapes import encoder_shapes
 
     folder = tmp_path_factory.mktemp("tiny-bert")
     published = {
@@ -71,7 +71,7 @@ def tiny_folder(tmp_path_factory) -> Path:
 
 @pytest.fixture
 def unchecked():
-    """Signatures as a user meets them: without the shape and type checks that run while testing."""
+    """Disable the shape and type checks that run in tests, as they are for a user."""
     import jaxtyping
 
     jaxtyping.config.update("jaxtyping_disable", True)
@@ -81,7 +81,7 @@ def unchecked():
 
 @pytest.fixture(scope="session", autouse=True)
 def one_blas_thread():
-    """Small products on a busy machine: OpenBLAS's threads would mostly wait for each other."""
+    """Limit BLAS to one thread: for small products on a busy machine, more threads mostly wait."""
     from threadpoolctl import threadpool_limits
 
     with threadpool_limits(1, user_api="blas"):

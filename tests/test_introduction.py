@@ -10,7 +10,7 @@ DOCS = [
 ]
 
 
-def kept_by_milvus(tmp_path, field, kind, vectors, queries, **type_parameters):
+def stored_in_milvus(tmp_path, field, kind, vectors, queries, **type_parameters):
     """Insert, search by IP and read back through plain pymilvus, as a user would."""
     client = MilvusClient(str(tmp_path / "intro.db"))
     schema = client.create_schema(auto_id=False)
@@ -25,7 +25,9 @@ def kept_by_milvus(tmp_path, field, kind, vectors, queries, **type_parameters):
     rows = client.query("intro", filter="id >= 0", output_fields=["id", field])
     hits = client.search("intro", data=queries, anns_field=field, limit=3, output_fields=["id"])
     client.close()
-    return {row["id"]: row[field] for row in rows}, [[(hit["id"], hit["distance"]) for hit in found] for found in hits]
+    return {row["id"]: row[field] for row in rows}, [
+        [(hit["id"], hit["distance"]) for hit in of_query] for of_query in hits
+    ]
 
 
 def test_the_dense_example(tmp_path):
@@ -40,14 +42,14 @@ def test_the_dense_example(tmp_path):
     np.testing.assert_allclose(embeddings[0][:6], published, atol=1e-6)
     assert (embedding_fn.dim, embeddings[0].shape) == (384, (384,))
 
-    back, hits = kept_by_milvus(
+    stored, hits = stored_in_milvus(
         tmp_path, "dense", DataType.FLOAT_VECTOR, list(embeddings), list(queries), dim=embedding_fn.dim
     )
-    for row, vector in back.items():
+    for row, vector in stored.items():
         np.testing.assert_array_equal(np.asarray(vector, np.float32), embeddings[row])
-    assert [found[0][0] for found in hits] == [0, 2]
+    assert [of_query[0][0] for of_query in hits] == [0, 2]
     np.testing.assert_allclose(
-        [found[0][1] for found in hits], [queries[0] @ embeddings[0], queries[1] @ embeddings[2]], atol=1e-6
+        [of_query[0][1] for of_query in hits], [queries[0] @ embeddings[0], queries[1] @ embeddings[2]], atol=1e-6
     )
 
 
@@ -72,10 +74,10 @@ def test_the_bm25_example_with_save_and_load(tmp_path):
         rows = [matrix[[row]] for row in range(matrix.shape[0])]
         return [dict(zip(row.indices.tolist(), row.data.tolist(), strict=True)) for row in rows]
 
-    back, hits = kept_by_milvus(
+    stored, hits = stored_in_milvus(
         tmp_path, "sparse", DataType.SPARSE_FLOAT_VECTOR, as_dicts(docs_embeddings), as_dicts(query_embeddings)
     )
-    for row, vector in back.items():
+    for row, vector in stored.items():
         assert {int(column): value for column, value in vector.items()} == as_dicts(docs_embeddings)[row]
     scores = (docs_embeddings @ query_embeddings.T).toarray().ravel()
     assert [row for row, _ in hits[0]] == [row for row in np.argsort(-scores) if scores[row] > 0]

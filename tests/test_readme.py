@@ -1,4 +1,4 @@
-"""Everything that README.md shows is run: its Python, its `refimpl` commands, and its `make` targets (dry)."""
+"""Everything that README.md shows is executed: its Python, its `refimpl` commands, its `make` targets (dry run)."""
 
 import os
 import re
@@ -13,26 +13,41 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```", README, flags=re.DOTALL | re.MULTILINE)
 PYTHON = [block for language, block in BLOCKS if language == "python"]
 COMMANDS = [line.split("#")[0].strip() for language, block in BLOCKS if language == "sh" for line in block.splitlines()]
-ELSEWHERE = ("refimpl demo", "refimpl run --dataset beir:")  # run by CI itself; need collections that are not ours
+BY_HAND = ("python3 -m venv ", ".venv/bin/")  # what `make demo` does
+ELSEWHERE = (
+    "refimpl demo",
+    "refimpl run --dataset beir:",
+)  # executed by CI; they need collections that are not part of the repository
 
 
-def test_there_is_something_to_run():
+def test_there_are_commands_and_code_to_run():
     assert len(PYTHON) >= 2
     assert len(COMMANDS) >= 8
 
 
 @pytest.mark.parametrize("block", PYTHON, ids=range(len(PYTHON)))
-def test_python_runs_and_prints_what_the_readme_says(block):
+def test_python_runs_and_prints_what_the_readme_shows(block):
     done = subprocess.run([sys.executable, "-"], input=block, capture_output=True, text=True, check=False, cwd=ROOT)
     assert done.returncode == 0, done.stderr
-    said = re.findall(r"print\(.*\)  # (.*)", block)
-    assert done.stdout.splitlines() == said
+    expected = re.findall(r"print\(.*\)  # (.*)", block)
+    assert done.stdout.splitlines() == expected
 
 
 @pytest.mark.parametrize("command", [c for c in COMMANDS if c.startswith("make ")])
 def test_make_targets_exist(command):
     done = subprocess.run([*command.split(), "--dry-run"], capture_output=True, text=True, check=False, cwd=ROOT)
     assert done.returncode == 0, done.stderr
+
+
+def test_the_commands_without_make_are_those_that_make_runs(tmp_path):
+    for file in ("Makefile", "pyproject.toml", "requirements"):
+        (tmp_path / file).symlink_to(ROOT / file)
+    make = ["make", "--dry-run", "PYTHON=python3", "demo"]
+    done = subprocess.run(make, cwd=tmp_path, capture_output=True, text=True, check=True)
+    dry = done.stdout.replace(" --disable-pip-version-check", "").replace(" --quiet", "")
+    by_hand = [command for command in COMMANDS if command.startswith(BY_HAND)]
+    assert len(by_hand) == 4
+    assert [command for command in by_hand if command not in dry] == []
 
 
 @pytest.fixture(scope="module")
@@ -42,20 +57,21 @@ def scratch(tmp_path_factory) -> Path:
     (folder / "texts.txt").write_text("one\ntwo\n")
     (folder / "mine.py").write_text(
         "from refimpl import MiniLMEmbeddingFunction\nencode = MiniLMEmbeddingFunction().encode_documents\n"
+        "from bm25_zoo import Zoo\nscores = Zoo({'idf': 'base 10', 'query': 'set'})\n"
     )
     return folder
 
 
 @pytest.mark.parametrize("command", [c for c in COMMANDS if c.startswith("refimpl ") and not c.startswith(ELSEWHERE)])
 def test_commands_run(command, scratch):
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests" / "helpers")])}
     shell = command.replace("refimpl ", f'"{sys.executable}" -m refimpl ', 1)
     done = subprocess.run(shell, shell=True, capture_output=True, text=True, check=False, cwd=scratch, env=environment)
     assert done.returncode == 0, done.stderr
 
 
 def test_every_command_is_run_by_one_of_the_tests_above():
-    unknown = [c for c in COMMANDS if c and not c.startswith(("make ", "refimpl ", "pytest ", "pip install"))]
+    unknown = [c for c in COMMANDS if c and not c.startswith(("make ", "refimpl ", "pytest ", "pip install", *BY_HAND))]
     assert unknown == []
 
 
@@ -64,3 +80,12 @@ def test_every_path_in_the_map_exists():
     paths = [line.split()[0] for line in listed.splitlines() if line.strip()]
     assert len(paths) > 15
     assert [path for path in paths if not (ROOT / path).exists()] == []
+
+
+def test_the_tests_have_one_folder_per_package_as_the_map_says():
+    assert re.search(r"^tests +one folder per package of refimpl, one file per topic$", README, flags=re.MULTILINE)
+    packages = {file.parent.name for file in (ROOT / "refimpl").glob("*/__init__.py")}
+    folders = {file.parent.name for file in (ROOT / "tests").glob("*/*.py")}
+    tested = {file.relative_to(ROOT / "tests").parts[0] for file in (ROOT / "tests").glob("*/**/test_*.py")}
+    assert packages <= tested
+    assert folders - packages == {"attack", "bench", "compat", "docs", "helpers"}

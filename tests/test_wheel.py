@@ -1,6 +1,7 @@
 """The wheel as a user gets it: built from a copy of the checkout, installed with nothing but what it asks for."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -15,7 +16,7 @@ ROOT = Path(__file__).parent.parent
 pytestmark = pytest.mark.slow
 GOLDEN = """
 import hashlib, json
-from refimpl.resources import data_path
+from refimpl.common.resources import data_path
 folder = data_path("vectors")
 files = sorted(str(file.relative_to(folder)) for file in folder.rglob("*") if file.is_file())
 print(json.dumps({file: hashlib.sha256((folder / file).read_bytes()).hexdigest() for file in files}))
@@ -24,8 +25,8 @@ ENCODE = """
 import numpy as np
 from safetensors.numpy import load_file
 from refimpl import DefaultEmbeddingFunction
-from refimpl.oracle import golden
-from refimpl.resources import data_path
+from refimpl import golden
+from refimpl.common.resources import data_path
 texts = list(golden.texts().values())[:8]
 published = load_file(data_path("vectors") / "minilm" / "float32.safetensors")["normalized_sentence_transformers"]
 print(np.abs(DefaultEmbeddingFunction()(texts) - published[:8]).max())
@@ -40,17 +41,27 @@ def run(command: list[str], cwd: Path, **environment: str) -> str:
     return done.stdout
 
 
+def pip(python: str | Path) -> list[str]:
+    return [str(python), "-m", "pip", "--disable-pip-version-check", "--quiet"]
+
+
+def files(*options: str) -> list[str]:
+    """What git lists under the project; in an unpacked archive, every file that is not generated or hidden."""
+    if (ROOT / ".git").exists():
+        listed = run(["git", "ls-files", "-z", *options], ROOT).split("\0")
+        return [name for name in listed if name and (ROOT / name).is_file()]
+    names = (str(file.relative_to(ROOT)) for file in ROOT.rglob("*") if file.is_file())
+    return [name for name in names if not re.search(r"(^|/)(\.|__pycache__/|build/|dist/|site/|refimpl-)", name)]
+
+
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Built from what git holds or would take, so that a forgotten file of this machine cannot help."""
     copy, out = tmp_path_factory.mktemp("copy"), tmp_path_factory.mktemp("dist")
-    listed = run(["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"], ROOT)
-    for name in filter(None, listed.split("\0")):
-        if (ROOT / name).is_file():
-            (copy / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / name, copy / name)
-    pip = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(out), str(copy)]
-    run(pip, out)
+    for name in files("--cached", "--others", "--exclude-standard"):
+        (copy / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(ROOT / name, copy / name)
+    run([*pip(sys.executable), "wheel", "--no-build-isolation", "--no-deps", "--wheel-dir", str(out), str(copy)], out)
     (built,) = out.glob("refimpl-*.whl")
     return built
 
@@ -60,24 +71,16 @@ def python(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An environment that holds the wheel and its core dependencies, at the versions that are tested, and no more."""
     folder = tmp_path_factory.mktemp("venv")
     venv.create(folder, with_pip=True)
-    pip = [
-        str(folder / "bin/python"),
-        "-m",
-        "pip",
-        "install",
-        "--quiet",
-        "-c",
-        str(ROOT / "constraints.txt"),
-        str(wheel),
-    ]
-    run(pip, folder)
+    installer = [*pip(folder / "bin/python"), "install"]
+    run([*installer, "--require-hashes", "-r", str(ROOT / "requirements" / "core.txt")], folder)
+    run([*installer, "--no-deps", str(wheel)], folder)
     return folder / "bin/python"
 
 
 def test_the_wheel_holds_the_package_the_golden_vectors_and_nothing_else(wheel: Path) -> None:
     names = set(zipfile.ZipFile(wheel).namelist())
-    tracked = filter(None, run(["git", "ls-files", "-z", "refimpl", "data/vectors"], ROOT).split("\0"))
-    expected = {name.replace("data/vectors", "refimpl/data/vectors", 1) for name in tracked if (ROOT / name).is_file()}
+    packaged = [name for name in files() if name.startswith(("refimpl/", "data/vectors/", "data/field/"))]
+    expected = {re.sub("^data/", "refimpl/data/", name) for name in packaged}
     assert expected - names == set()
     assert {"refimpl/py.typed", "refimpl/data/vectors/manifest.json"} <= names
     assert all(name.startswith(("refimpl/", "refimpl-")) for name in names)
@@ -114,6 +117,37 @@ def test_installed_the_command_line_runs(python: Path, tmp_path: Path) -> None:
     assert "Usage: refimpl" in run([command, "--help"], tmp_path)
     assert "all-MiniLM-L6-v2" in run([command, "models", "list"], tmp_path, COLUMNS="160")
     assert "Usage:" in run([str(python), "-m", "refimpl", "--help"], tmp_path)
+
+
+def test_installed_its_requirements_are_met(python: Path, tmp_path: Path) -> None:
+    assert "No broken requirements" in run([str(python), "-m", "pip", "check"], tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("extra", "arguments"),
+    [
+        ("run", ["demo"]),
+        ("run", ["run", "--dataset", "python-docs:regex"]),
+        ("report", ["report", "results.json"]),
+        ("explain", ["explain", "a question", "--docs", "texts.txt"]),
+        ("serve", ["serve"]),
+    ],
+)
+def test_installed_without_an_extra_a_command_names_it(
+    python: Path, tmp_path: Path, extra: str, arguments: list[str]
+) -> None:
+    (tmp_path / "texts.txt").write_text("one text\n")
+    (tmp_path / "results.json").write_text("{}")
+    command = [str(python.parent / "refimpl"), *arguments]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 1
+    assert f"pip install 'refimpl[{extra}]'" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_installed_without_ir_datasets_its_collections_name_the_extra(python: Path, tmp_path: Path) -> None:
+    code = "from refimpl.datasets import open_dataset as get\ntry: get('ir:vaswani')\nexcept ValueError as e: print(e)"
+    assert "pip install 'refimpl[datasets]'" in run([str(python), "-c", code], tmp_path)
 
 
 def test_installed_the_encoder_agrees_with_sentence_transformers_golden_vectors(python: Path, tmp_path: Path) -> None:

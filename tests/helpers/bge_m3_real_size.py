@@ -56,7 +56,7 @@ def write(folder: Path) -> None:
     roles = {"cls_token": "<s>", "eos_token": "</s>", "pad_token": "<pad>", "unk_token": "<unk>"}
     (folder / "tokenizer_config.json").write_text(json.dumps({"model_max_length": 8192, **roles}))
     from refimpl.bert.config import BertConfig
-    from refimpl.bert.weights import encoder_shapes
+    from refimpl.bert.shapes import encoder_shapes
 
     torch.manual_seed(1)
     shapes = encoder_shapes(BertConfig.load(folder))

@@ -1,4 +1,4 @@
-"""BERT written once more, one text at a time, with the faults that a diagnosis has to find; none of refimpl in it."""
+"""An independent BERT, one text at a time, with the faults that a diagnosis has to name; nothing of refimpl in it."""
 
 import json
 import math
@@ -11,27 +11,41 @@ import numpy as np
 import tokenizers
 from safetensors.numpy import load_file, save_file
 
-SIZES = {"hidden_size": 32, "num_hidden_layers": 3, "num_attention_heads": 4, "intermediate_size": 64}
+ACTIVATION_CLASSES = {
+    "Identity": "torch.nn.modules.linear.Identity",
+    "Sigmoid": "torch.nn.modules.activation.Sigmoid",
+}
+SIZES = {"hidden_size": 32, "num_attention_heads": 4, "intermediate_size": 64}
 
 
-def write_small_model(folder: Path, tokenizer_json: Path) -> Path:
-    """A model folder with MiniLM's vocabulary and every head, its weights noise."""
+def write_small_model(
+    folder: Path, tokenizer_json: Path, vocab_size: int = 30522, activation: str = "Identity", layers: int = 3
+) -> Path:
+    """A random model with every head and the first `vocab_size` entries of MiniLM's vocabulary.
+
+    Texts are truncated at 136 tokens; `folder / "pairs"` is the same model for pairs, truncated at 24.
+    """
+    tokenizer = json.loads(tokenizer_json.read_text("utf-8"))
+    tokenizer["model"]["vocab"] = {token: i for token, i in tokenizer["model"]["vocab"].items() if i < vocab_size}
     config = {
         "model_type": "bert",
-        "vocab_size": 30522,
+        "vocab_size": vocab_size,
         "max_position_embeddings": 512,
         "type_vocab_size": 2,
         "layer_norm_eps": 1e-12,
         "hidden_act": "gelu",
         "pad_token_id": 0,
-        "sentence_transformers": {"activation_fn": "torch.nn.modules.linear.Identity"},
+        "sentence_transformers": {"activation_fn": ACTIVATION_CLASSES[activation]},
         **SIZES,
+        "num_hidden_layers": layers,
     }
-    (folder / "config.json").write_text(json.dumps(config))
-    (folder / "sentence_bert_config.json").write_text('{"max_seq_length": 136}')
-    (folder / "tokenizer_config.json").write_text('{"model_max_length": 24}')  # of pairs
-    (folder / "tokenizer.json").write_text(tokenizer_json.read_text("utf-8"), "utf-8")
-    save_file(_noise(config), folder / "model.safetensors")
+    tensors = _noise(config)
+    for place, max_length in ((folder, 136), (folder / "pairs", 24)):
+        place.mkdir(exist_ok=True)
+        (place / "config.json").write_text(json.dumps(config))
+        (place / "tokenizer_config.json").write_text(json.dumps({"model_max_length": max_length}))
+        (place / "tokenizer.json").write_text(json.dumps(tokenizer), "utf-8")
+        save_file(tensors, place / "model.safetensors")
     return folder
 
 
@@ -64,14 +78,17 @@ def _noise(config: dict[str, Any]) -> dict[str, np.ndarray]:
 
 @dataclass
 class Faults:
-    """What is done; the defaults are right."""
+    """The settings of the computation; the defaults are right."""
 
     act: str = "erf"
     eps: float = 1e-12
     special: str = "[CLS] [SEP]"
+    special_times: int = 1
     lower: bool = True
     accents: bool | None = None
     han: bool = True
+    clean: bool = True
+    split_punctuation: bool = True
     max_length: int = 136
     cut: str = "right"
     prefix: str = ""
@@ -89,7 +106,9 @@ class Faults:
     interleave: bool = False
     ddof: int = 0
     rounding: str = ""
-    layers: int = 3
+    layers: int | None = None
+    """Of all; a negative number leaves that many out."""
+    backwards: bool = False
     pooling: str = "mean"
     norm: str = "L2"
     stored: str = ""
@@ -101,8 +120,8 @@ class FaultyBert:
     def __init__(self, folder: Path, **faults: Any) -> None:
         self.f = Faults(**faults)
         config = json.loads((folder / "config.json").read_text())
-        self.heads = config["num_attention_heads"]
-        self.w = {name: self._held(name, t) for name, t in load_file(folder / "model.safetensors").items()}
+        self.heads, self.layers = config["num_attention_heads"], config["num_hidden_layers"]
+        self.w = {name: self._loaded(name, t) for name, t in load_file(folder / "model.safetensors").items()}
         if self.f.swap:
             a, b = self.f.swap
             for name in [name for name in self.w if f"self.{a}" in name]:
@@ -112,22 +131,47 @@ class FaultyBert:
         self.tokenizer.no_padding()
         self.tokenizer.no_truncation()
         self.tokenizer.normalizer = tokenizers.normalizers.BertNormalizer(
-            lowercase=self.f.lower, strip_accents=self.f.accents, handle_chinese_chars=self.f.han
+            clean_text=self.f.clean,
+            lowercase=self.f.lower,
+            strip_accents=self.f.accents,
+            handle_chinese_chars=self.f.han,
         )
 
     def __call__(self, texts: list[str]) -> np.ndarray:
         return np.array([self.vector(ids) for ids in self.ids(texts)])
 
     def ids(self, texts: list[str]) -> list[list[int]]:
-        first, last = ("[CLS]" in self.f.special), ("[SEP]" in self.f.special)
-        found = []
+        times = self.f.special_times
+        first, last = times * ("[CLS]" in self.f.special), times * ("[SEP]" in self.f.special)
+        sequences = []
         for text in texts:
-            words = self.tokenizer.encode(self.f.prefix + text, add_special_tokens=False).ids
+            words = self._pieces(self.f.prefix + text)
             room = self.f.max_length - first - last
             words = words[:room] if self.f.cut == "right" else words[max(len(words) - room, 0) :]
-            found.append([101] * first + words + [102] * last)
-        self.longest = max(map(len, found))
-        return found
+            sequences.append([101] * first + words + [102] * last)
+        self.longest = max(map(len, sequences))
+        return sequences
+
+    def _pieces(self, text: str) -> list[int]:
+        if self.f.split_punctuation:
+            return self.tokenizer.encode(text, add_special_tokens=False).ids
+        words = self.tokenizer.normalizer.normalize_str(text).split()
+        return [piece for word in words for piece in self._word_pieces(word)]
+
+    def _word_pieces(self, word: str) -> list[int]:
+        """Greedy longest match from the left (Wu et al. 2016); [UNK] for a word without one."""
+        vocabulary, pieces, start = self.tokenizer.get_vocab(), [], 0
+        while start < len(word):
+            ends = range(len(word), start, -1)
+            spelled = (("##" if start else "") + word[start:end] for end in ends)
+            end, piece = next(
+                ((e, vocabulary[s]) for e, s in zip(ends, spelled, strict=True) if s in vocabulary), (0, 0)
+            )
+            if not end:
+                return [100]
+            pieces.append(piece)
+            start = end
+        return pieces
 
     def hidden(self, ids: list[int], segments: list[int] | None = None) -> tuple[np.ndarray, np.ndarray]:
         """Hidden states `(seq, hidden)` and which of them are tokens."""
@@ -142,8 +186,10 @@ class FaultyBert:
         visible = np.tile(real if f.mask_attention else np.ones(size, bool), (size, 1))
         if f.block == "causal":
             visible &= np.tri(size, dtype=bool)
-        for i in range(f.layers):
+        self.states = [x]
+        for i in list(range(self.layers))[:: -1 if f.backwards else 1][: f.layers]:
             x = self._layer(x, f"encoder.layer.{i}.", visible)
+            self.states.append(x)
         return x, real
 
     def vector(self, ids: list[int]) -> np.ndarray:
@@ -205,7 +251,7 @@ class FaultyBert:
             return scaled
         return scaled * self.w[f"{name}.weight"] + self.w[f"{name}.bias"]
 
-    def _held(self, name: str, tensor: np.ndarray) -> np.ndarray:
+    def _loaded(self, name: str, tensor: np.ndarray) -> np.ndarray:
         if any(part in name for part in self.f.zero):
             tensor = tensor * 0
         return ROUNDINGS[self.f.rounding](tensor).astype(np.float64)
@@ -214,6 +260,8 @@ class FaultyBert:
         kind = self.f.stored
         if kind.isdigit():
             return np.array([float(f"{x:.{kind}f}") for x in v])
+        if kind == "int8":
+            return np.rint(v * 127) / 127
         return v.astype({"": np.float64, "float16": np.float16, "bfloat16": ml_dtypes.bfloat16}[kind]).astype(float)
 
 
@@ -227,10 +275,30 @@ ACTS = {
 
 
 def _int8(tensor: np.ndarray, axis: int | None) -> np.ndarray:
-    if tensor.ndim == 1 or len(tensor) == 2:  # the token types stay as they are, as exporters leave them
+    if tensor.ndim == 1 or len(tensor) < 8:  # exporters do not quantise the token types
         return tensor
     scale = np.max(np.abs(tensor), axis=axis, keepdims=True).astype(np.float32) / np.float32(127)
     return np.rint(tensor / scale).astype(np.int8).astype(np.float32) * scale
+
+
+def _uint8(tensor: np.ndarray) -> np.ndarray:
+    """ONNX's DynamicQuantizeLinear: q = saturate(round(x / scale) + zero point)."""
+    if tensor.ndim == 1 or len(tensor) < 8:
+        return tensor
+    low, high = min(0.0, float(tensor.min())), max(0.0, float(tensor.max()))
+    scale = (high - low) / 255
+    zero = np.rint(-low / scale)
+    codes = np.clip(np.rint(tensor / np.float32(scale)) + zero, 0, 255).astype(np.uint8)
+    return (codes.astype(np.float32) - np.float32(zero)) * np.float32(scale)
+
+
+def _q8_0(tensor: np.ndarray) -> np.ndarray:
+    """ggml's: per 32 values, d = max |x| / 127 kept as float16, and round(x / d) as int8."""
+    if tensor.ndim == 1 or len(tensor) < 8:
+        return tensor
+    blocks = tensor.reshape(-1, 32)
+    d = np.abs(blocks).max(axis=1)[:, None] / np.float32(127)
+    return (np.rint(blocks / d).astype(np.int8) * d.astype(np.float16).astype(np.float32)).reshape(tensor.shape)
 
 
 ROUNDINGS = {
@@ -239,4 +307,6 @@ ROUNDINGS = {
     "bfloat16": lambda t: t.astype(ml_dtypes.bfloat16).astype(np.float32),
     "int8": lambda t: _int8(t, None),
     "int8 by row": lambda t: _int8(t, 1),
+    "uint8": _uint8,
+    "q8_0": _q8_0,
 }

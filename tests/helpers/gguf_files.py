@@ -1,15 +1,15 @@
-"""Writes a BERT model folder as a GGUF file for llama.cpp, for the tests that talk to its server."""
+"""Conversion of a BERT model folder to a GGUF file, for tests with llama.cpp's server."""
 
 import json
 from pathlib import Path
 
 import numpy as np
 
-ROOT_MARK = "▁"  # llama.cpp marks where a word begins; WordPiece marks where it goes on, with ##
+WORD_START = "▁"  # llama.cpp marks the first piece of a word, WordPiece the others (##)
 
 
 def write_gguf(folder: Path, file: Path, *, rank: bool) -> Path:
-    """`rank` writes a reranker (pooling type RANK, pooler as `cls`), otherwise an encoder with mean pooling."""
+    """Write `file`: with `rank` a reranker (pooling type RANK, pooler as `cls`), else an encoder with mean pooling."""
     import gguf
 
     config = json.loads((folder / "config.json").read_text())
@@ -41,7 +41,7 @@ def _add_tokenizer(writer: "object", folder: Path, config: dict, *, rank: bool) 
     control = [gguf.TokenType.CONTROL if piece in special else gguf.TokenType.NORMAL for piece in pieces]
     writer.add_tokenizer_model("bert")
     writer.add_tokenizer_pre("default")
-    writer.add_token_list([_as_llama_spells(piece) if piece not in special else piece for piece in pieces])
+    writer.add_token_list([_llama_piece(piece) if piece not in special else piece for piece in pieces])
     writer.add_token_types(control)
     writer.add_token_type_count(config["type_vocab_size"])
     writer.add_bos_token_id(special["[CLS]"])
@@ -51,13 +51,13 @@ def _add_tokenizer(writer: "object", folder: Path, config: dict, *, rank: bool) 
     writer.add_pad_token_id(special["[PAD]"])
     writer.add_mask_token_id(special["[MASK]"])
     writer.add_add_bos_token(True)
-    if rank:  # else the pair loses its last [SEP]
+    if rank:  # without it the pair lacks its last [SEP]
         writer.add_add_eos_token(True)
         writer.add_add_sep_token(False)
 
 
-def _as_llama_spells(piece: str) -> str:
-    return piece[2:] if piece.startswith("##") else ROOT_MARK + piece
+def _llama_piece(piece: str) -> str:
+    return piece[2:] if piece.startswith("##") else WORD_START + piece
 
 
 def _add_tensors(writer: "object", folder: Path, layers: int, *, rank: bool) -> None:

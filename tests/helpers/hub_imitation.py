@@ -1,4 +1,4 @@
-"""A local server that answers as the hub's API does, with a given speed, and cuts connections on demand."""
+"""A local server with the hub's API, a limited speed, and connections that break on demand."""
 
 import hashlib
 import json
@@ -17,19 +17,20 @@ CHUNK = 16384
 
 @dataclass
 class Hub:
-    """One repository, `owner/name`, and how it behaves."""
+    """One repository, `owner/name`, and the server's behaviour."""
 
     repo: str
     files: dict[str, bytes]
     bytes_per_s: float = float("inf")
-    cuts: int = 0  # so many downloads of over a chunk are broken off in their middle
+    cuts: int = 0  # number of downloads, longer than a chunk, that break in their middle
     silent: bool = False  # accepts connections and never answers
     requests: list[str] = field(default_factory=list)
     bytes_sent: int = 0  # of the file that went out last
     url: str = ""
+    commit: str = COMMIT  # of the main branch
 
     def sent(self, file: str) -> int:
-        """How many times `file` was asked for (not counting HEAD)."""
+        """Return the number of GET requests for `file`."""
         return sum(line.startswith("GET") and line.endswith("/" + file) for line in self.requests)
 
 
@@ -50,9 +51,11 @@ def serving(hub: Hub) -> Iterator[Hub]:
             hub.requests.append(f"{self.command} {self.path.partition('?')[0]}")
             if hub.silent:
                 time.sleep(60)
-            elif re.fullmatch(rf"/api/models/{hub.repo}(/revision/\w+)?", self.path.partition("?")[0]):
+            elif re.fullmatch(rf"/api/models/{hub.repo}(/revision/(\w+))?", self.path.partition("?")[0]):
+                revision = self.path.partition("?")[0].rpartition("/revision/")[2]
+                commit = revision if re.fullmatch("[0-9a-f]{40}", revision) else hub.commit
                 siblings = [{"rfilename": name} for name in hub.files]
-                self.json({"id": hub.repo, "modelId": hub.repo, "sha": COMMIT, "siblings": siblings, "tags": []})
+                self.json({"id": hub.repo, "modelId": hub.repo, "sha": commit, "siblings": siblings, "tags": []})
             elif self.path.startswith(f"/api/models/{hub.repo}/tree/"):
                 self.json(
                     [
@@ -60,8 +63,8 @@ def serving(hub: Hub) -> Iterator[Hub]:
                         for name, content in hub.files.items()
                     ]
                 )
-            elif (found := re.fullmatch(rf"/{hub.repo}/resolve/\w+/(.+)", self.path)) and found[1] in hub.files:
-                self.file(hub.files[found[1]])
+            elif (match := re.fullmatch(rf"/{hub.repo}/resolve/\w+/(.+)", self.path)) and match[1] in hub.files:
+                self.file(hub.files[match[1]])
             else:
                 self.json({"error": "Repository not found"}, 404, {"X-Error-Code": "RepoNotFound"})
 
@@ -78,7 +81,8 @@ def serving(hub: Hub) -> Iterator[Hub]:
             start = int(re.findall(r"bytes=(\d+)", self.headers.get("Range", "bytes=0"))[0])
             self.send_response(206 if start else 200)
             self.send_header("ETag", f'"{etag(content)}"')
-            self.send_header("X-Repo-Commit", COMMIT)
+            revision = self.path.split("/")[4]  # /owner/name/resolve/revision/file
+            self.send_header("X-Repo-Commit", revision if re.fullmatch("[0-9a-f]{40}", revision) else hub.commit)
             self.send_header("Accept-Ranges", "bytes")
             self.send_header("Content-Length", str(len(content) - start))
             if start:
@@ -105,7 +109,7 @@ def serving(hub: Hub) -> Iterator[Hub]:
         def handle(self) -> None:
             try:
                 super().handle()
-            except (OSError, ValueError):  # the client was killed, or we cut the line
+            except (OSError, ValueError):  # the client was killed, or the connection broken
                 self.close_connection = True
 
         def finish(self) -> None:
@@ -130,5 +134,5 @@ def serving(hub: Hub) -> Iterator[Hub]:
 
 
 def etag(content: bytes) -> str:
-    """What the hub gives small files: git's blob id has this form."""
+    """Return a small file's ETag; on the hub it is git's blob id, of this form."""
     return hashlib.sha1(content).hexdigest()

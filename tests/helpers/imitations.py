@@ -1,4 +1,4 @@
-"""Encoders for tests of the check itself: they know the golden vectors by heart, and err as told."""
+"""Encoders for tests of the check itself: they return the golden vectors, with seeded faults."""
 
 import hashlib
 from collections.abc import Callable, Sequence
@@ -6,8 +6,8 @@ from functools import cache
 
 import numpy as np
 
-from refimpl.oracle import golden
-from refimpl.oracle.subjects.python import PythonSubject
+from refimpl import golden
+from refimpl.check.targets.python import PythonTarget
 
 Array = np.ndarray
 
@@ -31,6 +31,6 @@ def _drawn(text: str) -> Array:
     return vector / np.linalg.norm(vector)
 
 
-def subject(function: Callable[[Sequence[str]], object] = encode, **options: float) -> PythonSubject:
-    """`function` as a subject of a check."""
-    return PythonSubject(function, "imitation", **options)
+def target(function: Callable[[Sequence[str]], object] = encode, **options: float) -> PythonTarget:
+    """`function` as the target of a check."""
+    return PythonTarget(function, "imitation", **options)

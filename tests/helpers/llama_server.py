@@ -1,4 +1,4 @@
-"""llama.cpp's own HTTP server, for the tests of the functions that talk to it."""
+"""llama.cpp's HTTP server, for tests of clients."""
 
 import socket
 from collections.abc import Callable, Iterator
@@ -14,7 +14,7 @@ KEY = "the-key"
 
 
 def llama_server(file: Path, *, pooling: str) -> Any:
-    """A running server, which stops when it is forgotten; `listening_address` is its URL."""
+    """A running server, which stops when it is garbage-collected; `listening_address` is its URL."""
     import xllamacpp
 
     with socket.create_server(("127.0.0.1", 0)) as free:
@@ -37,7 +37,7 @@ def llama_server(file: Path, *, pooling: str) -> Any:
 
 @pytest.fixture(scope="module")
 def llama() -> Iterator[Callable[..., str]]:
-    """Starts llama.cpp's server on a GGUF file, and gives its address."""
+    """Starts llama.cpp's server on a GGUF file, and returns its address."""
     servers: list[Any] = []
 
     def start(file: Path, *, pooling: str) -> str:

