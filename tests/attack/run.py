@@ -9,6 +9,8 @@ from pathlib import Path
 from attacks import ATTACKS, KINDS, Attack
 
 HERE = Path(__file__).parent
+SHOWN = 100
+"""Failures printed below an attack's row."""
 
 
 def load() -> dict:
@@ -32,12 +34,12 @@ def main() -> int:
         started = time.perf_counter()
         attacks[name](run)
         counts = [f"{run.counts[kind]:>10,}" for kind in KINDS]
-        print(name.ljust(34), *counts, f"{len(run.failures):>10}", f"{time.perf_counter() - started:>8.1f}", flush=True)
+        print(name.ljust(34), *counts, f"{len(run.failures):>10}", f"{time.perf_counter() - started:>8.1f}")
+        print(*(f"  {failure}\n" for failure in run.failures[:SHOWN]), sep="", end="", flush=True)
         runs.append(run)
     totals = [f"{sum(run.counts[kind] for run in runs):>10,}" for kind in KINDS]
     failures = [failure for run in runs for failure in run.failures]
     print("total".ljust(34), *totals, f"{len(failures):>10}")
-    print(*failures[:100], sep="\n")
     return bool(failures)
 
 
