@@ -27,6 +27,7 @@ _HEADER_BYTES = {1: 2, 2: 4, 3: 4}  # bytes of the header's length, by version o
 _MOST_HEADER_BYTES = 10_000
 _DTYPE = re.compile(r"[<>|=]?(?:\?|[biufcU]\d{1,6})")
 _PRINTED = re.compile(r"[ -~]*\n?")
+_JSON_WORDS = re.compile(r"\b(?:true|false|null)\b")
 _TRAILING_COMMA = re.compile(r",\s*([\]}])")
 
 
@@ -117,6 +118,8 @@ def _header(text: str) -> dict[str, Any]:
     """The header, a Python dict display, as JSON: literal_eval would build what it nests, to any depth."""
     if not _PRINTED.fullmatch(text):  # what Python takes for no blank, a regular expression may
         raise ValueError("a header with another character than printed ASCII")
+    if word := _JSON_WORDS.search(text):
+        raise ValueError(f"{word[0]} in its header, which Python does not know")
     as_json = text.translate(str.maketrans("'()", '"[]')).replace("True", "true").replace("False", "false")
     header = parse_json(_TRAILING_COMMA.sub(r"\1", as_json), "its header")
     if not isinstance(header, dict):

@@ -56,6 +56,7 @@ REFUSED = {
     "a dtype that numpy lacks": with_header(GOOD.replace("<f4", "<f3"), bytes(8)),
     "a structured dtype": with_header(GOOD.replace("'<f4'", "[('a', '<f4')]"), bytes(8)),
     "an order that is a number": with_header(GOOD.replace("False", "0"), bytes(8)),
+    "JSON's word for False": with_header(GOOD.replace("False", "false"), bytes(8)),
     "a carriage return after the dict": with_header(GOOD + "\r  ", bytes(8)),
     "a no-break space in the dict": with_header(GOOD.replace("}", "\xa0}"), bytes(8)),
     "a further name": with_header(GOOD.replace("}", "'x': 1}"), bytes(8)),
