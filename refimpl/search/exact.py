@@ -1,11 +1,11 @@
 """Exact top-k search, by comparing every query with every document.
 
 Scores are computed in float64 whatever the vectors' dtype, and higher is better: IP and COSINE as they are, L2 as the
-negated squared Euclidean distance (Milvus' L2 is the squared one).
+negated squared Euclidean distance (Milvus' L2 is the squared one). The documents can be one array, or arrive in blocks,
+as from the shards of `refimpl.shards`: hits and scores are equal to the last bit.
 """
 
-from collections.abc import Iterator
-from typing import get_args
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 from jaxtyping import Float
@@ -14,9 +14,11 @@ from scipy.sparse import csr_array
 from refimpl.common.hits import check_hits
 from refimpl.common.types import Array
 from refimpl.search.fields import Metric
-from refimpl.search.topk import TopK, best, stack
+from refimpl.search.records import Vectors
+from refimpl.search.scorers import DenseScorer, Scorer, SparseScorer
+from refimpl.search.topk import TopK, best, merged, stack
 
-BLOCK = 64  # queries per matrix product: bounds the (queries, docs) scores in memory
+ROWS = 8192  # documents of an array that are converted to float64 together
 
 
 def search_dense(
@@ -26,7 +28,7 @@ def search_dense(
 
     Raises ValueError for an unknown metric, a vector that is not finite, or a k that `check_hits` refuses.
     """
-    return _top(dense_scores(queries, documents, metric), check_hits(k, len(documents)))
+    return search_blocks(DenseScorer(queries, metric), _blocks(documents), check_hits(k, len(documents)))
 
 
 def search_sparse(queries: csr_array, documents: csr_array, k: int) -> TopK:
@@ -34,57 +36,66 @@ def search_sparse(queries: csr_array, documents: csr_array, k: int) -> TopK:
 
     Raises ValueError when the numbers of columns differ, or for a k that `check_hits` refuses.
     """
-    return _top(sparse_scores(queries, documents), check_hits(k, documents.shape[0]))
+    return search_blocks(SparseScorer(queries), _blocks(documents), check_hits(k, documents.shape[0]))
+
+
+def search_blocks(scorer: Scorer, blocks: Iterable[Vectors], k: int) -> TopK:
+    """The k best documents per query, of blocks that follow each other; only one block is in memory.
+
+    Parameters
+    ----------
+    scorer
+        The queries: `DenseScorer(queries, metric)` or `SparseScorer(queries)`.
+    blocks
+        Vectors of consecutive documents, such as a column of each shard.
+    k
+        Hits per query; a query with fewer is padded.
+
+    Raises
+    ------
+    ValueError
+        As `search_dense` and `search_sparse`.
+    """
+    top = stack([best(np.empty(0, np.int64), np.empty(0), k)] * scorer.queries, k)
+    first_row = 0
+    for block in blocks:
+        top = merged(top, search_block(scorer, block, k, first_row, top.scores[:, -1]))
+        first_row += block.shape[0]
+    return top
+
+
+def search_block(
+    scorer: Scorer, block: Vectors, k: int, first_row: int = 0, least: Float[Array, " queries"] | None = None
+) -> TopK:
+    """The k best documents of one block per query; ids count from `first_row`.
+
+    Documents with a score below `least` may be missing. `refimpl.search.topk.merged` joins the results of blocks.
+    """
+    hits = []
+    for query, (row, error) in enumerate(scorer.rows(block, first_row)):
+        threshold = -np.inf if least is None else float(least[query])
+        if len(row) > k:
+            threshold = max(threshold, float(np.partition(row, len(row) - k)[len(row) - k]))
+        candidates = np.flatnonzero((row >= threshold - 2 * error) & (row > -np.inf))
+        hits.append(best(candidates + first_row, scorer.exact(query, block, candidates, row), k))
+    return stack(hits, k)
 
 
 def dense_scores(
     queries: Float[Array, "queries dim"], documents: Float[Array, "docs dim"], metric: Metric = "IP"
 ) -> Iterator[Float[Array, " docs"]]:
-    """The score of every document, float64, query by query."""
-    if metric not in get_args(Metric):
-        raise ValueError(f"metric must be one of {', '.join(get_args(Metric))}, got {metric!r}")
-    left, right = queries.astype(np.float64), documents.astype(np.float64)
-    for name, vectors in (("queries", left), ("documents", right)):
-        if not np.isfinite(vectors).all():
-            raise ValueError(f"{name}[{np.flatnonzero(~np.isfinite(vectors).all(axis=1))[0]}] is not finite")
-    if metric == "COSINE":
-        left, right = _unit(left), _unit(right)
-    squares = (right * right).sum(axis=1)
-    for start in range(0, len(left), BLOCK):
-        block = left[start : start + BLOCK]
-        scores = block @ right.T
-        if metric == "L2":
-            scores = 2 * scores - squares - (block * block).sum(axis=1)[:, None]
-        yield from scores
+    """The score of every document, float64, query by query; within rounding of those of `search_dense`."""
+    for row, _ in DenseScorer(queries, metric).rows(documents):
+        yield row
 
 
 def sparse_scores(queries: csr_array, documents: csr_array) -> Iterator[Float[Array, " docs"]]:
     """The inner product with every document, float64, query by query; -inf where they share no column."""
-    if queries.shape[1] != documents.shape[1]:
-        raise ValueError(
-            f"expected queries and documents of as many columns, got {queries.shape[1]} and {documents.shape[1]}"
-        )
-    right = documents.astype(np.float64).T.tocsc()
-    pattern = _pattern(documents).T.tocsc()
-    for start in range(0, queries.shape[0], BLOCK):
-        block = csr_array(queries[start : start + BLOCK])
-        scores = (block.astype(np.float64) @ right).toarray()
-        shared = (_pattern(block) @ pattern).toarray() > 0
-        yield from np.where(shared, scores, -np.inf)
+    for row, _ in SparseScorer(queries).rows(documents):
+        yield row
 
 
-def _top(rows: Iterator[Float[Array, " docs"]], k: int) -> TopK:
-    hits = []
-    for row in rows:
-        candidates = np.flatnonzero(np.isfinite(row))
-        hits.append(best(candidates, row[candidates], k))
-    return stack(hits, k)
-
-
-def _unit(vectors: Array) -> Array:
-    norms = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return np.divide(vectors, norms, out=np.zeros_like(vectors), where=norms > 0)
-
-
-def _pattern(vectors: csr_array) -> csr_array:
-    return csr_array((np.ones(vectors.nnz), vectors.indices, vectors.indptr), shape=vectors.shape)
+def _blocks(documents: Vectors) -> Iterator[Vectors]:
+    """Blocks of `ROWS` documents; of none, one that is empty."""
+    for start in range(0, max(documents.shape[0], 1), ROWS):
+        yield documents[start : start + ROWS]

@@ -51,6 +51,16 @@ def stack(rows: Sequence[tuple[Array, Array]], k: int) -> TopK:
     return TopK(np.stack([ids for ids, _ in rows]), np.stack([scores for _, scores in rows]))
 
 
+def merged(a: TopK, b: TopK) -> TopK:
+    """The best hits per query of two parts of a collection, as many as `a` has; a document is in one of them.
+
+    The order of merging does not matter: ties are by ascending id.
+    """
+    ids, scores = np.concatenate([a.ids, b.ids], axis=1), np.concatenate([a.scores, b.scores], axis=1)
+    order = np.lexsort((ids, -scores), axis=1)[:, : a.ids.shape[1]]
+    return TopK(np.take_along_axis(ids, order, axis=1), np.take_along_axis(scores, order, axis=1))
+
+
 def to_run(hits: TopK, query_ids: Sequence[str], doc_ids: Sequence[str]) -> dict[str, dict[str, float]]:
     """TopK as `{query_id: {doc_id: score}}`, best first; a query without hits has an empty entry."""
     run: dict[str, dict[str, float]] = {}

@@ -9,7 +9,8 @@
     read_shard(path, columns)              Shard (ids, texts, vectors by field); shard_paths(folder), verify(folder)
 
 A part and its settings determine a shard, so shards can be encoded in any order by any process: `shard_file(number)` is
-the name, `is_shard_of` tests whether it is there. Exact search over shards is `refimpl.search.exact`.
+the name, `is_shard_of` tests whether it is there. Exact search over shards is `refimpl.search.exact.search_blocks`, or
+`search_block` per shard and `refimpl.search.topk.merged`, equal to the last bit in any order.
 """
 
 from refimpl.shards.encode import (

@@ -5,8 +5,9 @@ from hypothesis import strategies as st
 from scipy.sparse import csr_array, random_array
 from scipy.spatial.distance import cdist
 
-from refimpl.search.exact import search_dense, search_sparse, sparse_scores
-from refimpl.search.topk import TopK, to_run
+from refimpl.search.exact import search_block, search_blocks, search_dense, search_sparse, sparse_scores
+from refimpl.search.scorers import DenseScorer, SparseScorer
+from refimpl.search.topk import TopK, merged, to_run
 
 rng = np.random.default_rng(7)
 DOCS = rng.normal(size=(50, 8)).astype(np.float32)
@@ -131,3 +132,74 @@ def test_hits_become_a_run():
     hits = TopK(np.array([[1, 0], [0, -1]]), np.array([[2.0, 1.0], [3.0, -np.inf]]))
     assert to_run(hits, ["q1", "q2"], ["a", "b"]) == {"q1": {"b": 2.0, "a": 1.0}, "q2": {"a": 3.0}}
     assert hits.top(1).ids.tolist() == [[1], [0]]
+
+
+def divided(vectors, seed):
+    """The same documents in blocks of random sizes, empty ones among them."""
+    ends = np.sort(np.random.default_rng(seed).integers(0, vectors.shape[0] + 1, 6))
+    return [vectors[a:b] for a, b in zip([0, *ends], [*ends, vectors.shape[0]], strict=True)]
+
+
+def tied(rows=300, dim=31):
+    """Vectors of which many are equal, so that ties cross every border of a block."""
+    distinct = np.random.default_rng(3).normal(size=(40, dim)).astype(np.float32)
+    return distinct[np.random.default_rng(4).integers(0, 40, rows)]
+
+
+@pytest.mark.parametrize("metric", ["IP", "COSINE", "L2"])
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("k", [1, 7, 400])
+def test_blocks_give_the_hits_of_the_whole_to_the_last_bit(metric, seed, k):
+    documents, queries = tied(), np.random.default_rng(seed).normal(size=(70, 31)).astype(np.float32)
+    whole = search_dense(queries, documents, k, metric)
+    found = search_blocks(DenseScorer(queries, metric), divided(documents, seed), k)
+    assert found.ids.tobytes() == whole.ids.tobytes()
+    assert found.scores.tobytes() == whole.scores.tobytes()
+    scores = {
+        "IP": [[float(np.dot(q, d)) for d in documents.astype(np.float64)] for q in queries.astype(np.float64)],
+        "COSINE": 1 - cdist(queries.astype(np.float64), documents.astype(np.float64), "cosine"),
+        "L2": -cdist(queries.astype(np.float64), documents.astype(np.float64), "sqeuclidean"),
+    }[metric]
+    for row, ids, values in zip(scores, found.ids, found.scores, strict=True):
+        ids, values = ids[ids >= 0], values[: min(k, 300)]
+        np.testing.assert_allclose(values, np.sort(row)[::-1][: len(ids)], atol=1e-12)
+        np.testing.assert_allclose(values, np.array(row)[ids], atol=1e-12)
+        ties = np.diff(values) == 0
+        assert (np.diff(ids)[ties] > 0).all()
+
+
+@pytest.mark.parametrize("k", [1, 7])
+def test_sparse_blocks_give_the_hits_of_the_whole_to_the_last_bit(k):
+    documents = random_array((90, 30), density=0.2, rng=rng, format="csr").astype(np.float32)
+    documents = csr_array(documents[np.random.default_rng(1).integers(0, 90, 300)])
+    queries = csr_array(random_array((70, 30), density=0.1, rng=rng, format="csr"))
+    whole = search_sparse(queries, documents, k)
+    found = search_blocks(SparseScorer(queries), divided(documents, 2), k)
+    assert (found.ids.tobytes(), found.scores.tobytes()) == (whole.ids.tobytes(), whole.scores.tobytes())
+
+
+def test_blocks_can_be_searched_alone_and_joined_in_any_order():
+    documents = tied()
+    scorer = DenseScorer(QUERIES[:, :1] * np.ones((1, 31), np.float32), "L2")
+    blocks = divided(documents, 1)
+    starts = np.cumsum([0, *map(len, blocks)])
+    parts = [search_block(scorer, block, 9, int(start)) for block, start in zip(blocks, starts, strict=False)]
+    whole = search_blocks(scorer, [documents], 9)
+    for order in ([0, 1, 2, 3, 4, 5, 6], [6, 2, 0, 5, 1, 4, 3]):
+        joined = parts[order[0]]
+        for number in order[1:]:
+            joined = merged(joined, parts[number])
+        assert (joined.ids.tobytes(), joined.scores.tobytes()) == (whole.ids.tobytes(), whole.scores.tobytes())
+
+
+def test_equal_documents_tie_although_their_places_in_a_product_of_matrices_differ():
+    document = np.random.default_rng(5).normal(size=(1, 383)).astype(np.float32)
+    hits = search_dense(np.random.default_rng(6).normal(size=(3, 383)).astype(np.float32), document.repeat(1001, 0), 5)
+    assert hits.ids.tolist() == [[0, 1, 2, 3, 4]] * 3
+    assert all(len(set(scores)) == 1 for scores in hits.scores.tolist())
+
+
+def test_a_block_that_is_not_finite_is_named_by_its_row_in_the_collection():
+    blocks = [np.ones((4, 8), np.float32), np.full((2, 8), np.inf, np.float32)]
+    with pytest.raises(ValueError, match=r"documents\[4\] is not finite"):
+        search_blocks(DenseScorer(QUERIES, "IP"), blocks, 3)
