@@ -1,7 +1,7 @@
 """The interface of a test collection: streamed documents, queries, qrels, and a hash of all three."""
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
@@ -68,11 +68,21 @@ class Dataset(Protocol):
         ...
 
 
-def fingerprint(documents: Iterator[Document], queries: Mapping[str, str], qrels: Qrels) -> str:
+def fingerprint(documents: Iterable[Document], queries: Mapping[str, str], qrels: Qrels) -> str:
     """Hex sha256 over documents, queries and qrels, each string preceded by its length."""
+    return finished(digest_of(documents), queries, qrels)
+
+
+def digest_of(documents: Iterable[Document]) -> "hashlib._Hash":
+    """The first part of `fingerprint`, which `finished` completes; the documents are streamed."""
     digest = hashlib.sha256()
     for document in documents:
         _update(digest, "d", document.id, document.text)
+    return digest
+
+
+def finished(digest: "hashlib._Hash", queries: Mapping[str, str], qrels: Qrels) -> str:
+    """The fingerprint, from the digest of the documents."""
     for query_id, text in queries.items():
         _update(digest, "q", query_id, text)
     for query_id, judgements in qrels.items():

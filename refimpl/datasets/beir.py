@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from refimpl.common.json_reader import JsonError, parse_json
+from refimpl.common.seen import Seen
 from refimpl.common.text_files import check_id, decoded, integer, numbered
 from refimpl.datasets.base import BadLines, DatasetError, Document, Qrels
 
@@ -28,7 +29,7 @@ class BeirFolder:
 
     def documents(self) -> Iterator[Document]:
         """Every document of corpus.jsonl, in the file's order."""
-        seen: set[str] = set()
+        seen = Seen()
         for line, row in self._rows("corpus.jsonl"):
             problem = _problem(row, seen)
             if problem:
@@ -41,7 +42,7 @@ class BeirFolder:
         """The queries with qrels in the split, in the order of queries.jsonl."""
         qrels = self.qrels()
         queries: dict[str, str] = {}
-        seen: set[str] = set()
+        seen = Seen()
         for line, row in self._rows("queries.jsonl"):
             problem = _problem(row, seen)
             if problem:
@@ -96,7 +97,7 @@ class BeirFolder:
         return f" (qrels has {', '.join(splits)})" if splits else ""
 
 
-def _problem(row: dict[str, Any], seen: set[str]) -> str:
+def _problem(row: dict[str, Any], seen: Seen) -> str:
     for key in ("_id", "text"):
         if key not in row:
             return f"{key!r} is missing"

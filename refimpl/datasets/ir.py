@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from numbers import Integral
 from typing import Any
 
+from refimpl.common.seen import Seen
 from refimpl.common.text_files import check_id
 from refimpl.common.texts import check_encodable
 from refimpl.datasets.base import BadLines, DatasetError, Document, Qrels
@@ -50,7 +51,7 @@ class IrDataset:
 
     def _records(self, kind: str, key: str) -> Iterator[tuple[str, str]]:
         """Id and text of each document or query; a malformed one, and an id that occurred earlier, are reported."""
-        seen: set[str] = set()
+        seen = Seen()
         for number, record in enumerate(getattr(self._source, f"{kind}_iter")(), 1):
             record_id = getattr(record, key)
             try:

@@ -32,10 +32,25 @@ def contrasts(
         `{a, b, query_id, query, values: {system: value}, hits: {system: [{id, text, relevance}]}}`; relevance is None
         without a judgement, texts are excerpts.
     """
-    return [
-        _contrast(query_id, pair, per_query, ranked, dataset)
+    pairs = [
+        (query_id, pair)
         for pair in combinations(per_query, 2)
         for query_id in _extremes(per_query[pair[0]], per_query[pair[1]])
+    ]
+    row = {query_id: number for number, query_id in enumerate(dataset.queries)}
+    shown = {name: [ids[:HITS] for ids in ranked[name].ids] for name in per_query}
+    needed = (shown[name][row[query_id]] for query_id, pair in pairs for name in pair)
+    texts = dataset.documents.texts_of({doc_id for ids in needed for doc_id in ids})
+    return [
+        {
+            "a": pair[0],
+            "b": pair[1],
+            "query_id": query_id,
+            "query": _excerpt(dataset.queries[query_id]),
+            "values": {name: per_query[name][query_id] for name in pair},
+            "hits": {name: _hits(query_id, shown[name][row[query_id]], texts, dataset) for name in pair},
+        }
+        for query_id, pair in pairs
     ]
 
 
@@ -46,34 +61,9 @@ def _extremes(a: Mapping[str, float], b: Mapping[str, float]) -> list[str]:
     return best + [query_id for query_id in order[::-1][:QUERIES] if a[query_id] < b[query_id]]
 
 
-def _contrast(
-    query_id: str,
-    pair: tuple[str, str],
-    per_query: Mapping[str, Mapping[str, float]],
-    ranked: Mapping[str, SearchResults],
-    dataset: LoadedDataset,
-) -> dict[str, Any]:
-    row = list(dataset.queries).index(query_id)
-    return {
-        "a": pair[0],
-        "b": pair[1],
-        "query_id": query_id,
-        "query": _excerpt(dataset.queries[query_id]),
-        "values": {name: per_query[name][query_id] for name in pair},
-        "hits": {name: _hits(query_id, ranked[name].ids[row][:HITS], dataset) for name in pair},
-    }
-
-
-def _hits(query_id: str, ids: list[str], dataset: LoadedDataset) -> list[dict[str, Any]]:
-    position = dataset.position
-    return [
-        {
-            "id": doc_id,
-            "text": _excerpt(dataset.texts[position[doc_id]]),
-            "relevance": dataset.qrels[query_id].get(doc_id),
-        }
-        for doc_id in ids
-    ]
+def _hits(query_id: str, ids: list[str], texts: Mapping[str, str], dataset: LoadedDataset) -> list[dict[str, Any]]:
+    relevance = dataset.qrels[query_id]
+    return [{"id": i, "text": _excerpt(texts[i]), "relevance": relevance.get(i)} for i in ids]
 
 
 def _excerpt(text: str) -> str:

@@ -1,71 +1,111 @@
-"""Encoding of a collection's documents and queries, through the embedding cache, with timings."""
+"""Encoding of a collection: queries in memory, documents into shards, through the embedding cache, with timings."""
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Iterable
+from pathlib import Path
 from time import perf_counter
+from typing import Any
 
 from refimpl.common.progress import progress
 from refimpl.search.cache import EmbeddingCache, Encoded
+from refimpl.search.documents import Documents
 from refimpl.search.plan import Encoder, LoadedDataset, RunPlan
 from refimpl.search.preflight import check_queries
-from refimpl.search.records import Queries, Vectors
-from refimpl.search.run_result import EncodedDataset, Timing
+from refimpl.search.records import TEXT_BYTES, Queries, Vectors
+from refimpl.search.run_result import EncodedDataset, EncodedDocuments, Timing
+from refimpl.shards import ROWS, encode_shards
 
 
-def encode_dataset(plan: RunPlan, dataset: LoadedDataset, show_progress: bool) -> EncodedDataset:
+def encode_dataset(plan: RunPlan, dataset: LoadedDataset, folder: Path, show_progress: bool) -> EncodedDataset:
     """Fit the encoders where they need it, encode the queries and then the documents for every field.
 
     The queries are first because they are few: an encoder that fails, and weights that Milvus refuses, cost no work.
+    Documents are encoded into `folder`; shards that it has already are kept.
     """
+    timings = [_fit(one.field.name, one.fit, dataset.documents, show_progress) for one in plan.encoders if one.fit]
+    queries, of_queries = encode_queries(plan, dataset, show_progress)
+    documents, of_documents = encode_documents(plan, dataset, folder, show_progress)
+    return EncodedDataset(documents, queries, (*timings, *of_queries, *of_documents))
+
+
+def encode_queries(
+    plan: RunPlan, dataset: LoadedDataset, show_progress: bool
+) -> tuple[dict[str, Queries], list[Timing]]:
+    """The queries of each field, texts for a full-text field; ValueError for a vector that Milvus refuses."""
     queries: dict[str, Queries] = {}
-    documents: dict[str, Vectors] = {}
+    timings = []
     texts = list(dataset.queries.values())
-    timings = [_fit(one.field.name, one.fit, dataset.texts, show_progress) for one in plan.encoders if one.fit]
     for encoder in plan.encoders:
         name = encoder.field.name
         if encoder.function is None:
             queries[name] = texts
             continue
-        vectors, timing = _encode_field(
-            plan, encoder, "encode queries", encoder.function.encode_queries, texts, show_progress
-        )
-        check_queries(encoder, dataset.queries, vectors)
-        queries[name] = vectors
-        timings.append(timing)
-    for encoder in plan.encoders:
-        if encoder.function is not None:
-            documents[encoder.field.name], timing = _encode_field(
-                plan, encoder, "encode documents", encoder.function.encode_documents, dataset.texts, show_progress
-            )
-            timings.append(timing)
-    return EncodedDataset(documents, queries, tuple(timings))
+        timed = _Timed(plan, encoder, "encode queries", encoder.function.encode_queries)
+        with progress(f"encode queries, {name}", len(texts), show_progress) as advance:
+            queries[name] = timed(texts, advance)
+        check_queries(encoder, dataset.queries, queries[name])
+        timings.append(timed.timing(len(texts)))
+    return queries, timings
 
 
-def _encode_field(
-    plan: RunPlan,
-    encoder: Encoder,
-    what: str,
-    encode: Callable[[list[str]], Vectors],
-    texts: list[str],
-    show_progress: bool,
-) -> tuple[Vectors, Timing]:
-    """The vectors of `texts`, from the cache where the encoder has one, and their timing."""
-    name = encoder.field.name
-    with progress(f"{what}, {name}", len(texts), show_progress) as advance:
-        cache = EmbeddingCache({**encoder.key, "what": what}, plan.cache) if encoder.cached else None
-        encoded = cache.encode(encode, texts, advance) if cache else _encode(encode, texts, advance)
-    return encoded.vectors, Timing(what, name, encoded.computed, encoded.seconds, len(texts) - encoded.computed)
+def encode_documents(
+    plan: RunPlan, dataset: LoadedDataset, folder: Path, show_progress: bool
+) -> tuple[EncodedDocuments, list[Timing]]:
+    """Encode the documents into shards, for every field together; only one shard is in memory.
+
+    Stored texts are truncated to Milvus' limit. Raises ShardError where the folder has shards of other settings.
+    """
+    timed = {
+        one.field.name: _Timed(plan, one, "encode documents", one.function.encode_documents)
+        for one in plan.encoders
+        if one.function is not None
+    }
+    settings = shard_settings(plan, dataset)
+    count = len(dataset.documents)
+    with progress("encode documents", count, show_progress) as advance:
+        encode_shards(dataset.documents, timed, folder, settings, rows=ROWS, text_bytes=TEXT_BYTES, advance=advance)
+    return EncodedDocuments(folder, tuple(timed)), [one.timing(count) for one in timed.values()]
 
 
-def _fit(name: str, fit: Callable[[list[str]], object], texts: list[str], show_progress: bool) -> Timing:
-    with progress(f"fit {name}", len(texts), show_progress) as advance:
+def shard_settings(plan: RunPlan, dataset: LoadedDataset) -> dict[str, Any]:
+    """What the vectors of a run depend on, for the manifest."""
+    encoders = {one.field.name: {"kind": one.field.kind, **one.key} for one in plan.encoders if one.function}
+    settings: dict[str, Any] = json.loads(
+        json.dumps({"dataset": {"name": dataset.name, "sha256": dataset.sha256}, "encoders": encoders})
+    )
+    return settings
+
+
+class _Timed:
+    """An encoder, through the cache where it has one, that counts texts and seconds."""
+
+    def __init__(self, plan: RunPlan, encoder: Encoder, what: str, encode: Callable[[list[str]], Vectors]) -> None:
+        self._name, self._what, self._encode = encoder.field.name, what, encode
+        self._cache = EmbeddingCache({**encoder.key, "what": what}, plan.cache) if encoder.cached else None
+        self._computed = 0
+        self._seconds = 0.0
+
+    def __call__(self, texts: list[str], advance: Callable[[int], None] = lambda n: None) -> Vectors:
+        encode = self._encode
+        encoded = self._cache.encode(encode, texts, advance) if self._cache else _encoded(encode, texts, advance)
+        self._computed += encoded.computed
+        self._seconds += encoded.seconds
+        return encoded.vectors
+
+    def timing(self, texts: int) -> Timing:
+        """The time of all calls, which were about `texts` texts or, where shards were there, about fewer."""
+        return Timing(self._what, self._name, self._computed, self._seconds, texts - self._computed)
+
+
+def _fit(name: str, fit: Callable[[Iterable[list[str]]], object], documents: Documents, show_progress: bool) -> Timing:
+    with progress(f"fit {name}", len(documents), show_progress) as advance:
         start = perf_counter()
-        fit(texts)
+        fit(documents.parts(advance))
         seconds = perf_counter() - start
-        advance(len(texts))
-    return Timing("fit", name, len(texts), seconds)
+    return Timing("fit", name, len(documents), seconds)
 
 
-def _encode(encode: Callable[[list[str]], Vectors], texts: list[str], advance: Callable[[int], None]) -> Encoded:
+def _encoded(encode: Callable[[list[str]], Vectors], texts: list[str], advance: Callable[[int], None]) -> Encoded:
     start = perf_counter()
     vectors = encode(texts)
     advance(len(texts))

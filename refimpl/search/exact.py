@@ -16,7 +16,7 @@ from refimpl.common.types import Array
 from refimpl.search.fields import Metric
 from refimpl.search.records import Vectors
 from refimpl.search.scorers import DenseScorer, Scorer, SparseScorer
-from refimpl.search.topk import TopK, best, merged, stack
+from refimpl.search.topk import TopK, best, empty, merged, stack
 
 ROWS = 8192  # documents of an array that are converted to float64 together
 
@@ -56,7 +56,7 @@ def search_blocks(scorer: Scorer, blocks: Iterable[Vectors], k: int) -> TopK:
     ValueError
         As `search_dense` and `search_sparse`.
     """
-    top = stack([best(np.empty(0, np.int64), np.empty(0), k)] * scorer.queries, k)
+    top = empty(scorer.queries, k)
     first_row = 0
     for block in blocks:
         top = merged(top, search_block(scorer, block, k, first_row, top.scores[:, -1]))

@@ -3,8 +3,9 @@
 import re
 import tempfile
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,10 @@ from refimpl.search.records import SearchResults, truncate
 from refimpl.search.results import run_of
 from refimpl.search.retrieval import retrieve
 from refimpl.search.run_result import RunResult
+from refimpl.search.scorers import SparseScorer
 from refimpl.search.store import MilvusStore
-from refimpl.search.validation import Validation, validate_sparse
+from refimpl.search.truth import truth_of
+from refimpl.search.validation import Validation
 
 K1, B = 1.5, 0.75  # of Milvus Lite 3.2.2, whatever the index parameters are
 SAMPLE, FLUSHES, QUERIES = 600, 3, 20
@@ -38,8 +41,9 @@ def milvus_deviations(result: RunResult, store: MilvusStore) -> list[dict[str, A
 
 def validate_full_text(results: SearchResults, dataset: LoadedDataset, depth: int) -> Validation:
     """Compare full-text results with BM25 over the whole collection, by Milvus Lite's formula and analyzer."""
-    vectors = bm25_vectors(dataset.texts, list(dataset.queries.values()))
-    return validate_sparse(results.hits(dataset.position, depth), *vectors)
+    hits = results.hits(dataset.documents.positions(results.distinct()), depth, len(dataset.documents))
+    queries, blocks = bm25_vectors(dataset.documents.parts, list(dataset.queries.values()))
+    return truth_of(SparseScorer(queries), blocks, hits).compare(hits, "sparse IP")
 
 
 def _whole_collection(result: RunResult, field: str) -> dict[str, Any]:
@@ -58,7 +62,8 @@ def _whole_collection(result: RunResult, field: str) -> dict[str, Any]:
 def _segments(dataset: LoadedDataset) -> dict[str, Any]:
     """The same documents written in one flush and in three: the scores and orders of Lite's BM25 differ."""
     queries = list(dataset.queries.values())[:QUERIES]
-    ids, texts = dataset.ids[:SAMPLE], dataset.texts[:SAMPLE]
+    sample = list(islice(dataset.documents, SAMPLE))
+    ids, texts = [document.id for document in sample], [document.text for document in sample]
     with tempfile.TemporaryDirectory() as folder:
         once = _search_full_text(Path(folder) / "once.db", ids, texts, 1, queries)
         thrice = _search_full_text(Path(folder) / "thrice.db", ids, texts, FLUSHES, queries)
@@ -110,25 +115,38 @@ def _changed(a: SearchResults, b: SearchResults) -> int:
     return sum(x[:10] != y[:10] for x, y in zip(a.ids, b.ids, strict=True))
 
 
-def bm25_vectors(texts: Sequence[str], queries: Sequence[str]) -> tuple[csr_array, csr_array]:
-    r"""Queries and documents whose inner product is Milvus Lite's BM25 with the idf of all `texts`.
+def bm25_vectors(
+    parts: Callable[[], Iterable[Sequence[str]]], queries: Sequence[str]
+) -> tuple[csr_array, Callable[[], Iterator[csr_array]]]:
+    r"""Queries, and documents in blocks, whose inner product is Milvus Lite's BM25 with the idf of all texts.
 
-    Tokens are runs of `\w`, lower-cased; Lucene's idf, ln(1 + (N - df + 0.5) / (df + 0.5)); k1 = 1.5, b = 0.75; tf
-    with the factor (k1 + 1).
+    `parts` returns the texts in lists; it is called once, and again by each call of the second result. Tokens are runs
+    of `\w`, lower-cased; Lucene's idf, ln(1 + (N - df + 0.5) / (df + 0.5)); k1 = 1.5, b = 0.75; tf with the factor
+    (k1 + 1). What grows with the collection is the vocabulary.
     """
     columns: dict[str, int] = {}
-    documents = _term_counts([truncate(text) for text in texts], columns)
+    df: Counter[int] = Counter()
+    n_docs = total_len = 0
+    for texts in parts():
+        counts = _term_counts([truncate(text) for text in texts], columns)
+        df.update(counts.indices.tolist())
+        n_docs, total_len = n_docs + len(texts), total_len + int(counts.data.sum())
     weighted_queries = _term_counts(queries, columns)
     width = len(columns)
-    documents.resize((len(texts), width))
-    df = np.bincount(documents.indices, minlength=width)
-    doc_len = np.asarray(documents.sum(axis=1)).ravel()
-    norm = K1 * (1 - B + B * doc_len / doc_len.mean())
-    tf = documents.data
-    documents.data = tf * (K1 + 1) / (tf + np.repeat(norm, np.diff(documents.indptr)))
-    idf = np.log1p((len(texts) - df + 0.5) / (df + 0.5))
+    dfs = np.array([df[column] for column in range(width)])
+    idf = np.log1p((n_docs - dfs + 0.5) / (dfs + 0.5))
     weighted_queries.data = weighted_queries.data * idf[weighted_queries.indices]
-    return weighted_queries, documents
+
+    def blocks() -> Iterator[csr_array]:
+        for texts in parts():
+            documents = _term_counts([truncate(text) for text in texts], columns)
+            documents.resize((len(texts), width))
+            norm = K1 * (1 - B + B * np.asarray(documents.sum(axis=1)).ravel() / (total_len / n_docs))
+            tf = documents.data
+            documents.data = tf * (K1 + 1) / (tf + np.repeat(norm, np.diff(documents.indptr)))
+            yield documents
+
+    return weighted_queries, blocks
 
 
 def _term_counts(texts: Sequence[str], columns: dict[str, int]) -> csr_array:

@@ -9,6 +9,15 @@ from urllib.parse import urlsplit
 
 SCHEMES = {"http", "https", "tcp", "unix"}
 
+REMEDIES = {  # by a part of Milvus' or Milvus Lite's message
+    "quota exceeded": "remove files to get below the quota, or give another --out or --uri, and run again",
+    "No space left": "free some disk space, or give another --out or --uri, and run again",
+    "ermission denied": "give the user access to it, or another --out or --uri",
+    "Read-only file system": "give a writable --out or --uri",
+    "is not valid JSON": "the file is damaged, so move the .db folder away and run again",
+    "permission deny": "give a --token whose user has the privilege",
+}
+
 
 class MilvusError(OSError):
     """Milvus refused a call or could not be reached; the message names the call and the documents."""
@@ -75,3 +84,8 @@ def _check_lite_installed() -> None:
         raise MilvusError(
             f"{install}, and a .db path needs it: {remedy}, or give a Milvus server by --uri http://host:19530"
         )
+
+
+def remedy(reason: str) -> str:
+    """The remedy of a reason that a user can remove, else an empty string."""
+    return next((f": {remedy}" for part, remedy in REMEDIES.items() if part in reason), "")

@@ -1,17 +1,19 @@
-"""Input of a run: a test collection in memory, the encoders that fill its fields, the systems that search them."""
+"""Input of a run: a test collection, the encoders that fill its fields, the systems that search them."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from refimpl.base import EmbeddingFunction, RerankFunction
-from refimpl.datasets import Dataset, DatasetError, Qrels, fingerprint
-from refimpl.datasets.base import Document
-from refimpl.evaluate import MEASURES
+from refimpl.common.seen import Seen
+from refimpl.datasets import Dataset, DatasetError, Document, Qrels
+from refimpl.datasets.base import digest_of, finished
+from refimpl.evaluate import MEASURES, check_trec_id
+from refimpl.search.documents import Documents, Keeper
 from refimpl.search.fields import Field
-from refimpl.search.records import Ranker
+from refimpl.search.records import Ranker, check_id
 
 IDENTICAL_IDS = re.compile(r"\b(arguana|quora)\b", re.IGNORECASE)  # BEIR's collections whose queries are documents
 
@@ -20,16 +22,16 @@ IDENTICAL_IDS = re.compile(r"\b(arguana|quora)\b", re.IGNORECASE)  # BEIR's coll
 class Encoder:
     """The embedding function of a vector field; None for a field that Milvus computes from the text.
 
-    `key` identifies model and settings, for the embedding cache and the collection's name. `fit` is called with all
-    texts before encoding; such vectors depend on the whole collection, so `cached` must then be False. `remedy` ends
-    the message for queries that Milvus refuses.
+    `key` identifies model and settings, for the embedding cache and the collection's name. `fit` is called before
+    encoding with an iterator over all texts, in lists; such vectors depend on the whole collection, so `cached` must
+    then be False. `remedy` ends the message for queries that Milvus refuses.
     """
 
     field: Field
     function: EmbeddingFunction | None
     key: Mapping[str, Any]
     cached: bool = True
-    fit: Callable[[list[str]], object] | None = None
+    fit: Callable[[Iterable[list[str]]], object] | None = None
     remedy: str = ""
 
 
@@ -84,15 +86,14 @@ class RunPlan:
 
 @dataclass(frozen=True)
 class LoadedDataset:
-    """A data set in memory: parallel ids and texts, judged queries, their qrels, sha256, malformed lines.
+    """A data set that was read once: documents, judged queries, their qrels, sha256 of all three, malformed lines.
 
     `queries_without_text` is the number of queries that have qrels and no text.
     """
 
     name: str
     sha256: str
-    ids: list[str]
-    texts: list[str]
+    documents: Documents
     queries: dict[str, str]
     qrels: Qrels
     bad_lines: list[str] = field(default_factory=list)
@@ -101,13 +102,17 @@ class LoadedDataset:
     @property
     def counts(self) -> dict[str, int]:
         """Numbers of documents, queries and judgements, and of those that do not fit together, by name."""
-        texts = dict(zip(self.ids, self.texts, strict=True))
         judged = [doc_id for judgements in self.qrels.values() for doc_id in judgements]
+        absent, texts = set(judged), {}
+        for document in self.documents:
+            absent.discard(document.id)
+            if document.id in self.queries:
+                texts[document.id] = document.text
         return {
-            "documents": len(self.ids),
+            "documents": len(self.documents),
             "queries": len(self.queries),
             "judgements": len(judged),
-            "judgements_of_absent_documents": sum(doc_id not in texts for doc_id in judged),
+            "judgements_of_absent_documents": sum(doc_id in absent for doc_id in judged),
             "judged_queries_without_text": self.queries_without_text,
             "queries_that_are_documents": sum(
                 bool(query.strip()) and query.strip() in texts.get(query_id, "")
@@ -115,32 +120,52 @@ class LoadedDataset:
             ),
         }
 
-    @property
-    def position(self) -> dict[str, int]:
-        """Row number of each document id."""
-        return {doc_id: row for row, doc_id in enumerate(self.ids)}
-
 
 def load(dataset: Dataset, advance: Callable[[int], None] = lambda n: None) -> LoadedDataset:
-    """Read the whole data set; DatasetError where it has no documents or no judged queries."""
-    documents: list[Document] = []
-    for document in dataset.documents():
-        documents.append(document)
-        advance(1)
+    """Read the data set once; documents beyond a few megabytes are read again when they are needed.
+
+    Raises DatasetError where it has no documents or no judged queries, and for a document's id that Milvus or a TREC
+    run refuses, or that is there twice.
+    """
+    keeper = Keeper()
+    digest = digest_of(_counted(keeper.passing(_checked(dataset)), advance))
     qrels = dataset.qrels()
     queries = dataset.queries()
-    if not documents or not queries:
+    if not keeper.count or not queries:
         raise DatasetError(
-            f"{dataset.name}: expected documents and judged queries, got {len(documents)} documents and "
+            f"{dataset.name}: expected documents and judged queries, got {keeper.count} documents and "
             f"{len(queries)} judged queries"
         )
     return LoadedDataset(
         dataset.name,
-        fingerprint(iter(documents), queries, qrels),
-        [document.id for document in documents],
-        [document.text for document in documents],
+        finished(digest, queries, qrels),
+        keeper.documents(dataset.documents, dataset.name),
         queries,
         {query_id: judgements for query_id, judgements in qrels.items() if query_id in queries},
         [str(bad) for bad in dataset.bad.lines],
         len(qrels.keys() - queries.keys()),
     )
+
+
+def _counted(documents: Iterable[Document], advance: Callable[[int], None]) -> Iterator[Document]:
+    for document in documents:
+        yield document
+        advance(1)
+
+
+def _checked(dataset: Dataset) -> Iterator[Document]:
+    seen = Seen()
+    for document in dataset.documents():
+        try:
+            check_id(document.id)
+            check_trec_id(document.id)
+        except ValueError as error:
+            raise refused(dataset.name, error) from error
+        if not seen.add(document.id):
+            raise refused(dataset.name, f"document ids must be unique, got {document.id!r} twice")
+        yield document
+
+
+def refused(name: str, reason: object) -> DatasetError:
+    """The error for content of a data set that cannot be stored or evaluated."""
+    return DatasetError(f"{name}: {reason}: change it in the data set")

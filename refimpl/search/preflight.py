@@ -6,26 +6,23 @@ from pathlib import Path
 import numpy as np
 
 from refimpl.common.atomic import check_output
-from refimpl.datasets import DatasetError
 from refimpl.evaluate import check_trec_id, evaluate
-from refimpl.search.plan import Encoder, LoadedDataset, RunPlan
-from refimpl.search.records import Vectors, check_ids, rows_outside
+from refimpl.search.plan import Encoder, LoadedDataset, RunPlan, refused
+from refimpl.search.records import Vectors, rows_outside
 from refimpl.search.results import output_files
 
 
 def check_dataset(dataset: LoadedDataset, measures: Sequence[str]) -> None:
-    """Raise DatasetError for ids that Milvus or a TREC run refuses, and qrels that cannot be evaluated.
+    """Raise DatasetError for queries' ids that a TREC run refuses, and qrels that cannot be evaluated.
 
     Raises ImportError where the library of measures is missing.
     """
     try:
-        check_ids(dataset.ids)
-        for ids in (dataset.ids, dataset.queries):
-            for one in ids:
-                check_trec_id(one)
+        for one in dataset.queries:
+            check_trec_id(one)
         evaluate({query_id: dict.fromkeys(of, 1.0) for query_id, of in dataset.qrels.items()}, dataset.qrels, measures)
     except (ValueError, OverflowError, TypeError) as error:
-        raise DatasetError(f"{dataset.name}: {error}: change it in the data set") from error
+        raise refused(dataset.name, error) from error
 
 
 def check_files(plan: RunPlan, out: Path) -> None:

@@ -39,17 +39,24 @@ class SearchResults(NamedTuple):
         """No hits for each of `queries` queries."""
         return cls([[] for _ in range(queries)], [[] for _ in range(queries)])
 
-    def hits(self, position: Mapping[str, int], k: int) -> TopK:
-        """The same as `TopK`: each id's `position` in the collection, `len(position)` for an unknown id.
+    def distinct(self) -> set[str]:
+        """The ids of all hits."""
+        return {doc_id for ids in self.ids for doc_id in ids}
+
+    def hits(self, position: Mapping[str, int], k: int, documents: int | None = None) -> TopK:
+        """The same as `TopK`: each id's `position` in the collection, and its number of documents for an unknown id.
+
+        `documents` is that number where `position` has only some of the documents.
 
         Raises ValueError where a query has more than k hits.
         """
+        unknown = len(position) if documents is None else documents
         ids = np.full((len(self.ids), k), ABSENT, dtype=np.int64)
         scores = np.full((len(self.ids), k), -np.inf)
         for row, (doc_ids, values) in enumerate(zip(self.ids, self.scores, strict=True)):
             if len(doc_ids) > k:
                 raise ValueError(f"query {row}: expected at most {k} hits, got {len(doc_ids)}")
-            ids[row, : len(doc_ids)] = [position.get(doc_id, len(position)) for doc_id in doc_ids]
+            ids[row, : len(doc_ids)] = [position.get(doc_id, unknown) for doc_id in doc_ids]
             scores[row, : len(values)] = values
         return TopK(ids, scores)
 
@@ -82,11 +89,16 @@ def check_ids(ids: Sequence[str]) -> None:
     """Raise ValueError, naming the id, for one that Milvus refuses or alters, or that is there twice."""
     seen: set[str] = set()
     for doc_id in ids:
-        if not doc_id or len(utf8(doc_id)) > ID_BYTES or utf8(doc_id).decode() != doc_id:
-            raise ValueError(f"document id must be 1 to {ID_BYTES} bytes of UTF-8, got {doc_id!r}")
+        check_id(doc_id)
         if doc_id in seen:
             raise ValueError(f"document ids must be unique, got {doc_id!r} twice")
         seen.add(doc_id)
+
+
+def check_id(doc_id: str) -> None:
+    """Raise ValueError for an id that Milvus refuses or alters."""
+    if not doc_id or len(utf8(doc_id)) > ID_BYTES or utf8(doc_id).decode() != doc_id:
+        raise ValueError(f"document id must be 1 to {ID_BYTES} bytes of UTF-8, got {doc_id!r}")
 
 
 def document_row(row: int, doc_id: str, text: str, vectors: Mapping[str, Vectors]) -> dict[str, Any]:

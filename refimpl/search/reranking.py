@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from time import perf_counter
 from typing import TypeAlias
 
@@ -52,11 +53,16 @@ class Reranking:
 
     def _candidates(self, system: System) -> Iterator[tuple[str, list[str], list[str]]]:
         """Each query, and the ids and texts of its best hits."""
-        position = self.dataset.position
-        results = self.retrieved[system.route]
-        for query, ids in zip(self.dataset.queries.values(), results.ids, strict=True):
+        for query, ids in zip(self.dataset.queries.values(), self.retrieved[system.route].ids, strict=True):
             best = ids[: system.rerank_depth]
-            yield query, best, [self.dataset.texts[position[doc_id]] for doc_id in best]
+            yield query, best, [self._texts[doc_id] for doc_id in best]
+
+    @cached_property
+    def _texts(self) -> dict[str, str]:
+        """The texts of the best hits of all systems that rerank, read in one pass over the documents."""
+        systems = [system for system in self.plan.systems if system.rerank and system.route in self.retrieved]
+        best = (ids[: one.rerank_depth] for one in systems for ids in self.retrieved[one.route].ids)
+        return self.dataset.documents.texts_of({doc_id for ids in best for doc_id in ids})
 
     def _scores(self, scorer: PairScorer, systems: Sequence[System]) -> PairScores:
         """The score of every distinct pair of query and document text that the systems rerank."""

@@ -2,7 +2,9 @@
 
 import hashlib
 import json
+import shutil
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -10,6 +12,7 @@ from typing import Any
 from refimpl.common.progress import progress
 from refimpl.datasets import Dataset
 from refimpl.evaluate import check_measures
+from refimpl.search.documents import Documents
 from refimpl.search.encoding import encode_dataset
 from refimpl.search.failures import Failures
 from refimpl.search.milvus_deviations import milvus_deviations
@@ -23,6 +26,7 @@ from refimpl.search.run_result import EncodedDataset, RunResult, Timing
 from refimpl.search.run_validation import validate_run
 from refimpl.search.store import MilvusStore, check_reachable
 
+SHARDS = "shards"  # of the run's folder: one folder per collection
 SINGLE_QUERIES = 20  # searched one by one to measure latency
 
 
@@ -31,9 +35,10 @@ def run(
 ) -> dict[str, Any]:
     """Run every system over the data set, validate, and return and save `results.json` and `runs/*.trec` in `out`.
 
-    Vectors are cached and ingestion resumes where it stopped, so an interrupted run can be repeated. Whatever can be
-    refused is refused before documents are encoded: `preflight`. Errors of data sets, of encoders and of ingestion are
-    raised before any result is written. A search, a reranker or a validation that fails later is in the results'
+    Documents are encoded into `shards/` in `out` and ingested from there, shard by shard. Vectors are cached, shards
+    that are there are kept and ingestion resumes where it stopped, so an interrupted run can be repeated. Whatever can
+    be refused is refused before documents are encoded: `preflight`. Errors of data sets, of encoders and of ingestion
+    are raised before any result is written. A search, a reranker or a validation that fails later is in the results'
     `failures`, beside the results of all others; an error is raised only where no system is left.
     """
     check_measures(plan.measures)
@@ -42,8 +47,11 @@ def run(
     with progress("read documents", None, show_progress) as advance:
         loaded = load(dataset, advance)
     check_dataset(loaded, plan.measures)
-    encoded = encode_dataset(plan, loaded, show_progress)
-    with MilvusStore(collection_name(loaded, plan.encoders), plan.fields, uri=uri, token=token) as store:
+    collection = collection_name(loaded, plan.encoders)
+    encoded = encode_dataset(plan, loaded, out / SHARDS / collection, show_progress)
+    if not loaded.documents.kept:
+        loaded = replace(loaded, documents=Documents.in_shards(encoded.documents.folder, len(loaded.documents)))
+    with MilvusStore(collection, plan.fields, uri=uri, token=token) as store:
         result = run_systems(store, plan, loaded, encoded, show_progress)
         validations = validate_run(result, store, show_progress)
         deviations: list[dict[str, Any]] = []
@@ -51,6 +59,7 @@ def run(
             deviations = milvus_deviations(result, store)
     results = to_json(result, validations, deviations)
     write(results, result, out)
+    _remove_other_shards(out / SHARDS, collection)
     return results
 
 
@@ -66,9 +75,9 @@ def run_systems(
 ) -> RunResult:
     """Ingest the documents, search with every system, rerank and measure latencies, without validation."""
     timings = list(encoded.timings)
-    with progress("ingest into Milvus", len(dataset.ids), show_progress) as advance:
+    with progress("ingest into Milvus", len(dataset.documents), show_progress) as advance:
         start = perf_counter()
-        counts = store.ingest(dataset.ids, dataset.texts, encoded.documents, advance=advance)
+        counts = store.ingest_parts(encoded.documents.shards(), advance=advance)
         timings.append(Timing("ingest", "all", counts.written, perf_counter() - start, counts.kept))
     failures = Failures()
     retrieved = _retrieve_all(store, plan, encoded.queries, failures, timings, show_progress)
@@ -129,6 +138,13 @@ def _latency_ms(store: MilvusStore, system: System, queries: Mapping[str, Querie
         retrieve(store, system, single, depth)
         latencies.append((perf_counter() - start) * 1000)
     return latencies
+
+
+def _remove_other_shards(folder: Path, collection: str) -> None:
+    """Remove the shards of earlier runs with other settings, whose vectors are in the cache."""
+    for other in folder.glob(f"refimpl_{'[0-9a-f]' * 16}"):
+        if other.name != collection:
+            shutil.rmtree(other, ignore_errors=True)
 
 
 def _length(queries: Queries) -> int:

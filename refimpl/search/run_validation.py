@@ -1,28 +1,21 @@
 """Validation of a run: Milvus' results against exact search, by every dense metric, sparse inner product and fusion."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from typing import Any, get_args
 
 import numpy as np
-from scipy.sparse import csr_array
 
 from refimpl.common.progress import progress
 from refimpl.search import fusion
 from refimpl.search.fields import DenseField, Field, Metric
-from refimpl.search.records import Queries, Ranker, Vectors
+from refimpl.search.records import Ranker, Vectors
 from refimpl.search.run_result import RunResult
+from refimpl.search.scorers import DenseScorer, scorer_of
 from refimpl.search.store import MilvusStore
-from refimpl.search.topk import TopK
-from refimpl.search.validation import (
-    TOLERANCE,
-    Bounds,
-    Validation,
-    dense_bounds,
-    sparse_bounds,
-    validate,
-    validate_dense,
-    validate_sparse,
-)
+from refimpl.search.topk import TopK, empty
+from refimpl.search.truth import Truth, common_rows, renumbered, truth_of
+from refimpl.search.validation import TOLERANCE, Bounds, Validation, validate
 
 QUERIES = 100  # searched by the metrics that the run does not use
 HITS = 100
@@ -46,15 +39,14 @@ def _validate_other_metrics(result: RunResult, store: MilvusStore, show_progress
     """Search each dense field by the metrics that the run does not use; its index is built anew for each, and again."""
     for field in [field for field in result.plan.fields if isinstance(field, DenseField)]:
         queries = np.asarray(result.encoded.queries[field.name][:QUERIES])
-        documents = np.asarray(result.encoded.documents[field.name])
         try:
             for metric in [metric for metric in get_args(Metric) if metric != field.metric]:
                 with progress(f"validate {field.name} by {metric}", len(queries), show_progress) as advance:
                     store.set_metric(field.name, metric)
-                    hits = store.search(field.name, queries, HITS).hits(result.dataset.position, HITS)
-                    validation = validate_dense(hits, queries, documents, metric)
+                    hits = result.hits(store.search(field.name, queries, HITS), HITS)
+                    truth = truth_of(DenseScorer(queries, metric), _blocks(result, field), hits)
                     advance(len(queries))
-                yield validation.to_dict(field.name)
+                yield truth.compare(hits, metric).to_dict(field.name)
         finally:
             store.set_metric(field.name, field.metric)
 
@@ -62,29 +54,28 @@ def _validate_other_metrics(result: RunResult, store: MilvusStore, show_progress
 def validate_fields(result: RunResult) -> Iterator[tuple[str, Validation]]:
     """Validate the results of every field that has vectors of ours, by the metric of the run."""
     for field in result.plan.fields:
-        if field.name not in result.encoded.documents or field.name not in result.retrieved:
-            continue
-        hits = result.retrieved[field.name].hits(result.dataset.position, result.plan.depth)
-        queries, documents = result.encoded.queries[field.name], result.encoded.documents[field.name]
-        if isinstance(field, DenseField):
-            yield field.name, validate_dense(hits, np.asarray(queries), np.asarray(documents), field.metric)
-        else:
-            yield field.name, validate_sparse(hits, csr_array(queries), csr_array(documents))
+        if field.name in result.encoded.documents.fields and field.name in result.retrieved:
+            hits = result.hits(result.retrieved[field.name], result.plan.depth)
+            metric = field.metric if isinstance(field, DenseField) else "sparse IP"
+            yield field.name, _truth(result, field, hits).compare(hits, metric)
 
 
 def validate_hybrids(result: RunResult) -> Iterator[tuple[str, Validation]]:
     """Validate hybrid results against the fusion of the exact scores, where every field has vectors of ours."""
     fields = {field.name: field for field in result.plan.fields}
-    encoded = result.encoded
+    none = empty(len(result.dataset.queries), result.plan.depth)
+    truths: dict[str, Truth] = {}
     for system in result.plan.systems:
-        if system.ranker is None or system.rerank is not None or not encoded.documents.keys() >= set(system.fields):
+        ours = set(system.fields) <= set(result.encoded.documents.fields)
+        if system.ranker is None or system.rerank is not None or not ours or system.route not in result.retrieved:
             continue
-        if system.route not in result.retrieved:
-            continue
-        routes = [_bounds(fields[name], encoded.queries[name], encoded.documents[name]) for name in system.fields]
+        for name in system.fields:
+            if name not in truths:
+                truths[name] = _truth(result, fields[name], none)
+        hits = result.hits(result.retrieved[system.route], result.plan.depth)
+        rows, routes = common_rows(hits, [truths[name] for name in system.fields], len(result.dataset.documents))
         metrics = [fields[name].metric for name in system.fields]
-        hits = result.retrieved[system.route].hits(result.dataset.position, result.plan.depth)
-        yield system.name, validate_hybrid(hits, system.ranker, routes, metrics, result.plan.depth)
+        yield system.name, validate_hybrid(renumbered(hits, rows), system.ranker, routes, metrics, result.plan.depth)
 
 
 def validate_hybrid(
@@ -120,7 +111,13 @@ def fused_bounds(ranker: Ranker, routes: Sequence[Bounds], metrics: Sequence[str
     return Bounds(np.where(certain, lower, -np.inf), np.where(possible, upper, -np.inf), scale)
 
 
-def _bounds(field: Field, queries: Queries, documents: Vectors) -> Iterator[Bounds]:
-    if isinstance(field, DenseField):
-        return dense_bounds(np.asarray(queries), np.asarray(documents), field.metric)
-    return sparse_bounds(csr_array(queries), csr_array(documents))
+def _truth(result: RunResult, field: Field, hits: TopK) -> Truth:
+    """The exact scores of a field's queries, by the metric of the run, that decide about these hits."""
+    metric = field.metric if isinstance(field, DenseField) else "IP"
+    queries = result.encoded.queries[field.name]
+    assert not isinstance(queries, Sequence)  # texts: only of a full-text field
+    return truth_of(scorer_of(queries, metric), _blocks(result, field), hits)
+
+
+def _blocks(result: RunResult, field: Field) -> Callable[[], Iterable[Vectors]]:
+    return partial(result.encoded.documents.blocks, field.name)

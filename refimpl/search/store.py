@@ -6,9 +6,10 @@ better (for L2 the negated squared distance, for Milvus Lite's negated BM25 the 
 
 import logging
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,8 @@ from refimpl.common.shared import Shared, quiet_loggers
 from refimpl.search.fields import DenseField, Field, FullTextField, Metric
 from refimpl.search.file_locks import InUseError, name_process, pids_with_open, writable_folder
 from refimpl.search.indexes import NO_PARAMETERS, Parameters
-from refimpl.search.milvus_uri import MilvusError, check_uri, is_lite, redacted
+from refimpl.search.ingestion import BATCH, Ingestion, Writer
+from refimpl.search.milvus_uri import MilvusError, check_uri, is_lite, redacted, remedy
 from refimpl.search.records import (
     ID_BYTES,
     TEXT_BYTES,
@@ -26,15 +28,13 @@ from refimpl.search.records import (
     Ranker,
     SearchResults,
     Vectors,
-    check_documents,
-    document_row,
     group_by_nonempty_fields,
     id_filter,
     is_empty,
     query_rows,
-    utf8,
 )
 from refimpl.search.versions import check_version
+from refimpl.shards import Shard
 
 with importing("run"):
     import grpc
@@ -42,17 +42,9 @@ with importing("run"):
     from pymilvus.exceptions import MilvusException
 
 QUERY_BATCH = 256
+WORKERS = 4  # batches that are written to a server at once
 MAX_HITS = 16_384  # Milvus' limit
 SHOWN = 500  # characters of a message of Milvus
-
-REMEDIES = {  # by a part of Milvus' or Milvus Lite's message
-    "quota exceeded": "remove files to get below the quota, or give another --out or --uri, and run again",
-    "No space left": "free some disk space, or give another --out or --uri, and run again",
-    "ermission denied": "give the user access to it, or another --out or --uri",
-    "Read-only file system": "give a writable --out or --uri",
-    "is not valid JSON": "the file is damaged, so move the .db folder away and run again",
-    "permission deny": "give a --token whose user has the privilege",
-}
 
 
 class MilvusStore:
@@ -97,7 +89,8 @@ class MilvusStore:
     def count(self) -> int:
         """Number of documents."""
         with _calling(f"counting {self.collection}"):
-            return int(self._client.query(self.collection, output_fields=["count(*)"])[0]["count(*)"])
+            rows = self._client.query(self.collection, output_fields=["count(*)"], consistency_level="Strong")
+        return int(rows[0]["count(*)"])
 
     def ingest(
         self,
@@ -105,7 +98,7 @@ class MilvusStore:
         texts: Sequence[str],
         vectors: Mapping[str, Vectors],
         *,
-        batch_size: int = 500,
+        batch_size: int = BATCH,
         advance: Callable[[int], None] = lambda n: None,
     ) -> Ingested:
         """Write the documents that are not present; interrupted at any moment and called again, each is written once.
@@ -114,24 +107,29 @@ class MilvusStore:
         document, for an id that is empty, duplicate or longer than 512 bytes, a dense vector that is not finite and a
         sparse one with a value that is not above 0; MilvusError when Milvus rejects a batch.
         """
-        check_documents(ids, texts, vectors, self.fields)
-        resumed = self.count() > 0
-        written = kept = truncated = 0
-        for start in range(0, len(ids), batch_size):
-            rows = range(start, min(start + batch_size, len(ids)))
-            present = self._present([ids[row] for row in rows]) if resumed else set()
-            missing = [row for row in rows if ids[row] not in present]
-            batch = [document_row(row, ids[row], texts[row], vectors) for row in missing]
-            if batch:
-                with _calling(f"writing documents {batch[0]['id']!r} to {batch[-1]['id']!r}"):
-                    self._client.upsert(self.collection, batch)
-            written += len(batch)
-            kept += len(rows) - len(batch)
-            truncated += sum(len(utf8(texts[row])) > TEXT_BYTES for row in missing)
-            advance(len(rows))
+        return self.ingest_parts([Shard(list(ids), list(texts), dict(vectors))], batch_size=batch_size, advance=advance)
+
+    def ingest_parts(
+        self,
+        parts: Iterable[Shard],
+        *,
+        batch_size: int = BATCH,
+        workers: int | None = None,
+        advance: Callable[[int], None] = lambda n: None,
+    ) -> Ingested:
+        """Write documents that arrive in parts, such as shards, as `ingest`; only one part is in memory.
+
+        `workers` batches are written at once, by default 4 to a server and 1 to Milvus Lite, which writes one at a
+        time. A part that is refused is refused whole; those before it are written.
+        """
+        count = self.count()
+        call = self._client.upsert if count else self._client.insert
+        writer = Writer(self._present, partial(self._write, call))
+        lanes = workers or (1 if self.lite else WORKERS)
+        counts = Ingestion(writer, self.fields, count > 0, lanes, batch_size).run(parts, advance)
         with _calling(f"flushing {self.collection}"):
             self._client.flush(self.collection)
-        return Ingested(written, kept, truncated)
+        return counts
 
     def search(
         self, field: str, queries: Queries, k: int, *, filter: str = "", parameters: Parameters = NO_PARAMETERS
@@ -258,6 +256,10 @@ class MilvusStore:
                 schema.add_function(Function(f"make_{field.name}", FunctionType.BM25, ["text"], [field.name]))
         return schema
 
+    def _write(self, call: Callable[[str, list[dict[str, Any]]], object], rows: list[dict[str, Any]]) -> None:
+        with _calling(f"writing documents {rows[0]['id']!r} to {rows[-1]['id']!r}"):
+            call(self.collection, rows)
+
     def _present(self, ids: list[str]) -> set[str]:
         with _calling("looking for documents that are present"):
             rows = self._client.query(self.collection, filter=id_filter(ids), output_fields=["id"])
@@ -363,12 +365,7 @@ def _calling(action: str) -> Iterator[None]:
             yield
     except MilvusException as error:
         reason = error.message if len(error.message) <= SHOWN else f"{error.message[:SHOWN]}..."  # it can have a filter
-        raise MilvusError(f"Milvus failed at {action}: {reason}{_remedy(error.message)}") from error
-
-
-def _remedy(reason: str) -> str:
-    """The remedy of a reason that a user can remove, else an empty string."""
-    return next((f": {remedy}" for part, remedy in REMEDIES.items() if part in reason), "")
+        raise MilvusError(f"Milvus failed at {action}: {reason}{remedy(error.message)}") from error
 
 
 def _ranker(ranker: Ranker, fields: list[str], used: tuple[str, ...]) -> RRFRanker | WeightedRanker:

@@ -44,10 +44,15 @@ def best(ids: Int[Array, " candidates"], scores: Float[Array, " candidates"], k:
     )
 
 
+def empty(queries: int, k: int) -> TopK:
+    """No hits for each query."""
+    return TopK(np.full((queries, k), ABSENT, np.int64), np.full((queries, k), -np.inf))
+
+
 def stack(rows: Sequence[tuple[Array, Array]], k: int) -> TopK:
     """One `(ids, scores)` pair per query as TopK; no rows give `(0, k)`."""
     if not rows:
-        return TopK(np.empty((0, k), np.int64), np.empty((0, k)))
+        return empty(0, k)
     return TopK(np.stack([ids for ids, _ in rows]), np.stack([scores for _, scores in rows]))
 
 

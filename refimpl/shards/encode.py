@@ -11,7 +11,7 @@ from typing import Any
 from refimpl.common.atomic import check_output
 from refimpl.datasets import Document
 from refimpl.shards.manifest import FILE, Manifest, ShardEntry, entry_of, shard_file
-from refimpl.shards.parquet import ShardError, Vectors, read_info, write_shard
+from refimpl.shards.parquet import ShardError, Vectors, read_info, read_shard, write_shard
 
 ROWS = 4096
 """Documents per shard: the unit of work, of memory and of what is lost when a process is killed."""
@@ -74,7 +74,7 @@ def encode_shard(
     Returns
     -------
     bool
-        False where the shard was there: its footer has the hash of these documents and settings.
+        False where the shard was there: whole, and with the hash of these documents and settings.
     """
     source = source_hash(part, settings or {}, text_bytes)
     if is_shard_of(path, source):
@@ -92,9 +92,12 @@ def source_hash(part: Part, settings: Mapping[str, Any], text_bytes: int | None 
 
 
 def is_shard_of(path: Path, source: str) -> bool:
-    """Whether `path` is a whole shard with this `source`; files are written whole, so the footer suffices."""
+    """Whether `path` is a shard with this `source`, every page of which has its checksum."""
     try:
-        return read_info(path).source == source
+        if read_info(path).source != source:
+            return False
+        read_shard(path)
+        return True
     except (FileNotFoundError, ShardError):
         return False
 

@@ -2,8 +2,10 @@
 
 import hashlib
 import re
+import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -95,15 +97,16 @@ def _encoded(name: str, kinds: set[str], queries: int, split: str, show: bool) -
     encoders = {"dense": lambda: dense_encoder(256), "sparse": FIXED["bm25_lucene"]}
     chosen = {kind: encoders[kind]() for kind in sorted(kinds)}
     fields = {kind: one.field for kind, one in chosen.items() if not isinstance(one.field, FullTextField)}
-    with silenced(TruncationWarning):
-        encoded = encode_dataset(RunPlan(list(chosen.values()), []), loaded, show)
+    with silenced(TruncationWarning), tempfile.TemporaryDirectory() as folder:
+        encoded = encode_dataset(RunPlan(list(chosen.values()), []), loaded, Path(folder), show)
+        documents = {kind: encoded.documents.whole(one.name) for kind, one in fields.items()}
     return SweepData(
         name=loaded.name,
         sha256=loaded.sha256,
-        ids=loaded.ids,
+        ids=[document.id for document in loaded.documents],
         query_ids=list(kept),
         fields=fields,
-        documents={kind: encoded.documents[one.name] for kind, one in fields.items()},
+        documents=documents,
         queries={kind: encoded.queries[one.name] for kind, one in fields.items()},
         qrels={query_id: loaded.qrels[query_id] for query_id in kept},
     )

@@ -87,7 +87,7 @@ def _bm25_encoder(field: str, settings: Mapping[str, Any]) -> Encoder:
     function = BM25EmbeddingFunction(**settings)
     key = {"model": "bm25", **settings, "code": _code("sparse")}
     remedy = "" if settings["variant"] == "lucene" else "use bm25-lucene, whose idf is always positive"
-    return Encoder(SparseField(field), function, key, cached=False, fit=function.fit, remedy=remedy)
+    return Encoder(SparseField(field), function, key, cached=False, fit=function.fit_parts, remedy=remedy)
 
 
 def _splade() -> Encoder:

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_array
 
+from refimpl.search import cache as cache_module
 from refimpl.search.cache import EmbeddingCache
 
 TEXTS = [f"text {i} é東" for i in range(600)] + ["text 3 é東", "", "half \ud800"]
@@ -81,7 +82,7 @@ def test_every_changed_byte_is_encoded_again_or_changes_nothing(tmp_path, kind):
     content, expected = file.read_bytes(), Dense()(texts)
     for place in range(len(content)):
         file.write_bytes(content[:place] + bytes([content[place] ^ 1 << place % 8]) + content[place + 1 :])
-        vectors = cache._load({hashlib.sha256(text.encode()).hexdigest()[:32] for text in texts})[0]
+        vectors = cache._cached([hashlib.sha256(text.encode()).hexdigest()[:32] for text in texts], 256)[0]
         if vectors:
             np.testing.assert_array_equal(vectors[0].toarray() if kind is Sparse else vectors[0], expected)
 
@@ -152,3 +153,26 @@ def test_a_full_disk_is_one_sentence_and_the_vectors_before_it_are_kept(tmp_path
     monkeypatch.undo()
     assert sorted(file.suffix for file in cache.folder.iterdir()) == [".json", ".npz"]
     assert cache.encode(Dense(), TEXTS).computed == 602 - 256
+
+
+def test_texts_are_found_in_other_batches_and_each_file_is_read_once_per_part(tmp_path, monkeypatch):
+    """As by a run that reads its documents in parts, over what another division of the texts has cached."""
+    EmbeddingCache({"m": 1}, tmp_path).encode(Dense(), TEXTS, batch_size=100)
+    read, reader = [], cache_module._read
+    monkeypatch.setattr(cache_module, "_read", lambda file: read.append(file) or reader(file))
+    cache = EmbeddingCache({"m": 1}, tmp_path)
+    parts = [TEXTS[start : start + 60] for start in range(0, len(TEXTS), 60)]
+    encoded = [cache.encode(Dense(), part) for part in parts]
+    assert [one.computed for one in encoded] == [0] * len(parts)
+    np.testing.assert_array_equal(np.concatenate([one.vectors for one in encoded]), Dense()(TEXTS))
+    assert len(read) <= 7 + 2 * len(parts)  # the index, and at most two files for each part
+
+
+def test_what_the_same_division_has_cached_is_found_without_an_index(tmp_path, monkeypatch):
+    parts = [TEXTS[start : start + 60] for start in range(0, len(TEXTS), 60)]
+    first = EmbeddingCache({"m": 1}, tmp_path)
+    for part in parts:
+        first.encode(Dense(), part)
+    monkeypatch.setattr(cache_module._Index, "_tables", property(lambda self: 1 / 0))
+    again = EmbeddingCache({"m": 1}, tmp_path)
+    assert [again.encode(Dense(), part).computed for part in parts] == [0] * len(parts)

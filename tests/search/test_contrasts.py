@@ -1,12 +1,15 @@
 """The queries on which systems differ most, by hand."""
 
 from refimpl.search.contrasts import contrasts
+from refimpl.search.documents import Documents
 from refimpl.search.plan import LoadedDataset
 from refimpl.search.records import SearchResults
 
 TEXTS = {"d1": "one", "d2": "two " * 100, "d3": "three"}
 QUERIES = {f"q{i}": f"query {i}" for i in range(6)}
-DATASET = LoadedDataset("toy", "", list(TEXTS), list(TEXTS.values()), QUERIES, {q: {"d1": 2, "d3": 0} for q in QUERIES})
+DATASET = LoadedDataset(
+    "toy", "", Documents.of(list(TEXTS), list(TEXTS.values())), QUERIES, {q: {"d1": 2, "d3": 0} for q in QUERIES}
+)
 A = {"q0": 0.1, "q1": 0.9, "q2": 0.5, "q3": 0.8, "q4": 0.25, "q5": 0.0}
 B = {"q0": 0.6, "q1": 0.2, "q2": 0.5, "q3": 0.2, "q4": 0.5, "q5": 0.75}
 HITS = {

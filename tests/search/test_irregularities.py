@@ -5,6 +5,7 @@ import json
 import pytest
 
 from refimpl.datasets import open_dataset
+from refimpl.search.documents import Documents
 from refimpl.search.irregularities import irregularities
 from refimpl.search.plan import LoadedDataset, RunPlan, load
 
@@ -48,7 +49,7 @@ def test_absent_documents_and_queries_are_counted(tmp_path):
     ],
 )
 def test_identical_ids_are_left_out_where_it_is_the_collections_rule(name, option, expected):
-    loaded = LoadedDataset(name, "", ["d"], ["text"], {"d": "text"}, {"d": {"d": 1}})
+    loaded = LoadedDataset(name, "", Documents.of(["d"], ["text"]), {"d": "text"}, {"d": {"d": 1}})
     assert RunPlan([], [], ignore_identical_ids=option).ignores_identical_ids(loaded) is expected
 
 

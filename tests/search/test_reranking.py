@@ -6,6 +6,7 @@ import references
 
 from refimpl import MaxSimRerankFunction
 from refimpl.base import PairScorer, RerankResult
+from refimpl.search.documents import Documents
 from refimpl.search.failures import Failures
 from refimpl.search.plan import LoadedDataset, RunPlan, System
 from refimpl.search.records import SearchResults
@@ -14,7 +15,7 @@ from refimpl.search.retrieval import rerank
 
 TEXTS = {"a": "one", "b": "two words", "c": "three words here", "d": "one", "e": "five"}
 QUERIES = {"q1": "first", "q2": "second query", "q3": "no hits"}
-DATASET = LoadedDataset("toy", "", list(TEXTS), list(TEXTS.values()), QUERIES, {})
+DATASET = LoadedDataset("toy", "", Documents.of(list(TEXTS), list(TEXTS.values())), QUERIES, {})
 FIRST = SearchResults([["a", "b", "c", "d"], ["c", "b"], []], [[4.0, 3.0, 2.0, 1.0], [2.0, 1.0], []])
 OTHER = SearchResults([["b", "e"], ["a", "c"], []], [[2.0, 1.0], [2.0, 1.0], []])
 

@@ -21,6 +21,7 @@ from refimpl.search.run import collection_name, run, run_systems
 from refimpl.search.run_validation import validate_fields, validate_hybrids, validate_run
 from refimpl.search.store import MilvusStore
 from refimpl.search.versions import MilvusVersionError
+from refimpl.shards import verify
 
 ANIMALS = ["cat", "dog", "fish", "bird", "horse", "cow", "pig", "goat", "sheep", "duck"]
 PLACES = ["house", "river", "field", "barn", "tree", "road"]
@@ -47,8 +48,8 @@ class Words:
     dim = 64
     fitted = 0
 
-    def fit(self, texts):
-        self.fitted = len(texts)
+    def fit(self, parts):
+        self.fitted = sum(map(len, parts))
 
     def encode_documents(self, documents):
         assert self.fitted
@@ -149,10 +150,14 @@ def test_metrics_equal_those_of_the_trec_runs_and_of_exact_search(dataset, once)
         saved = read_run(tmp_path / "out" / system["run"])
         assert evaluate(saved, loaded.qrels).mean == pytest.approx(system["metrics"], abs=1e-12), name
         assert len(system["latency_ms"]) == 11
-    vectors = Letters().encode_documents(loaded.texts), Letters().encode_queries(list(loaded.queries.values()))
+    vectors = (
+        Letters().encode_documents(list(loaded.documents.texts())),
+        Letters().encode_queries(list(loaded.queries.values())),
+    )
     hits = exact.search_dense(vectors[1], vectors[0], 100)
-    best = {q: {loaded.ids[i] for i in row[:1]} for q, row in zip(loaded.queries, hits.ids, strict=True)}
-    assert all(set(list(read_run(tmp_path / "out" / "runs/dense.trec")[q])[:1]) == ids for q, ids in best.items())
+    ids = [document.id for document in loaded.documents]
+    best = {q: {ids[i] for i in row[:1]} for q, row in zip(loaded.queries, hits.ids, strict=True)}
+    assert all(set(list(read_run(tmp_path / "out" / "runs/dense.trec")[q])[:1]) == first for q, first in best.items())
     assert results["systems"]["sparse"]["metrics"]["MRR@10"] > 0.5
 
 
@@ -207,7 +212,7 @@ def unvalidated(dataset, tmp_path_factory):
     run_plan = RunPlan(encoders, systems, depth=20, cache=folder / "c")
     loaded = load(dataset)
     with MilvusStore("toy", run_plan.fields, uri=str(folder / "m.db")) as store:
-        yield run_systems(store, run_plan, loaded, encode_dataset(run_plan, loaded, False), False), store
+        yield run_systems(store, run_plan, loaded, encode_dataset(run_plan, loaded, folder / "s", False), False), store
 
 
 def failed(result, store):
@@ -332,3 +337,42 @@ def test_an_old_server_raises_before_anything_is_read_or_encoded(dataset, tmp_pa
     assert Letters.calls == before
     assert encoders[1].function.fitted == 0
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_collection_that_is_not_kept_in_memory_has_equal_results(dataset, once, tmp_path, monkeypatch):
+    _, expected = once
+    monkeypatch.setattr("refimpl.search.documents.KEPT_BYTES", 1000)
+    monkeypatch.setattr("refimpl.search.encoding.ROWS", 50)
+    results = ran(dataset, tmp_path)
+    for key in ("dataset", "verdicts", "departures", "contrasts", "significance", "failures"):
+        assert results[key] == expected[key], key
+    assert [one["per_query"] for one in results["systems"].values()] == [
+        one["per_query"] for one in expected["systems"].values()
+    ]
+    (folder,) = (tmp_path / "out" / "shards").iterdir()
+    manifest = verify(folder)
+    assert [entry.rows for entry in manifest.shards] == [50, 50, 50, 31]
+    assert manifest.columns == {"dense": ("dense", 26), "sparse": ("sparse", 64)}
+    assert manifest.settings["dataset"]["sha256"] == results["dataset"]["sha256"]
+
+
+def test_shards_of_other_settings_are_removed_when_a_run_is_complete(dataset, tmp_path):
+    encoders, systems = plan()
+    for encoder in (encoders[0], replace(encoders[0], key={"model": "other"})):
+        run_plan(dataset, RunPlan([encoder], systems[:1], cache=tmp_path / "c"), tmp_path)
+        assert len(list((tmp_path / "out" / "shards").iterdir())) == 1
+
+
+def test_a_shard_that_is_lost_or_damaged_is_encoded_again_alone(dataset, tmp_path, monkeypatch):
+    monkeypatch.setattr("refimpl.search.encoding.ROWS", 50)
+    encoders, systems = plan()
+    only = RunPlan([replace(encoders[0], cached=False)], systems[:1])
+    first = run_plan(dataset, only, tmp_path)
+    (folder,) = (tmp_path / "out" / "shards").iterdir()
+    (folder / "000001.parquet").unlink()
+    content = (folder / "000003.parquet").read_bytes()
+    (folder / "000003.parquet").write_bytes(content[:2000] + bytes([content[2000] ^ 1]) + content[2001:])  # a vector
+    second = run_plan(dataset, only, tmp_path)
+    times = {(t["stage"], t["what"]): t for t in second["timings"]}
+    assert (times["encode documents", "dense"]["items"], times["encode documents", "dense"]["skipped"]) == (81, 100)
+    assert second["verdicts"] == first["verdicts"]

@@ -10,8 +10,9 @@ from functools import cache
 
 import numpy as np
 import pytest
-from scipy.sparse import csr_array, random_array
+from scipy.sparse import csr_array, random_array, vstack
 
+from refimpl.search.documents import Documents
 from refimpl.search.milvus_deviations import bm25_vectors, validate_full_text
 from refimpl.search.plan import LoadedDataset
 from refimpl.search.records import Ranker, SearchResults
@@ -36,7 +37,11 @@ VOCABULARY = [f"word{i}" for i in range(25)]
 TEXTS = [" ".join(rng.choice(VOCABULARY, size=rng.integers(3, 12))) for _ in range(DOCS)]
 QUERY_TEXTS = [" ".join(rng.choice(VOCABULARY, size=3, replace=False)) for _ in range(QUERIES)]
 LOADED = LoadedDataset(
-    "toy", "", [str(i) for i in range(DOCS)], TEXTS, {f"q{i}": text for i, text in enumerate(QUERY_TEXTS)}, {}
+    "toy",
+    "",
+    Documents.of([str(i) for i in range(DOCS)], TEXTS),
+    {f"q{i}": text for i, text in enumerate(QUERY_TEXTS)},
+    {},
 )
 
 
@@ -486,7 +491,8 @@ def test_more_hits_than_k_raise():
 
 
 def test_bm25_vectors_by_hand():
-    queries, documents = bm25_vectors(["One two two", "two, three"], ["TWO two one", "four"])
+    queries, blocks = bm25_vectors(lambda: iter([["One two two"], [], ["two, three"]]), ["TWO two one", "four"])
+    documents = csr_array(vstack([block for block in blocks() if block.shape[0]]))
     idf_one, idf_two = math.log(1 + 1.5 / 1.5), math.log(1 + 0.5 / 2.5)
     tf = {(0, "one"): 2.5 / (1 + 1.5 * (0.25 + 0.75 * 3 / 2.5)), (0, "two"): 5 / (2 + 1.5 * (0.25 + 0.75 * 3 / 2.5))}
     second = 2.5 / (1 + 1.5 * (0.25 + 0.75 * 2 / 2.5))

@@ -98,7 +98,7 @@ def test_a_second_time_nothing_is_encoded(tmp_path):
     assert function.texts == 0
 
 
-@pytest.mark.parametrize("damage", ["removed", "truncated", "of another text"])
+@pytest.mark.parametrize("damage", ["removed", "truncated", "changed", "of another text"])
 def test_only_what_is_missing_or_damaged_is_encoded_again(tmp_path, damage):
     first = encode(tmp_path)
     file = tmp_path / "000001.parquet"
@@ -107,6 +107,9 @@ def test_only_what_is_missing_or_damaged_is_encoded_again(tmp_path, damage):
         file.unlink()
     elif damage == "truncated":
         file.write_bytes(file.read_bytes()[:-5])
+    elif damage == "changed":
+        content = file.read_bytes()
+        file.write_bytes(content[:40] + bytes([content[40] ^ 1]) + content[41:])
     else:
         documents = [Document(one.id, one.text + "y") if one.id == "d5" else one for one in DOCUMENTS]
     function = Lengths()

@@ -111,7 +111,8 @@ def test_partial_fit_and_merge_give_exactly_what_one_fit_gives(cut, variant):
         for piece in (DOCS[:cut] or DOCS[:1], DOCS[cut:] if cut else DOCS[1:]):
             if any(piece):
                 merged.merge(BM25EmbeddingFunction(split, piece, variant=variant))
-    for other in (parts, merged):
+        streamed = BM25EmbeddingFunction(split, variant=variant).fit_parts(iter([DOCS[:cut], [], DOCS[cut:]]))
+    for other in (parts, merged, streamed):
         assert other.idf == whole.idf
         assert (other.corpus_size, other.avgdl) == (whole.corpus_size, whole.avgdl)
         assert (other.encode_documents(DOCS) != whole.encode_documents(DOCS)).nnz == 0

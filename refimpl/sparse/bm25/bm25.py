@@ -2,7 +2,7 @@
 
 import os
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -102,6 +102,17 @@ class BM25EmbeddingFunction(BaseEmbeddingFunction):
         """
         statistics = CorpusStatistics()
         self._count(statistics, corpus)
+        self._fitted = self._with_idf(statistics)
+        return self
+
+    def fit_parts(self, parts: Iterable[Sequence[str]]) -> "BM25EmbeddingFunction":
+        """Fit the texts of all parts, one part in memory at a time: the result is exactly that of one `fit`.
+
+        Raises ValueError as `fit`.
+        """
+        statistics = CorpusStatistics()
+        for part in parts:
+            self._count(statistics, part)
         self._fitted = self._with_idf(statistics)
         return self
 
