@@ -1,7 +1,7 @@
 """The interface of embedding functions and rerankers: protocols, base classes and `RerankResult`."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol, runtime_checkable
 
 
@@ -23,6 +23,34 @@ class EmbeddingFunction(Protocol):
 
     def encode_queries(self, queries: Sequence[str]) -> Any:
         """Return one row per query, in input order."""
+        ...
+
+
+@dataclass(frozen=True)
+class Usage:
+    """Sums over a client's requests: responses, tokens that they state, and responses that state none."""
+
+    requests: int = 0
+    tokens: int = 0
+    unstated: int = 0
+
+    def plus(self, tokens: int | None) -> "Usage":
+        """The sums with one more response."""
+        unstated = self.unstated + (tokens is None)
+        return replace(self, requests=self.requests + 1, tokens=self.tokens + (tokens or 0), unstated=unstated)
+
+    def tokens_since(self, earlier: "Usage") -> int | None:
+        """Tokens of the responses after `earlier`; None where one of them states none."""
+        return self.tokens - earlier.tokens if self.unstated == earlier.unstated else None
+
+
+@runtime_checkable
+class Metered(Protocol):
+    """A client of a provider that charges by token."""
+
+    @property
+    def usage(self) -> Usage:
+        """Requests so far."""
         ...
 
 

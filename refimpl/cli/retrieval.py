@@ -1,5 +1,6 @@
 """`refimpl run`, `refimpl search` and `refimpl demo`."""
 
+import re
 from pathlib import Path
 from typing import Annotated
 
@@ -19,6 +20,8 @@ DEMO_QUERIES = (
     "How do I run a command and read what it prints?",
     "How do I fit a curve through noisy data?",
 )
+
+NUMBER = re.compile(r"\d+(\.\d+)?")
 
 Out = Annotated[Path, typer.Option(help="Folder of the run: results, TREC runs, index, Milvus Lite file.")]
 Uri = Annotated[
@@ -54,6 +57,14 @@ def run(
             help="Leave out the document whose id is the query's, as BEIR does; default: for ArguAna and Quora."
         ),
     ] = None,
+    price_per_hour: Annotated[
+        float | None,
+        typer.Option(help="Price of an hour of this machine, in any currency: adds the cost of each stage."),
+    ] = None,
+    price_per_million_tokens: Annotated[
+        list[str] | None,
+        typer.Option(help="SYSTEM=PRICE of a provider's tokens, such as openai:MODEL=0.02; repeatable."),
+    ] = None,
     uri: Uri = None,
     token: Token = None,
     quiet: Quiet = False,
@@ -65,13 +76,28 @@ def run(
 
     names = systems.split(",")
     settings = retrieval.Settings(
-        depth, rerank, measures=measures.split(","), ignore_identical_ids=ignore_identical_ids
+        depth,
+        rerank,
+        measures=measures.split(","),
+        ignore_identical_ids=ignore_identical_ids,
+        price_per_hour=price_per_hour,
+        price_per_million_tokens=dict(map(_token_price, price_per_million_tokens or ())),
     )
     source, connection = open_dataset(dataset, split=split, skip_bad=skip_bad), retrieval.Connection(uri, token)
     results = retrieval.run(source, names, out, settings, connection, show_progress=not quiet)
     show_results(Console(), results, out)
     if results["failures"] or not all(validation["passed"] for validation in results["verdicts"]):
         raise typer.Exit(1)
+
+
+def _token_price(option: str) -> tuple[str, float]:
+    """The name and the price of SYSTEM=PRICE."""
+    name, _, price = option.rpartition("=")
+    if name and NUMBER.fullmatch(price):
+        return name, float(price)
+    raise typer.BadParameter(
+        f"--price-per-million-tokens must be SYSTEM=PRICE, such as openai:MODEL=0.02, got {option!r}"
+    )
 
 
 @app.command()

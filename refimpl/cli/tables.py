@@ -91,10 +91,22 @@ def _significance(tests: list[dict[str, Any]]) -> Table:
 
 
 def _timings(timings: list[dict[str, Any]]) -> Table:
-    table = Table("stage", "of", "items", "seconds", "items per second", "cached or present", title="Time")
+    priced = any(timing.get("cost") is not None for timing in timings)
+    columns = (
+        "stage",
+        "of",
+        "items",
+        "seconds",
+        "items per second",
+        "cached or present",
+        *(["cost"] if priced else []),
+    )
+    table = Table(*columns, title="Time")
     for timing in timings:
         rate = f"{timing['per_second']:,.0f}" if timing["per_second"] else "-"
-        row = (f"{timing['items']:,}", f"{timing['seconds']:.2f}", rate, f"{timing['skipped']:,}")
+        row = [f"{timing['items']:,}", f"{timing['seconds']:.2f}", rate, f"{timing['skipped']:,}"]
+        if priced:
+            row.append("-" if timing["cost"] is None else _number(float(timing["cost"])))
         table.add_row(timing["stage"], timing["what"], *row)
     return table
 

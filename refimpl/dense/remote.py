@@ -3,14 +3,13 @@
 import os
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
 from jaxtyping import Float
 
-from refimpl.base import BaseEmbeddingFunction
+from refimpl.base import BaseEmbeddingFunction, Usage
 from refimpl.common.texts import check_encodable, check_texts
 from refimpl.common.types import Array
 from refimpl.http import ProtocolError, Secret
@@ -19,20 +18,6 @@ from refimpl.providers import EmbeddingService, provider_named
 from refimpl.providers.client import SERVED_MODEL, Connection, RemoteFunction, key_in_environment
 from refimpl.providers.reading import tokens_in
 from refimpl.providers.services import Kind, Options
-
-
-@dataclass(frozen=True)
-class Usage:
-    """Sums over a function's requests: responses, tokens that they state, and responses that state none."""
-
-    requests: int = 0
-    tokens: int = 0
-    unstated: int = 0
-
-    def plus(self, tokens: int | None) -> "Usage":
-        """The sums with one more response."""
-        unstated = self.unstated + (tokens is None)
-        return replace(self, requests=self.requests + 1, tokens=self.tokens + (tokens or 0), unstated=unstated)
 
 
 class RemoteEmbeddingFunction(RemoteFunction, BaseEmbeddingFunction):

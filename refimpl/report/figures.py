@@ -40,6 +40,11 @@ def score(value: float | None) -> str:
     return NOTHING if value is None else f"{value:.4f}"
 
 
+def amount(value: float | None) -> str:
+    """Format an amount of money, three significant digits, without its currency."""
+    return NOTHING if value is None else digits(value)
+
+
 def digits(value: float) -> str:
     """Format three significant digits, thousands with commas, never an exponent between a millionth and a billion."""
     if value == 0 or not math.isfinite(value):

@@ -7,7 +7,14 @@ from refimpl.evaluate import MEASURES
 from refimpl.report.document import Row, Section, Table
 from refimpl.report.fields import Fields
 
-DEFAULTS: Mapping[str, Any] = {"depth": 100, "rerank": None, "measures": list(MEASURES), "ignore_identical_ids": None}
+DEFAULTS: Mapping[str, Any] = {
+    "depth": 100,
+    "rerank": None,
+    "measures": list(MEASURES),
+    "ignore_identical_ids": None,
+    "price_per_hour": None,
+    "price_per_million_tokens": {},
+}
 
 LENGTH = 256  # tokens per text, of `refimpl run`
 
@@ -41,7 +48,9 @@ def command(dataset: str, settings: Mapping[str, Any]) -> str:
         if value == default:
             continue
         flag = key.replace("_", "-")
-        if isinstance(value, bool):
+        if isinstance(value, Mapping):
+            options += [word for name, each in value.items() for word in (f"--{flag}", f"{name}={each}")]
+        elif isinstance(value, bool):
             options.append(f"--{flag}" if value else f"--no-{flag}")
         else:
             options += [f"--{flag}", _listed(value)]

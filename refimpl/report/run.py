@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 from statistics import quantiles
 
-from refimpl.report import figures, plots, queries, reproduction
+from refimpl.report import costs, figures, plots, queries, reproduction
 from refimpl.report.document import NOTHING, Document, Plot, Row, Section, Table
 from refimpl.report.fields import Fields
 from refimpl.report.stamps import rows as stamp_rows
@@ -190,22 +190,8 @@ def _cost(systems: Sequence[System], result: Fields) -> list[Section]:
         alt = f"{main} of each system over its median latency; the upper left is best."
         labels = ("median time per query (less is better)", f"{main} (more is better)")
         drawn.append(Plot(f"{main} against time", alt, partial(plots.scatter, dots, palette, labels, alt)))
-    tables = _timings(result)
+    tables = costs.tables(result)
     return [Section("Cost", plots=tuple(drawn), tables=tables)] if drawn or tables else []
-
-
-def _timings(result: Fields) -> tuple[Table, ...]:
-    rows = []
-    for timing in sorted(result.items("timings"), key=lambda timing: -(timing.not_negative("seconds") or 0.0)):
-        items, skipped = timing.not_negative("items"), timing.not_negative("skipped")
-        cells = (timing.text("stage", ""), timing.text("what", ""), figures.seconds(timing.not_negative("seconds")))
-        counts = NOTHING if items is None else f"{items:,.0f}", "" if not skipped else f"{skipped:,.0f}"
-        rows.append(Row((*cells, figures.rate(timing.not_negative("per_second"), "items"), *counts)))
-    if not rows:
-        return ()
-    columns = ("stage", "what", "time", "rate", "items", "skipped")
-    note = "Skipped: cached, or already stored; the rate is that of the others."
-    return (Table("Stages, longest first", columns, tuple(rows), note),)
 
 
 def _correctness(result: Fields) -> Section:

@@ -6,13 +6,15 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
+from refimpl.base import Metered, Usage
 from refimpl.common.progress import progress
 from refimpl.search.cache import EmbeddingCache, Encoded
+from refimpl.search.costs import Timing
 from refimpl.search.documents import Documents
 from refimpl.search.plan import Encoder, LoadedDataset, RunPlan
 from refimpl.search.preflight import check_queries
 from refimpl.search.records import TEXT_BYTES, Queries, Vectors
-from refimpl.search.run_result import EncodedDataset, EncodedDocuments, Timing
+from refimpl.search.run_result import EncodedDataset, EncodedDocuments
 from refimpl.shards import ROWS, encode_shards
 
 
@@ -84,6 +86,8 @@ class _Timed:
         self._cache = EmbeddingCache({**encoder.key, "what": what}, plan.cache) if encoder.cached else None
         self._computed = 0
         self._seconds = 0.0
+        self._earlier = _usage(encoder)
+        self._encoder = encoder
 
     def __call__(self, texts: list[str], advance: Callable[[int], None] = lambda n: None) -> Vectors:
         encode = self._encode
@@ -94,7 +98,16 @@ class _Timed:
 
     def timing(self, texts: int) -> Timing:
         """The time of all calls, which were about `texts` texts or, where shards were there, about fewer."""
-        return Timing(self._what, self._name, self._computed, self._seconds, texts - self._computed)
+        earlier, later = self._earlier, _usage(self._encoder)
+        tokens = None if earlier is None or later is None else later.tokens_since(earlier)
+        skipped = texts - self._computed
+        return Timing(self._what, self._name, self._computed, self._seconds, skipped, later is not None, tokens)
+
+
+def _usage(encoder: Encoder) -> Usage | None:
+    """The requests of a provider's client so far; None for any other encoder."""
+    function: object = encoder.function
+    return function.usage if isinstance(function, Metered) else None
 
 
 def _fit(name: str, fit: Callable[[Iterable[list[str]]], object], documents: Documents, show_progress: bool) -> Timing:

@@ -11,6 +11,7 @@ from refimpl.common.seen import Seen
 from refimpl.datasets import Dataset, DatasetError, Document, Qrels
 from refimpl.datasets.base import digest_of, finished
 from refimpl.evaluate import MEASURES, check_trec_id
+from refimpl.search.costs import Prices
 from refimpl.search.documents import Documents, Keeper
 from refimpl.search.fields import Field
 from refimpl.search.records import Ranker, check_id
@@ -61,7 +62,8 @@ class RunPlan:
     """Encoders and systems of a run, hits per query kept and fused from each field, settings recorded in the results.
 
     Vectors are cached under `cache`, by default in the user's cache. `measures` and `ignore_identical_ids` are those of
-    `refimpl.evaluate.evaluate`; None ignores them for the collections whose published rule it is.
+    `refimpl.evaluate.evaluate`; None ignores them for the collections whose published rule it is. `prices`, for the
+    cost of each stage, change no result.
     """
 
     encoders: Sequence[Encoder]
@@ -71,6 +73,7 @@ class RunPlan:
     cache: Path | None = None
     measures: Sequence[str] = MEASURES
     ignore_identical_ids: bool | None = None
+    prices: Prices = field(default_factory=Prices)
 
     def ignores_identical_ids(self, dataset: "LoadedDataset") -> bool:
         """Whether a document whose id is the query's is left out of the results before they are evaluated."""

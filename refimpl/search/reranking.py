@@ -11,11 +11,11 @@ import numpy as np
 from refimpl.base import PairScorer, RerankFunction
 from refimpl.common.progress import progress
 from refimpl.search.cache import EmbeddingCache, Encoded
+from refimpl.search.costs import Timing
 from refimpl.search.failures import Failures
 from refimpl.search.plan import LoadedDataset, RunPlan, System
 from refimpl.search.records import SearchResults
 from refimpl.search.retrieval import rerank
-from refimpl.search.run_result import Timing
 
 PAIRS = 2048  # scored, then saved: the most that is lost when the process is killed
 PairScores: TypeAlias = Mapping[tuple[str, str], float]

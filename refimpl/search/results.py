@@ -16,7 +16,10 @@ results.json, schema "refimpl.run/1":
     contrasts     [{a, b, query_id, query, values, hits}]: refimpl.search.contrasts, by the main measure
     significance  [{a, b, measure, difference (a - b), p_value, p_holm (corrected for all pairs), queries}]
     failures      [{stage, what, error}]: what failed after ingestion; such a system is not in `systems`
-    timings       [{stage, what, items, seconds, per_second, skipped (cached, or in the store already)}]
+    timings       [{stage, what, items, seconds, per_second, skipped (cached, or in the store already),
+                   remote (computed by a provider), tokens (that its responses state), cost}]
+    stages        [{stage, item, items, seconds, seconds_per_item, cost, cost_per_1000}]: sums of timings; a cost is
+                   null where no price is known
 """
 
 import json
@@ -31,6 +34,7 @@ from refimpl.common.resources import file_name
 from refimpl.common.stamp import stamp
 from refimpl.evaluate import Evaluation, Run, bootstrap_interval, evaluate, holm, randomisation_test, write_run
 from refimpl.search.contrasts import contrasts
+from refimpl.search.costs import stage_costs
 from refimpl.search.fields import field_to_dict
 from refimpl.search.plan import LoadedDataset, System
 from refimpl.search.records import SearchResults
@@ -47,6 +51,7 @@ def to_json(result: RunResult, validations: list[dict[str, Any]], deviations: li
     loaded = result.dataset
     evaluations = _evaluations(result)
     data = {"name": loaded.name, "sha256": loaded.sha256}
+    prices = result.plan.prices
     rule = {"ignore_identical_ids": result.plan.ignores_identical_ids(loaded)}
     libraries = ("ir-measures", "pytrec-eval-terrier")
     encoders = {e.field.name: field_to_dict(e.field) | {"key": dict(e.key)} for e in result.plan.encoders}
@@ -66,7 +71,8 @@ def to_json(result: RunResult, validations: list[dict[str, Any]], deviations: li
         "contrasts": _contrasts(result, evaluations),
         "significance": _significance(evaluations),
         "failures": result.failures.to_json(),
-        "timings": [timing.to_dict() for timing in result.timings],
+        "timings": [timing.to_dict() | {"cost": prices.cost(timing)} for timing in result.timings],
+        "stages": [stage.to_dict() for stage in stage_costs(result.timings, prices)],
     }
 
 

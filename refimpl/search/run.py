@@ -12,6 +12,7 @@ from typing import Any
 from refimpl.common.progress import progress
 from refimpl.datasets import Dataset
 from refimpl.evaluate import check_measures
+from refimpl.search.costs import Timing
 from refimpl.search.documents import Documents
 from refimpl.search.encoding import encode_dataset
 from refimpl.search.failures import Failures
@@ -22,7 +23,7 @@ from refimpl.search.records import Queries, SearchResults
 from refimpl.search.reranking import Reranking
 from refimpl.search.results import to_json, write
 from refimpl.search.retrieval import retrieve
-from refimpl.search.run_result import EncodedDataset, RunResult, Timing
+from refimpl.search.run_result import EncodedDataset, RunResult
 from refimpl.search.run_validation import validate_run
 from refimpl.search.store import MilvusStore, check_reachable
 

@@ -1,34 +1,19 @@
 """Output of a run, before validation: vectors, search results, timings and latencies."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from scipy.sparse import csr_array, vstack
 
+from refimpl.search.costs import Timing
 from refimpl.search.failures import Failures
 from refimpl.search.plan import LoadedDataset, RunPlan
 from refimpl.search.records import Queries, SearchResults, Vectors
 from refimpl.search.topk import TopK
 from refimpl.shards import Shard, read_shard, shard_paths
-
-
-@dataclass(frozen=True)
-class Timing:
-    """Seconds of a stage for `items`; `skipped` items were cached or in the store already, and are not in the time."""
-
-    stage: str
-    what: str
-    items: int
-    seconds: float
-    skipped: int = 0
-
-    def to_dict(self) -> dict[str, Any]:
-        """The fields and `per_second`, None where there was nothing to do."""
-        rate = self.items / self.seconds if self.items and self.seconds else None
-        return asdict(self) | {"per_second": rate}
 
 
 @dataclass(frozen=True)

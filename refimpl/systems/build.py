@@ -1,7 +1,7 @@
 """From names to encoders and systems."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,8 @@ class Settings:
     """Settings of a run: hits kept per query, a reranker, the dense encoder's maximum number of tokens, measures.
 
     `rerank` is "maxsim" (MiniLM's own token vectors) or a cross-encoder's folder or hub name; `measures` and
-    `ignore_identical_ids` are those of `refimpl.search.plan.RunPlan`.
+    `ignore_identical_ids` are those of `refimpl.search.plan.RunPlan`. Prices are in any one currency: of an hour of
+    this machine, and of a million tokens by the name of a remote system, as it is given to `build`.
     """
 
     depth: int = 100
@@ -30,6 +31,8 @@ class Settings:
     max_length: int = 256
     measures: Sequence[str] = MEASURES
     ignore_identical_ids: bool | None = None
+    price_per_hour: float | None = None
+    price_per_million_tokens: Mapping[str, float] = field(default_factory=dict)
 
 
 def build(names: Sequence[str], settings: Settings) -> tuple[list[Encoder], list[System]]:

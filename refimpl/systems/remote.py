@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from jaxtyping import Float
 
+from refimpl.base import Usage
 from refimpl.common.types import Array
 from refimpl.dense.remote import RemoteEmbeddingFunction
 from refimpl.providers import PROVIDERS
@@ -91,6 +92,11 @@ class EmptyTextsAsSpaces:
     def dim(self) -> int:
         """Width of a vector."""
         return self._function.dim
+
+    @property
+    def usage(self) -> Usage:
+        """Requests so far, and the tokens that the responses state."""
+        return self._function.usage
 
     def encode_documents(self, documents: Sequence[str]) -> Float[Array, "texts dim"]:
         """One row per document."""

@@ -34,8 +34,7 @@ from refimpl import (
     TEIEmbeddingFunction,
     VoyageEmbeddingFunction,
 )
-from refimpl.base import EmbeddingFunction
-from refimpl.dense.remote import Usage
+from refimpl.base import EmbeddingFunction, Usage
 from refimpl.http import (
     AuthenticationError,
     BadRequestError,

@@ -34,7 +34,7 @@ from refimpl import (
     TEIEmbeddingFunction,
     VoyageEmbeddingFunction,
 )
-from refimpl.dense.remote import Usage
+from refimpl.base import Usage
 from refimpl.http import BadRequestError, ProtocolError
 
 __all__ = ["no_keys", "short_backoff", "wire_server"]

@@ -150,6 +150,36 @@ class TestRun:
         assert plots[:3] == ["nDCG@10", "hybrid and dense, query by query", "hybrid and bm25, query by query"]
         assert report.render(tmp_path / "result.json", "html").count("<svg") >= 4
 
+    def test_time_and_money_by_stage(self, tmp_path: Path) -> None:
+        result = run()
+        stage = {"stage": "encode documents", "item": "document", "items": 1400, "seconds": 7.0}
+        none = {"seconds_per_item": None, "cost": None, "cost_per_1000": None}
+        result["stages"] = [
+            stage | {"seconds_per_item": 0.005, "cost": 0.07, "cost_per_1000": 0.05},
+            stage | none | {"stage": "ingest", "items": 0, "seconds": 3.0},
+        ]
+        result["timings"][0] |= {"tokens": 2000, "cost": 0.07}
+        prices = {"price_per_hour": None, "price_per_million_tokens": {"openai:m": 35.0}}
+        result["stamp"]["settings"] = prices
+        costs = tables(report.read(saved(tmp_path, result)))
+        table = costs["Cost: Time and money by stage"]
+        assert table.columns == ("stage", "time", "share", "per item", "items", "cost", "cost per 1,000 items")
+        assert [row.cells for row in table.rows] == [
+            ("encode documents", "7.00 s", "70%", "5.00 ms/document", "1,400", "0.0700", "0.0500"),
+            ("ingest", "3.00 s", "30%", "–", "0", "–", "–"),
+            ("all", "10.0 s", "–", "–", "–", "at least 0.0700", "–"),
+        ]
+        assert "35.0 per million tokens of openai:m" in table.note
+        assert column(costs["Cost: Stages, longest first"], "tokens") == ["2,000", "–"]
+
+    def test_without_a_price_no_cost_is_shown(self, tmp_path: Path) -> None:
+        result = run()
+        stage = {"stage": "ingest", "item": "document", "items": 10, "seconds": 3.0, "seconds_per_item": 0.3}
+        result["stages"] = [stage | {"cost": None, "cost_per_1000": None}]
+        table = tables(report.read(saved(tmp_path, result)))["Cost: Time and money by stage"]
+        assert table.columns == ("stage", "time", "share", "per item", "items")
+        assert "ost" not in table.note
+
     def test_costs_and_deviations(self, ran: Document) -> None:
         assert column(tables(ran)["Cost: Stages, longest first"], "rate") == ["200 items/s", "–"]
         assert tables(ran)["Deviations: By case"].rows[0].cells[2] == "nDCG@10 0.1235"

@@ -20,6 +20,13 @@ SYSTEMS = {"systems": ["dense", "bm25"], "depth": 100, "rerank": None, "max_leng
         ("python-docs:json,csv", {"depth": 50}, "--dataset python-docs:json,csv --systems dense,bm25 --depth 50"),
         ("beir:x", {"rerank": "maxsim"}, "--dataset beir:PATH/x --systems dense,bm25 --rerank maxsim"),
         ("beir:x", {"measures": ["P@5", "AP"]}, "--dataset beir:PATH/x --systems dense,bm25 --measures P@5,AP"),
+        ("beir:x", {"price_per_hour": 0.12}, "--dataset beir:PATH/x --systems dense,bm25 --price-per-hour 0.12"),
+        (
+            "beir:x",
+            {"price_per_million_tokens": {"openai:m": 0.02, "jina:n": 0.05}},
+            "--dataset beir:PATH/x --systems dense,bm25 --price-per-million-tokens openai:m=0.02 "
+            "--price-per-million-tokens jina:n=0.05",
+        ),
         (
             "beir:x",
             {"ignore_identical_ids": False},

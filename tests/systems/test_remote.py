@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tokenizers
 from served import served
 from werkzeug import Request, Response
 
-from refimpl import MiniLMEmbeddingFunction, systems
+from refimpl import MiniLMEmbeddingFunction, models, systems
 from refimpl.datasets import open_dataset
 from refimpl.search.store import MilvusStore
 from refimpl.systems.remote import Service
@@ -124,7 +125,8 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Any:
 def test_a_run_through_a_server_has_the_local_encoders_results(dataset: Any, tmp_path: Path) -> None:
     with served() as url:
         names = [f"openai:any@{url}", f"tei:{url}/embed"]
-        results = systems.run(dataset, names, tmp_path, systems.Settings())
+        settings = systems.Settings(price_per_million_tokens={names[0]: 2.0})
+        results = systems.run(dataset, names, tmp_path, settings)
         hits = systems.search(["delete a directory"], tmp_path, names[-1], systems.SearchOptions(k=1))
     assert [verdict for verdict in results["verdicts"] if not verdict["passed"]] == []
     assert set(results["systems"]) == {Service.parse(name).name for name in names}
@@ -133,3 +135,12 @@ def test_a_run_through_a_server_has_the_local_encoders_results(dataset: Any, tmp
     local = MiniLMEmbeddingFunction(dtype="float64")
     expected = (local(["delete a directory"]) @ local([TEXTS["tree"]]).T)[0, 0]
     np.testing.assert_allclose(hits[0][0].score, expected, atol=1e-5)
+    charged = {(one["stage"], one["what"]): one for one in results["timings"] if one["remote"]}
+    for stage, texts in (("encode documents", TEXTS), ("encode queries", QUESTIONS)):
+        # transformers' rule: [CLS] and [SEP] beside the word pieces, and an empty text is sent as a space
+        tokenizer = tokenizers.Tokenizer.from_file(str(models.path("all-MiniLM-L6-v2") / "tokenizer.json"))
+        tokenizer.no_padding()
+        tokens = sum(len(tokenizer.encode(text or " ").ids) for text in texts.values())
+        openai, tei = (charged[stage, Service.parse(name).field] for name in names)
+        assert (openai["tokens"], openai["cost"]) == (tokens, pytest.approx(tokens * 2e-6))
+        assert (tei["tokens"], tei["cost"]) == (None, None)
