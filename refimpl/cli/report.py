@@ -23,6 +23,10 @@ def report(
         Literal["html", "md"] | None,
         typer.Option("--format", help="html or md; default: by the suffix of OUT, else html."),
     ] = None,
+    order: Annotated[
+        str | None,
+        typer.Option(help="Of a run's systems: a measure, best first (default: nDCG@10); lowest; or given."),
+    ] = None,
 ) -> None:
     """Render a result as one self-contained page: comparison, plots, correctness checks, machine."""
     from refimpl import report as reports
@@ -30,4 +34,4 @@ def report(
 
     if out is None and is_piped(result):
         raise typer.BadParameter("a result from a pipe has no default output file: give --out FILE.html or FILE.md")
-    print(reports.write(result, out or result.with_suffix(f".{form or 'html'}"), form))
+    print(reports.write(result, out or result.with_suffix(f".{form or 'html'}"), form, order))

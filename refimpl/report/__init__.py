@@ -17,11 +17,13 @@ Format = Literal["html", "md"]
 SUFFIXES: dict[str, Format] = {".html": "html", ".htm": "html", ".md": "md", ".markdown": "md"}
 
 
-def write(result: Path, out: Path, form: Format | None = None) -> Path:
+def write(result: Path, out: Path, form: Format | None = None, order: str | None = None) -> Path:
     """Write the report of `result` to `out` and return `out`; `form` defaults to the one of `out`'s suffix.
 
-    The write is atomic. Raises ValueError where `result` is neither a benchmark's nor a run's, or the suffix of `out`
-    is unknown, and OSError where `out` cannot be written.
+    `order` is that of a run's systems: a measure, best first (by default nDCG@10, or the first one), "lowest", or
+    "given". The page offers the others. The write is atomic. Raises ValueError where `result` is neither a benchmark's
+    nor a run's, the suffix of `out` is unknown, or the run lacks the measure, and OSError where `out` cannot be
+    written.
     """
     chosen = form or SUFFIXES.get(out.suffix.lower())
     if chosen is None:
@@ -29,26 +31,29 @@ def write(result: Path, out: Path, form: Format | None = None) -> Path:
             f"expected a file ending in .html or .md, got {out.name}: rename it, or give --format html or md"
         )
     check_output(out)
-    write_atomically(out, render(result, chosen))
+    write_atomically(out, render(result, chosen, order))
     return out
 
 
-def render(result: Path, form: Format) -> str:
-    """Return the report of the result file, as text."""
+def render(result: Path, form: Format, order: str | None = None) -> str:
+    """Return the report of the result file, as text; parameters are those of `write`."""
     with importing("report"):
         from refimpl.report import page
-    return page.html(read(result)) if form == "html" else page.markdown(read(result))
+    document = read(result, order)
+    return page.html(document) if form == "html" else page.markdown(document)
 
 
-def read(result: Path) -> Document:
-    """Read the result file into a document; ValueError where it is neither a benchmark's nor a run's."""
+def read(result: Path, order: str | None = None) -> Document:
+    """Read the result file into a document; parameters and errors are those of `write`."""
     from refimpl.report import bench, races, run, sweep
     from refimpl.report.fields import Fields
 
     content = _parsed(result)
     fields = Fields(content, result.name)
     if content.get("schema") == run.SCHEMA:
-        return run.document(fields, f"Retrieval on {fields.sub('dataset').text('name', 'unnamed data')}")
+        return run.document(fields, f"Retrieval on {fields.sub('dataset').text('name', 'unnamed data')}", order)
+    if order is not None:
+        raise ValueError(f"{result.name}: order is for the systems of `refimpl run`, got {order!r}: leave it out")
     if content.get("schema") == sweep.SCHEMA:
         return sweep.document(fields, f"Indexes on {fields.sub('dataset').text('name', 'unnamed data')}")
     if str(content.get("schema", "")).startswith("refimpl.run/"):

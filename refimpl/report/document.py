@@ -16,13 +16,24 @@ class Row:
 
 @dataclass(frozen=True)
 class Table:
-    """Rows under named columns, worst first; the first column identifies the row."""
+    """Rows under named columns, worst first; the first column identifies the row.
+
+    Where rows may be read in several orders, `others` has the same table in each of them, and `label` names the order
+    of this one: the page offers a choice, Markdown has the first.
+    """
 
     title: str
     columns: tuple[str, ...]
     rows: tuple[Row, ...]
     note: str = ""
     toned: str = ""  # the column that is coloured by a row's tone
+    label: str = ""
+    others: tuple["Table", ...] = ()
+
+    @property
+    def orders(self) -> tuple["Table", ...]:
+        """The table in each of its orders, the first one first."""
+        return self, *self.others
 
     def compact(self) -> "Table":
         """Remove the columns that have no value in any row."""

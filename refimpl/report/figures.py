@@ -4,6 +4,8 @@ import math
 
 from refimpl.report.document import NOTHING
 
+LEAST_AMOUNT = 0.0001
+
 
 def seconds(value: float | None) -> str:
     """Format a duration in s, ms, µs or ns."""
@@ -41,8 +43,10 @@ def score(value: float | None) -> str:
 
 
 def amount(value: float | None) -> str:
-    """Format an amount of money, three significant digits, without its currency."""
-    return NOTHING if value is None else digits(value)
+    """Format an amount of money, three significant digits, without its currency; a tiny one as its upper bound."""
+    if value is None:
+        return NOTHING
+    return f"< {LEAST_AMOUNT}" if 0 < value < LEAST_AMOUNT else digits(value)
 
 
 def digits(value: float) -> str:

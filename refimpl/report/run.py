@@ -1,69 +1,31 @@
 """A result of `refimpl run` as a document: quality, significance and cost of each system, and the validation."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import partial
-from statistics import quantiles
 
-from refimpl.report import costs, figures, plots, queries, reproduction
+from refimpl.report import costs, figures, plots, quality, queries, reproduction
 from refimpl.report.document import NOTHING, Document, Plot, Row, Section, Table
 from refimpl.report.fields import Fields
+from refimpl.report.quality import System, best_first, read_systems
 from refimpl.report.stamps import rows as stamp_rows
 from refimpl.search.irregularities import irregularities
-from refimpl.search.results import MAIN, main_measure
 
 SCHEMA = "refimpl.run/1"
 ALPHA = 0.05
 
 
-@dataclass(frozen=True)
-class System:
-    """One retrieval system of the run: its measures, their intervals, its raw latencies in seconds, one query each."""
+def document(result: Fields, title: str, order: str | None = None) -> Document:
+    """Return the report of one run; a ValueError names a field that does not follow schema refimpl.run/1.
 
-    name: str
-    about: str
-    metrics: dict[str, float | None]
-    intervals: dict[str, tuple[float, ...]]
-    latency_s: tuple[float, ...]
-
-    @property
-    def main(self) -> str:
-        """The measure by which systems are ordered: nDCG@10, or the first one of the run."""
-        return main_measure(self.metrics or [MAIN])
-
-    @property
-    def quality(self) -> float:
-        """The main measure; -1 where it is absent."""
-        value = self.metrics.get(self.main)
-        return -1.0 if value is None else value
-
-    def written(self, measure: str) -> str:
-        """A measure with its 95% confidence interval, where there is one."""
-        bounds = self.intervals.get(measure)
-        interval = f" [{figures.score(bounds[0])}, {figures.score(bounds[1])}]" if bounds else ""
-        return figures.score(self.metrics.get(measure)) + interval
-
-    @property
-    def quartiles_s(self) -> tuple[float, float, float] | None:
-        """First quartile, median and third quartile of the latencies."""
-        if len(self.latency_s) < 2:
-            return (self.latency_s[0],) * 3 if self.latency_s else None
-        low, middle, high = quantiles(self.latency_s, n=4, method="inclusive")
-        return low, middle, high
-
-
-def document(result: Fields, title: str) -> Document:
-    """Return the report of one run; a ValueError names a field that does not follow schema refimpl.run/1."""
-    fields = result.sub("systems")
-    systems = sorted((_system(fields.sub(name), name) for name in fields.values), key=lambda system: system.quality)
-    if not systems:
-        raise ValueError(f"{result.where} contains no systems: nothing was run, run refimpl run again")
+    `order` is that of `refimpl.report.write`.
+    """
+    systems = read_systems(result)
     return Document(
         title=title,
         headline=tuple(_headline(result, systems)),
         sections=(
             *_failures(result),
-            _quality(systems),
+            quality.section(systems, order),
             *_significance(result),
             *queries.sections(result, systems[0].main),
             *_cost(systems, result),
@@ -73,25 +35,6 @@ def document(result: Fields, title: str) -> Document:
         ),
         stamp=stamp_rows({"dataset": result.sub("dataset").values, **result.sub("stamp").values, **_store(result)}),
     )
-
-
-def _system(fields: Fields, name: str) -> System:
-    metrics = fields.sub("metrics")
-    return System(
-        name=name,
-        about=fields.text("about", ""),
-        metrics={measure: metrics.number(measure) for measure in metrics.values},
-        intervals=_intervals(fields),
-        latency_s=tuple(ms / 1e3 for ms in fields.numbers("latency_ms")),
-    )
-
-
-def _intervals(fields: Fields) -> dict[str, tuple[float, ...]]:
-    """Two bounds by measure; results of earlier releases have none."""
-    if "intervals" not in fields.values:
-        return {}
-    intervals = fields.sub("intervals")
-    return {measure: intervals.numbers(measure) for measure, bounds in intervals.values.items() if bounds is not None}
 
 
 def _store(result: Fields) -> dict[str, object]:
@@ -104,47 +47,16 @@ def _headline(result: Fields, systems: Sequence[System]) -> list[str]:
     sentences = [f"Mismatch with exact search: {one.text('what', '')} ({one.text('metric', '')})." for one in failed]
     counts = [f"{int(n):,} {key}" for key in ("documents", "queries") if (n := data.not_negative(key)) is not None]
     sentences.append(f"{data.text('name', 'unnamed data')}: {', '.join(counts)}; {len(systems)} systems.")
-    best, worst = systems[-1], systems[0]
-    if len(systems) > 1:
-        sentences.append(f"Lowest {best.main}: {worst.name}, {figures.score(worst.metrics.get(best.main))}.")
-    sentences.append(f"Highest {best.main}: {best.name}, {figures.score(best.metrics.get(best.main))}.")
+    main = systems[0].main
+    ranked = best_first(systems, main)
+    for word, system in [("Highest", ranked[0]), ("Lowest", ranked[-1])][: len(ranked)]:
+        sentences.append(f"{word} {main}: {system.name}, {figures.score(system.metrics.get(main))}.")
     if not failed and result.items("verdicts"):
         sentences.append(f"Milvus' results equal exact search in all {len(result.items('verdicts'))} checks.")
     bad = data.values.get("bad_lines")
     if bad:
         sentences.append(f"{len(bad) if isinstance(bad, list) else bad} malformed lines of the data were skipped.")
     return sentences + irregularities(result.values)
-
-
-def _quality(systems: Sequence[System]) -> Section:
-    measures = tuple(dict.fromkeys(measure for system in systems for measure in system.metrics))
-    rows = tuple(
-        Row((system.name, *map(system.written, measures), _median(system), system.about)) for system in systems
-    )
-    columns = ("system", *measures, "median latency", "about")
-    note = "In brackets: 95% confidence interval of the mean over queries, by 9,999 bootstrap resamplings."
-    has_intervals = any(system.intervals for system in systems)
-    title = f"Systems, lowest {systems[0].main} first"
-    table = Table(title, columns, rows, note if has_intervals else "")
-    return Section("Quality", plots=_interval_bars(systems), tables=(table,))
-
-
-def _interval_bars(systems: Sequence[System]) -> tuple[Plot, ...]:
-    main = systems[0].main
-    bars = []
-    for system in [system for system in systems if main in system.intervals]:
-        low, high = system.intervals[main]
-        bars.append(plots.Bar(system.name, system.quality, low, high))
-    if not bars:
-        return ()
-    palette = plots.Palette.of([sorted(bar.name for bar in bars)])
-    alt = f"{main} of each system as a bar, with its 95% confidence interval; the table has the numbers."
-    groups = [plots.Group("95% confidence intervals", tuple(bars))]
-    return (Plot(main, alt, partial(plots.bars, groups, palette, f"{main} (more is better)", alt)),)
-
-
-def _median(system: System) -> str:
-    return figures.seconds(system.quartiles_s[1]) if system.quartiles_s else NOTHING
 
 
 def _significance(result: Fields) -> list[Section]:
@@ -179,7 +91,7 @@ def _cost(systems: Sequence[System], result: Fields) -> list[Section]:
         assert system.quartiles_s is not None
         low, middle, high = system.quartiles_s
         bars.append(plots.Bar(system.name, middle, low, high, system.latency_s))
-        dots.append(plots.Dot(system.name, middle, max(system.quality, 0.0)))
+        dots.append(plots.Dot(system.name, middle, max(system.value(system.main), 0.0)))
     if bars:
         alt = "Latency of each system, one query at a time, one dot per query; the table of systems lists the medians."
         groups = [plots.Group("one query at a time", tuple(bars))]

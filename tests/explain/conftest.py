@@ -1,15 +1,17 @@
 """One page, built once per session, and a browser to open it in: Debian's Chromium, driven by Playwright, offline."""
 
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from browser import chromium, pages
 
 from refimpl.explain import all_panels, page
 from refimpl.explain.collection import Collection
 from refimpl.explain.scene import Scene, build
+
+__all__ = ["chromium"]
 
 QUESTION = "Where was Alan Turing born, and when did Turing test machines?"
 DOCUMENTS = [
@@ -46,38 +48,7 @@ def page_file(scene: Scene, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return file
 
 
-@pytest.fixture(scope="session")
-def chromium() -> Iterator[Any]:
-    """A running browser; skips where Chromium is not installed."""
-    path = shutil.which("chromium") or shutil.which("chromium-browser")
-    if path is None:
-        pytest.skip("Chromium is not installed (apt-get install chromium)")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu"])
-        yield browser
-        browser.close()
-
-
 @pytest.fixture
 def opened(chromium: Any) -> Iterator[Callable[..., Any]]:
-    """Open a file and wait until it is drawn; at the end fail on any console message, error or request."""
-    contexts, messages, requests = [], [], []
-
-    def show(file: Path, width: int = 1280, scheme: str = "light", height: int = 900) -> Any:
-        context = chromium.new_context(viewport={"width": width, "height": height}, color_scheme=scheme, offline=True)
-        contexts.append(context)
-        tab = context.new_page()
-        tab.on("console", lambda message: messages.append(f"{message.type}: {message.text}"))
-        tab.on("pageerror", lambda error: messages.append(f"error: {error}"))
-        tab.on("request", lambda request: requests.append(request.url))
-        tab.goto(file.as_uri())
-        tab.locator("html[data-ready=true]").wait_for(state="attached", timeout=60_000)
-        return tab
-
-    yield show
-    for context in contexts:
-        context.close()
-    assert messages == []
-    assert [url for url in requests if not url.startswith(("file:", "data:"))] == []
+    with pages(chromium, "html[data-ready=true]") as show:
+        yield show

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from axe_playwright_python.sync_playwright import Axe
+from browser import SCHEMES, WIDTHS, serious_faults
 
 from refimpl.explain import page
 from refimpl.search.exact import search_dense
@@ -16,7 +16,6 @@ from refimpl.search.topk import TopK, best, stack
 from refimpl.sparse.bm25 import VARIANTS
 
 SETTINGS = [(k1, b) for k1 in (0.0, 0.4, 0.9, 1.2, 1.5, 2.0, 3.0) for b in (0.0, 0.35, 0.75, 1.0)]
-SCHEMES, WIDTHS = ("light", "dark"), (380, 1280)
 
 SET_ALL = """settings => {
   const set = (name, value) => {
@@ -34,17 +33,6 @@ FOCUSED = """() => {
   const here = document.activeElement, name = here.id || here.ariaLabel || here.getAttribute("href") || here.tagName;
   return [name, getComputedStyle(here).outlineStyle];
 }"""
-
-
-def serious_faults(tab: Any) -> list[tuple[str, Any]]:
-    """What axe-core calls serious or critical, with the first elements concerned."""
-    response = Axe().run(tab).response
-    assert len(response["passes"]) > 20, "axe must have checked something"
-    return [
-        (fault["id"], [node["target"] for node in fault["nodes"][:3]])
-        for fault in response["violations"]
-        if fault["impact"] in ("serious", "critical")
-    ]
 
 
 def expected_scores(scene: Any, variant: str, k1: float, b: float) -> list[float]:

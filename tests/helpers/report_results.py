@@ -84,6 +84,28 @@ def run() -> dict[str, Any]:
     }
 
 
+def full_run() -> dict[str, Any]:
+    """`run` with a fusion, values by query, hits, costs, a failure, and what is needed to repeat it."""
+    result = run()
+    queries = ["x", "y", "z"]
+    for name, fields, values in (
+        ("dense", ["dense"], [0.5, 0.25, 1.0]),
+        ("bm25", ["bm25"], [0.5, 0.0, 0.0]),
+        ("hybrid", ["dense", "bm25"], [0.5, 0.75, 0.5]),
+    ):
+        system = result["systems"].setdefault(name, {"metrics": {"nDCG@10": 0.4}, "latency_ms": [1.0, 3.0]})
+        system |= {"fields": fields, "per_query": {"nDCG@10": dict(zip(queries, values, strict=True))}}
+    hits = {"dense": [{"id": "d1", "text": "Mars", "relevance": 2}, {"id": "d2", "text": "Io", "relevance": None}]}
+    contrast = {"a": "bm25", "b": "dense", "query_id": "y", "query": "red?", "values": {"bm25": 0.0, "dense": 0.25}}
+    result["contrasts"] = [contrast | {"hits": hits | {"bm25": []}}]
+    stage = {"stage": "encode documents", "item": "document", "items": 1400, "seconds": 7.0, "seconds_per_item": 0.005}
+    result["stages"] = [stage | {"cost": 0.07, "cost_per_1000": 0.05}]
+    result["failures"] = [{"stage": "rerank", "what": "dense+rerank", "error": "OSError: gone"}]
+    settings = {"systems": ["dense", "bm25", "hybrid"], "price_per_hour": 36.0}
+    result["stamp"] |= {"settings": settings, "dataset": {"name": "beir:cranfield", "sha256": "abc"}}
+    return result
+
+
 def saved(folder: Path, held: Any, name: str = "result.json") -> Path:
     """`held` as a JSON file."""
     file = folder / name

@@ -5,9 +5,11 @@ import re
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
-from report_results import HOSTILE, around, benchmarks, entry, run, saved
+from browser import SCHEMES, WIDTHS, serious_faults
+from report_results import HOSTILE, around, benchmarks, entry, full_run, run, saved
 
 from refimpl import report
 
@@ -18,7 +20,7 @@ OPTIONS = """
 --headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking --hide-scrollbars
 --disable-component-update --disable-sync --enable-logging=stderr --virtual-time-budget=5000
 """
-SCHEMES = {"dark": 0, "light": 1}  # Blink's PreferredColorScheme
+PREFERRED = {"dark": 0, "light": 1}  # Blink's PreferredColorScheme
 PHONE = 380
 
 # The page itself may not run scripts, so another page contains it in a frame and measures it.
@@ -57,7 +59,7 @@ def measured(folder: Path, html: str, width: int, scheme: str = "light") -> dict
     page = json.dumps(html).replace("</", "<\\/")
     file = folder / "frame.html"
     file.write_text(FRAME.format(width=width, page=page), encoding="utf-8")
-    scheme_option = f"--blink-settings=preferredColorScheme={SCHEMES[scheme]}"
+    scheme_option = f"--blink-settings=preferredColorScheme={PREFERRED[scheme]}"
     done = browse(folder, file, "--dump-dom", scheme_option, f"--window-size={max(width, 500)},900")
     messages = [line for line in done.stderr.splitlines() if "CONSOLE" in line]
     assert not messages, messages
@@ -72,7 +74,7 @@ def pages() -> dict[str, dict[str, object]]:
     result = benchmarks()
     result["benchmarks"] += [entry(HOSTILE, HOSTILE, around(1.0), unit="texts")]
     result["benchmarks"] += [entry("unbroken", "W" * 60, around(1.0), verdict="V" * 300)]
-    return {"benchmarks": result, "run": run()}
+    return {"benchmarks": result, "run": full_run()}
 
 
 @pytest.mark.parametrize("kind", pages())
@@ -96,6 +98,42 @@ def test_a_desktop_shows_plots_and_hostile_text_as_text(tmp_path: Path) -> None:
     assert measures["wide"] == []
     assert HOSTILE in str(measures["text"])
     assert measures["background"] == "rgb(251, 251, 249)"
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize("kind", pages())
+def test_axe_finds_no_serious_fault(tmp_path: Path, opened: Any, kind: str, scheme: str, width: int) -> None:
+    tab = opened(report.write(saved(tmp_path, pages()[kind]), tmp_path / "report.html"), width, scheme)
+    assert tab.locator("svg.plot").count() >= 3
+    assert tab.evaluate("document.documentElement.scrollWidth") == width
+    assert serious_faults(tab) == []
+
+
+def test_the_order_of_systems_is_chosen_without_a_script(tmp_path: Path, opened: Any) -> None:
+    result = run()
+    for system in result["systems"].values():
+        system["metrics"] = {"MRR@10": 0.5, "MAP": 0.5, **system["metrics"]}
+    tab = opened(report.write(saved(tmp_path, result), tmp_path / "report.html", order="given"), 380)
+
+    def shown() -> tuple[str, list[str]]:
+        heading = tab.locator(".orders h3:visible").all_inner_texts()
+        assert len(heading) == 1
+        return heading[0], tab.locator(".orders tbody th:visible").all_inner_texts()
+
+    assert shown() == ("Systems, as given to the run", ["dense", "bm25"])
+    boxes = [(f"#{each.get_attribute('for')}", each) for each in tab.locator(".orders label").all()]
+    assert len(boxes) == 6
+    for button, label in boxes:
+        y, height = tab.locator(button).bounding_box()["y"], label.bounding_box()["height"]
+        assert abs(label.bounding_box()["y"] - y) < height / 2, "a button and its label are on one line"
+    tab.get_by_label("lowest nDCG@10").check()
+    assert shown() == ("Systems, lowest nDCG@10 first", ["bm25", "dense"])
+    tab.get_by_label("lowest nDCG@10").press("ArrowUp")  # the keyboard, too
+    assert shown() == ("Systems, highest recall@100 first", ["dense", "bm25"])
+    tab.emulate_media(media="print")
+    assert tab.locator(".orders legend").is_hidden()
+    assert shown()[0] == "Systems, highest recall@100 first"
 
 
 def test_it_prints(tmp_path: Path) -> None:

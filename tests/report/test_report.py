@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from report_results import HOSTILE, around, benchmarks, entry, run, saved
+from report_results import HOSTILE, around, benchmarks, entry, full_run, run, saved
 
 from refimpl import report
 from refimpl.report import page
@@ -96,11 +96,43 @@ class TestBenchmarks:
 
 
 class TestRun:
-    def test_systems_are_listed_worst_first(self, ran: Document) -> None:
-        table = tables(ran)["Quality: Systems, lowest nDCG@10 first"]
-        assert column(table, "system") == ["bm25", "dense"]
-        assert column(table, "nDCG@10") == ["0.3800", "0.4100 [0.3750, 0.4375]"]
-        assert column(table, "median latency") == ["2.00 ms", "20.0 ms"]
+    def test_systems_are_listed_best_first(self, ran: Document) -> None:
+        table = tables(ran)["Quality: Systems, highest nDCG@10 first"]
+        assert column(table, "system") == ["dense", "bm25"]
+        assert column(table, "nDCG@10") == ["0.4100 [0.3750, 0.4375]", "0.3800"]
+        assert column(table, "median latency") == ["20.0 ms", "2.00 ms"]
+        assert "Highest nDCG@10: dense, 0.4100." in ran.headline
+        assert "Lowest nDCG@10: bm25, 0.3800." in ran.headline
+
+    @pytest.mark.parametrize(
+        ("order", "title", "names"),
+        [
+            ("nDCG@10", "highest nDCG@10 first", ["dense", "bm25", "third"]),
+            ("recall@100", "highest recall@100 first", ["third", "dense", "bm25"]),
+            ("lowest", "lowest nDCG@10 first", ["third", "bm25", "dense"]),
+            ("given", "as given to the run", ["bm25", "third", "dense"]),
+        ],
+    )
+    def test_the_order_of_systems_is_a_choice(self, tmp_path: Path, order: str, title: str, names: list[str]) -> None:
+        result = run()
+        dense = result["systems"].pop("dense")
+        third = {"metrics": {"nDCG@10": 0.3, "recall@100": 0.9}, "latency_ms": []}
+        result["systems"] |= {"third": third, "dense": dense}
+        table = tables(report.read(saved(tmp_path, result), order))[f"Quality: Systems, {title}"]
+        assert column(table, "system") == names
+        assert sorted(row.cells for row in table.rows) == sorted(row.cells for row in table.others[0].rows)
+        labels = {table.label, *(other.label for other in table.others)}
+        assert labels == {"best nDCG@10", "best recall@100", "lowest nDCG@10", "as given to the run"}
+        html = report.render(tmp_path / "result.json", "html", order)
+        assert html.count('type="radio"') == 4
+        assert html.count(" checked>") == 1
+        assert f"### Systems, {title}" in report.render(tmp_path / "result.json", "md", order)
+
+    def test_an_unknown_order_is_rejected(self, tmp_path: Path) -> None:
+        with pytest.raises(ValueError, match=r"one of nDCG@10, recall@100, lowest, given, got 'P@5'"):
+            report.read(saved(tmp_path, run()), "P@5")
+        with pytest.raises(ValueError, match=r"result\.json: order is for the systems of `refimpl run`, got 'lowest'"):
+            report.read(saved(tmp_path, benchmarks()), "lowest")
 
     def test_failures_are_the_first_section(self, tmp_path: Path) -> None:
         failure = {"stage": "rerank", "what": "dense+rerank", "error": "OSError: gone"}
@@ -122,23 +154,12 @@ class TestRun:
         assert column(table, "p (Holm)") == ["–", "0.0800", "–"]
 
     def test_means_have_their_confidence_intervals(self, ran: Document) -> None:
-        table = tables(ran)["Quality: Systems, lowest nDCG@10 first"]
-        assert column(table, "nDCG@10") == ["0.3800", "0.4100 [0.3750, 0.4375]"]
-        assert column(table, "recall@100") == ["0.7500", "0.8000"]
+        table = tables(ran)["Quality: Systems, highest nDCG@10 first"]
+        assert column(table, "nDCG@10") == ["0.4100 [0.3750, 0.4375]", "0.3800"]
+        assert column(table, "recall@100") == ["0.8000", "0.7500"]
 
     def test_where_a_fusion_helps_and_where_systems_differ_most(self, tmp_path: Path) -> None:
-        result = run()
-        for name, fields, values in (
-            ("dense", ["dense"], [0.5, 0.25, 1.0]),
-            ("bm25", ["bm25"], [0.5, 0.0, 0.0]),
-            ("hybrid", ["dense", "bm25"], [0.5, 0.75, 0.5]),
-        ):
-            system = result["systems"].setdefault(name, {"metrics": {"nDCG@10": 0.4}, "latency_ms": [1.0]})
-            system |= {"fields": fields, "per_query": {"nDCG@10": dict(zip("xyz", values, strict=True))}}
-        hits = {"dense": [{"id": "d1", "text": "Mars", "relevance": 2}, {"id": "d2", "text": "Io", "relevance": None}]}
-        contrast = {"a": "bm25", "b": "dense", "query_id": "y", "query": "red?", "values": {"bm25": 0.0, "dense": 0.25}}
-        result["contrasts"] = [contrast | {"hits": hits | {"bm25": []}}]
-        document = report.read(saved(tmp_path, result))
+        document = report.read(saved(tmp_path, full_run()))
         helps = tables(document)["Fusion by query: Where a fusion helps and where it hurts"]
         assert [row.cells for row in helps.rows] == [
             ("hybrid − dense", "1", "+0.5000", "1", "-0.5000", "1"),
@@ -156,7 +177,8 @@ class TestRun:
         none = {"seconds_per_item": None, "cost": None, "cost_per_1000": None}
         result["stages"] = [
             stage | {"seconds_per_item": 0.005, "cost": 0.07, "cost_per_1000": 0.05},
-            stage | none | {"stage": "ingest", "items": 0, "seconds": 3.0},
+            stage | none | {"stage": "ingest", "items": 0, "seconds": 3.0, "cost": 0.00001},
+            stage | none | {"stage": "fit", "seconds": 0.0},
         ]
         result["timings"][0] |= {"tokens": 2000, "cost": 0.07}
         prices = {"price_per_hour": None, "price_per_million_tokens": {"openai:m": 35.0}}
@@ -166,7 +188,8 @@ class TestRun:
         assert table.columns == ("stage", "time", "share", "per item", "items", "cost", "cost per 1,000 items")
         assert [row.cells for row in table.rows] == [
             ("encode documents", "7.00 s", "70%", "5.00 ms/document", "1,400", "0.0700", "0.0500"),
-            ("ingest", "3.00 s", "30%", "–", "0", "–", "–"),
+            ("ingest", "3.00 s", "30%", "–", "0", "< 0.0001", "–"),
+            ("fit", "0 ns", "0%", "–", "1,400", "–", "–"),
             ("all", "10.0 s", "–", "–", "–", "at least 0.0700", "–"),
         ]
         assert "35.0 per million tokens of openai:m" in table.note

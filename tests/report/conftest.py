@@ -1,0 +1,15 @@
+"""A browser to open reports in."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from browser import chromium, pages
+
+__all__ = ["chromium"]
+
+
+@pytest.fixture
+def opened(chromium: Any) -> Iterator[Callable[..., Any]]:
+    with pages(chromium, "#machine") as show:
+        yield show
