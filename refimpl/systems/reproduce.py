@@ -1,7 +1,7 @@
 """Published and recorded figures of whole runs, and a run that is compared with them: `data/expected.yaml`."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,8 @@ FILE = "expected.yaml"
 class Expected:
     """One reproduction: the collection's hash, the systems of the run, and their figures by system and measure.
 
-    A figure is correct where it differs by at most `tolerance`, upwards as well as downwards.
+    A figure is correct where it differs by at most `tolerance`, upwards as well as downwards. `published`
+    has the figures that others published, of the systems of which there are any.
     """
 
     name: str
@@ -30,6 +31,7 @@ class Expected:
     tolerance: float
     figures: Mapping[str, Mapping[str, float]]
     source: str
+    published: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
     @property
     def command(self) -> str:

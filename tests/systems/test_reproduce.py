@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from bench import readme_table
 from refimpl.cli import reproduce as command
 from refimpl.datasets import DatasetError, open_dataset
 from refimpl.search.plan import load
@@ -76,12 +77,12 @@ def test_a_system_that_failed_does_not_match(expected):
 def test_an_unknown_name_is_refused_with_the_known_ones(folder):
     refused = CliRunner().invoke(command.app, ["reproduce", "trec", "--dataset", f"beir:{folder}"])
     assert refused.exit_code == 2
-    assert "cranfield, nfcorpus" in refused.output
+    assert "nfcorpus, cranfield" in refused.output
 
 
 def test_the_readmes_table_has_the_recorded_figures():
     runs = expected_runs()
-    assert list(runs) == ["cranfield", "nfcorpus"]
+    assert list(runs) == ["nfcorpus", "cranfield"]
     rows = re.findall(r"^\| [^|]+ \| (0\.\d{4}) \| (0\.\d{4}) \| (0\.\d{4}) \| (0\.\d{4}) \|$", README, re.MULTILINE)
     recorded = [
         tuple(
@@ -94,8 +95,20 @@ def test_the_readmes_table_has_the_recorded_figures():
     assert rows == recorded
 
 
+def test_the_readmes_table_is_that_of_the_recorded_figures():
+    assert readme_table.updated(README) == README, f"README.md is stale: run `{readme_table.COMMAND}`"
+
+
+def test_a_readme_without_a_place_for_the_table_is_rejected():
+    with pytest.raises(
+        ValueError, match=r"expected one table after `<!-- written by python -m bench\.readme_table -->`"
+    ):
+        readme_table.updated(README.replace("<!-- -->", ""))
+
+
 def test_minilms_figures_on_nfcorpus_are_the_published_ones():
     """mtebpaper results, NFCorpus.json: nDCG@10 0.31594, recall@100 0.31151."""
     published = {"nDCG@10": 0.31594, "recall@100": 0.31151}
     run = expected_runs()["nfcorpus"]
     assert run.figures["dense"] == pytest.approx(published, abs=run.tolerance)
+    assert run.published["dense"] == pytest.approx(published, abs=5e-5)  # to four decimals
