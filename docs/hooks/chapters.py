@@ -1,8 +1,11 @@
-"""The tour's chapters as pages: the build executes each as a notebook and renders it with its outputs."""
+"""The tour's chapters as pages and notebooks: the build executes each and renders it with its outputs."""
 
 import base64
+import copy
 import html
 import os
+import re
+import shutil
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
@@ -18,6 +21,7 @@ ROOT = Path(__file__).parents[2]
 TOUR = ROOT / "docs" / "tour"
 CHAPTERS = sorted(TOUR.glob("[0-9][0-9]-*.md"))
 TIMEOUT_S = 120
+PAGE_LINK = re.compile(r"(\]\((?:\.\./)*[\w/-]+)\.md([)#])")
 KERNELS = usable_cores()  # number of concurrent kernels, with one BLAS thread each
 
 
@@ -81,7 +85,30 @@ def _all() -> dict[Path, Future[NotebookNode]]:
     return started(ThreadPoolExecutor(KERNELS))
 
 
+def write_notebook(notebook: NotebookNode, chapter: Path, folder: Path) -> Path:
+    """Write an executed chapter as .ipynb whose links open pages of the site, and beside it what it imports."""
+    written = copy.deepcopy(notebook)
+    for cell in written.cells:
+        if cell.cell_type == "markdown":
+            cell.source = PAGE_LINK.sub(r"\1.html\2", cell.source)
+    folder.mkdir(parents=True, exist_ok=True)
+    file = folder / f"{chapter.stem}.ipynb"
+    jupytext.write(written, file, fmt="ipynb")
+    shutil.copy(TOUR / "tour.py", folder)
+    return file
+
+
 def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
-    """Replace a chapter by its executed notebook; return every other page unchanged."""
+    """Replace a chapter by its executed notebook, with a link to it; return every other page unchanged."""
     chapter = ROOT / "docs" / page.file.src_uri
-    return rendered(_all()[chapter].result()) if chapter in CHAPTERS else markdown
+    if chapter not in CHAPTERS:
+        return markdown
+    link = f'<a class="notebook" href="{chapter.stem}.ipynb" download>Open as a notebook</a>'
+    heading, newline, rest = rendered(_all()[chapter].result()).partition("\n")
+    return f"{heading}\n\n{link}\n{newline}{rest}"
+
+
+def on_post_build(config: Any) -> None:
+    """Add the notebooks to the site."""
+    for chapter in CHAPTERS:
+        write_notebook(_all()[chapter].result(), chapter, Path(config["site_dir"]) / "tour")

@@ -67,6 +67,29 @@ def test_it_opens_as_a_notebook(chapter):
     assert jupytext.writes(notebook, fmt="ipynb")
 
 
+def test_the_notebook_of_the_site_runs_beside_tour_py(notebooks, tmp_path):
+    chapter = CHAPTERS[0]
+    file = chapters.write_notebook(notebooks[chapter].result(), chapter, tmp_path)
+    assert {written.name for written in tmp_path.iterdir()} == {"01-tokens.ipynb", "tour.py"}
+    again = executed(file)
+    outputs = [cell.outputs for cell in again.cells if cell.cell_type == "code"]
+    assert outputs
+    assert not [output for listed in outputs for output in listed if output.output_type == "error"]
+
+
+@pytest.mark.parametrize("chapter", CHAPTERS, ids=NAMES)
+def test_the_notebook_of_the_site_has_outputs_links_to_pages_and_no_other_files(chapter, notebooks, tmp_path):
+    written = jupytext.read(chapters.write_notebook(notebooks[chapter].result(), chapter, tmp_path))
+    code = [cell for cell in written.cells if cell.cell_type == "code"]
+    assert [cell.outputs for cell in code] == [
+        cell.outputs for cell in notebooks[chapter].result().cells if cell.cell_type == "code"
+    ]
+    assert not re.search(r"""["']\.\./""", "\n".join(cell.source for cell in code))
+    text = "\n".join(cell.source for cell in written.cells if cell.cell_type == "markdown")
+    assert "glossary.html#" in text
+    assert not re.search(r"\]\([^)\s]*\.md[)#]", text)
+
+
 def test_the_chapters_are_listed_in_order():
     contents = (ROOT / "docs/tour/index.md").read_text("utf-8")
     assert re.findall(r"\]\((\d\d-[a-z0-9-]+\.md)\)", contents) == [chapter.name for chapter in CHAPTERS]
