@@ -21,6 +21,7 @@ ROOT = Path(__file__).parents[2]
 TOUR = ROOT / "docs" / "tour"
 CHAPTERS = sorted(TOUR.glob("[0-9][0-9]-*.md"))
 TIMEOUT_S = 120
+DEVIATIONS = "## What libraries do differently"
 PAGE_LINK = re.compile(r"(\]\((?:\.\./)*[\w/-]+)\.md([)#])")
 KERNELS = usable_cores()  # number of concurrent kernels, with one BLAS thread each
 
@@ -31,7 +32,11 @@ def executed(chapter: Path) -> NotebookNode:
     paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "OPENBLAS_NUM_THREADS": "1"}
     client = NotebookClient(
-        notebook, timeout=TIMEOUT_S, kernel_name="python3", extra_arguments=["--Application.log_level=ERROR"]
+        notebook,
+        timeout=TIMEOUT_S,
+        kernel_name="python3",
+        coalesce_streams=True,  # what a cell prints is one output, however slowly it prints
+        extra_arguments=["--Application.log_level=ERROR"],
     )
     client.execute(cwd=str(chapter.parent), env=environment)
     return notebook
@@ -40,7 +45,16 @@ def executed(chapter: Path) -> NotebookNode:
 def rendered(notebook: NotebookNode) -> str:
     """Return the Markdown of an executed notebook: code, then its outputs; solutions and plotting code folded."""
     cells = [cell for cell in notebook.cells if cell.cell_type != "raw"]  # raw: the header of the file
-    return "\n\n".join(_code_cell(cell) if cell.cell_type == "code" else cell.source for cell in cells)
+    return "\n\n".join(_code_cell(cell) if cell.cell_type == "code" else _boxed(cell.source) for cell in cells)
+
+
+def _boxed(text: str) -> str:
+    """The text with its section on what libraries do differently in a box."""
+    before, heading, after = text.partition(f"{DEVIATIONS}\n")
+    if not heading:
+        return text
+    section, next_heading, rest = after.partition("\n## ")
+    return f"{before}{_box('!!! info', DEVIATIONS[3:], section.strip())}\n{next_heading}{rest}"
 
 
 def _code_cell(cell: NotebookNode) -> str:
@@ -48,15 +62,15 @@ def _code_cell(cell: NotebookNode) -> str:
     code = f"```python\n{cell.source}\n```"
     outputs = "\n\n".join(_output(output, cell.metadata.get("alt", "")) for output in cell.outputs)
     if "solution" in tags:
-        return _folded("success", "A solution, and its output", f"{code}\n\n{outputs}")
+        return _box("??? success", "A solution, and its output", f"{code}\n\n{outputs}")
     if "picture" in tags:
-        return f"{outputs}\n\n" + _folded("note", "The code of this plot", code)
+        return f"{outputs}\n\n" + _box("??? note", "The code of this plot", code)
     return f"{code}\n\n{outputs}"
 
 
-def _folded(kind: str, title: str, body: str) -> str:
+def _box(kind: str, title: str, body: str) -> str:
     indented = "\n".join(f"    {line}" if line else "" for line in body.split("\n"))
-    return f'??? {kind} "{title}"\n\n{indented}'
+    return f'{kind} "{title}"\n\n{indented}'
 
 
 def _output(output: NotebookNode, alt: str) -> str:
