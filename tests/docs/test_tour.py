@@ -32,9 +32,9 @@ def cells(chapter, kind):
 
 
 def prose(chapter):
-    """The text without inline code and without the targets of links."""
+    """The text without inline code, the targets of links, and numbers of papers' sections."""
     text = "\n".join(cell.source for cell in cells(chapter, "markdown"))
-    return re.sub(r"`[^`]*`|\]\([^)]*\)", "", text)
+    return re.sub(r"`[^`]*`|\]\([^)\"]*(?:\"[^\"]*\")?\)|\bsection \d+(\.\d+)*", "", text)
 
 
 def quotes(box: str) -> list[tuple[str, str]]:
