@@ -50,6 +50,8 @@ def test_it_and_its_solutions_run(chapter, notebooks):
     page = rendered(notebook)
     assert page.count('<img class="picture" alt="') >= 1
     assert page.count("A solution, and its output") == len(solutions)
+    assert page.count(f'!!! info "{chapters.DEVIATIONS[3:]}"\n\n    - ') == 1
+    assert f"\n{chapters.DEVIATIONS}" not in page
     assert not [o for cell in notebook.cells for o in cell.get("outputs", []) if o.get("name") == "stderr"]
 
 
