@@ -101,9 +101,19 @@ class TextSearch:
             groups.append(_group(best, set(remaining)))
             remaining = [row for row in remaining if row not in groups[-1].rows]
             context = context or best.combination
+        if len(groups) > 1 and not remaining and (together := self._together(groups)) is not None:
+            return Explanation((together,), (), (), (), self.untried)
         nearest = self._nearest(tried, context, remaining) if remaining else ()
         groups.sort(key=lambda group: -len(group.rows))
         return Explanation(tuple(groups), (), tuple(remaining), nearest, self.untried)
+
+    def _together(self, groups: Sequence[Group]) -> Group | None:
+        """The hypotheses of all groups at once, where they explain every text: one implementation has them all."""
+        every = tuple(dict.fromkeys(each for group in groups for each in group.combination))
+        if not all(compatible(one, other) for one, other in combinations(every, 2)):
+            return None
+        whole = self._whole([every])
+        return _group(whole[0], set(self.mismatching)) if whole else None
 
     def _tried(self, bases: Sequence[Combination], remaining: Sequence[int], kept: Sequence[int]) -> list[Trial]:
         """Trials on a few of the remaining texts, best first: single hypotheses; pairs where none explains a text."""

@@ -7,10 +7,11 @@ import numpy as np
 
 from refimpl.common.types import Array
 from refimpl.diagnosis.encoder import VariedEncoder
-from refimpl.diagnosis.encoder_hypotheses import ENCODER, TOKENS
+from refimpl.diagnosis.encoder_hypotheses import ENCODER
 from refimpl.diagnosis.hypotheses import Combination, Hypothesis, NotApplicable, apply_all
 from refimpl.diagnosis.pooling import HEAD, EmbeddingVariant, scaled
 from refimpl.diagnosis.text_states import TextStates
+from refimpl.diagnosis.token_hypotheses import TOKENS
 
 ROUNDING = 1e-12  # of float64, relative to a vector's length
 

@@ -14,8 +14,11 @@ from refimpl.bert.weights import BertWeights
 from refimpl.common.tokenizer_file import TokenizerFileError
 from refimpl.common.types import Array
 from refimpl.diagnosis.hypotheses import NotApplicable
+from refimpl.diagnosis.rewriting import TextChange
 from refimpl.diagnosis.tensors import Rewiring, Rounding
-from refimpl.diagnosis.tokenizing import LONGEST_FIRST, TokenizerChange, Truncation, varied_tokenizer
+from refimpl.diagnosis.tokenizing import TokenizerChange, varied_tokenizer
+from refimpl.diagnosis.truncating import LONGEST_FIRST, Truncation
+from refimpl.diagnosis.unknown_words import IdChange
 from refimpl.tokens import Tokenizer, Tokens
 
 WORD_EMBEDDINGS = "embeddings.word_embeddings.weight"  # stays float32: it is large, and few of its rows are read
@@ -44,6 +47,8 @@ class EncoderVariant:
     """
 
     tokenizer_changes: tuple[TokenizerChange, ...] = ()
+    text_changes: tuple[TextChange, ...] = ()
+    unknown_words: IdChange | None = None
     max_length: int = 0
     prefix: str = ""
     truncation: Truncation = LONGEST_FIRST
@@ -92,7 +97,8 @@ class VariedEncoder:
     def tokens(self, variant: EncoderVariant) -> Tokens:
         """The tokens of all texts; NotApplicable where the tokenizer cannot be changed like this."""
         length = variant.max_length or self.max_length
-        key = (variant.tokenizer_changes, length, variant.prefix, variant.truncation, variant.swapped)
+        texts = (variant.prefix, variant.text_changes, variant.swapped)
+        key = (variant.tokenizer_changes, length, variant.truncation, variant.unknown_words, *texts)
         tokens = self._tokens.get(key, lambda: self._tokenize(variant, length))
         return replace(tokens, token_type_ids=self._token_types(variant, tokens))
 
@@ -129,12 +135,14 @@ class VariedEncoder:
         return self._weights.get(_of_weights(variant), lambda: self._vary(variant))
 
     def _tokenize(self, variant: EncoderVariant, max_length: int) -> Tokens:
-        tokenizer = varied_tokenizer(self.folder, max_length, variant.tokenizer_changes, variant.truncation)
-        firsts = [variant.prefix + text for text in self.firsts]
+        settings = (variant.tokenizer_changes, variant.truncation, variant.unknown_words)
+        tokenizer = varied_tokenizer(self.folder, max_length, *settings)
+        firsts = [_rewritten(variant, variant.prefix + text) for text in self.firsts]
         try:
             if self.seconds is None:
                 return tokenizer(firsts)
-            return tokenizer.pairs(self.seconds, firsts) if variant.swapped else tokenizer.pairs(firsts, self.seconds)
+            seconds = [_rewritten(variant, text) for text in self.seconds]
+            return tokenizer.pairs(seconds, firsts) if variant.swapped else tokenizer.pairs(firsts, seconds)
         except TokenizerFileError as error:
             if "Truncation error" in str(error):  # a text is too short to be truncated
                 raise NotApplicable(str(error)) from error
@@ -196,6 +204,12 @@ def _of_weights(variant: EncoderVariant) -> tuple[object, ...]:
     """The fields that determine the weights and their configuration."""
     config = (variant.hidden_act, variant.eps, variant.layers, variant.first_position)
     return variant.rewirings, variant.rounding, *config
+
+
+def _rewritten(variant: EncoderVariant, text: str) -> str:
+    for change in variant.text_changes:
+        text = change(text)
+    return text
 
 
 def _layers(variant: EncoderVariant, config: BertConfig) -> int:

@@ -1,17 +1,14 @@
 """Known deviations of encoders, each as one hypothesis about `EncoderVariant`, with where it comes from."""
 
-from functools import cache, partial
 from math import sqrt
 from typing import Any
 
 import numpy as np
 
-from refimpl.diagnosis import blocks, tensors, tokenizing
+from refimpl.diagnosis import blocks, tensors
 from refimpl.diagnosis.encoder import LONGEST, EncoderVariant
 from refimpl.diagnosis.hypotheses import Hypothesis, change
-from refimpl.diagnosis.tokenizing import TokenizerChange, Truncation
-
-encoder = partial(change, EncoderVariant)
+from refimpl.diagnosis.token_hypotheses import TOKENS, encoder
 
 
 def padded(name: str, explanation: str, variant: type[Any], **values: Any) -> tuple[Hypothesis, ...]:
@@ -27,75 +24,6 @@ def padded(name: str, explanation: str, variant: type[Any], **values: Any) -> tu
         for length, to, cost in lengths
     )
 
-
-def tokenized(name: str, explanation: str, apply: TokenizerChange) -> Hypothesis:
-    """A hypothesis about the tokenizer's settings."""
-    return Hypothesis(name, explanation, encoder(tokenizer_changes=(apply,)))
-
-
-ORIGINS = {
-    64: ", a common setting of small servers",
-    128: ", as in tokenizer.json, where sentence-transformers has 256",
-    512: ", the size of the position table, where sentence-transformers has 256",
-}
-
-
-@cache
-def truncation_at(length: int) -> Hypothesis:
-    """The hypothesis that texts are truncated at `length` tokens, special ones included; one object per length."""
-    explanation = f"texts are truncated at {length} tokens{ORIGINS.get(length, '')}"
-    remedy = "set max_length={max_length}"
-    return Hypothesis(f"truncation at {length}", explanation, encoder(max_length=length), remedy=remedy)
-
-
-TOKENS = (
-    tokenized(
-        "no special tokens",
-        "[CLS] and [SEP] are not added (add_special_tokens=False)",
-        tokenizing.no_special_tokens,
-    ),
-    tokenized("no [SEP]", "the final [SEP] is not added", tokenizing.template("[CLS] $A", "[CLS] $A [SEP] $B:1")),
-    tokenized("no [CLS]", "the initial [CLS] is not added", tokenizing.template("$A [SEP]", "$A [SEP] $B:1 [SEP]:1")),
-    tokenized(
-        "special tokens twice",
-        "[CLS] and [SEP] are added by hand and by the tokenizer",
-        tokenizing.template("[CLS] [CLS] $A [SEP] [SEP]", "[CLS] [CLS] $A [SEP] $B:1 [SEP]:1 [SEP]:1"),
-    ),
-    tokenized(
-        "cased tokens",
-        "the text is neither lower-cased nor stripped of accents (do_lower_case=False)",
-        tokenizing.cased,
-    ),
-    tokenized("case kept", "accents are stripped, but the text is not lower-cased", tokenizing.case_kept),
-    tokenized(
-        "accents kept", "lower-cased, but accents are not stripped (strip_accents=False)", tokenizing.accents_kept
-    ),
-    tokenized(
-        "Han not split",
-        "Chinese characters are not split into words of one character (tokenize_chinese_chars=False)",
-        tokenizing.han_not_split,
-    ),
-    tokenized("punctuation not split", "words are split at whitespace only", tokenizing.punctuation_not_split),
-    tokenized(
-        "control characters kept",
-        "control characters are not removed, and unusual whitespace is not unified",
-        tokenizing.not_cleaned,
-    ),
-    *(truncation_at(length) for length in (64, 128, 512)),
-    Hypothesis(
-        "truncation at the left",
-        "long texts lose their beginning, not their end",
-        encoder(truncation=Truncation(direction="left")),
-    ),
-    *(
-        Hypothesis(
-            f"prefix '{prefix}'",
-            "the text is preceded by an instruction that this model was not trained with",
-            encoder(prefix=prefix),
-        )
-        for prefix in ("query: ", "passage: ")
-    ),
-)
 
 INPUTS = (
     Hypothesis(

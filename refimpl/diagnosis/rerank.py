@@ -16,12 +16,13 @@ from refimpl.bert.weights import BertWeights
 from refimpl.common.types import Array
 from refimpl.diagnosis import tokenizing
 from refimpl.diagnosis.encoder import EncoderVariant, States, VariedEncoder, identity, swap_segments
-from refimpl.diagnosis.encoder_hypotheses import ENCODER, tokenized
+from refimpl.diagnosis.encoder_hypotheses import ENCODER
 from refimpl.diagnosis.hypotheses import Combination, Hypothesis, NotApplicable, apply_all, change
 from refimpl.diagnosis.result import Diagnosis
 from refimpl.diagnosis.sampling import Sample, select_sample, varied_tokens
 from refimpl.diagnosis.search import Problem, explain
-from refimpl.diagnosis.tokenizing import Truncation
+from refimpl.diagnosis.token_hypotheses import tokenized
+from refimpl.diagnosis.truncating import Truncation
 from refimpl.reranker.cross_encoder import CrossEncoderRerankFunction
 from refimpl.reranker.ranking import check_request
 

@@ -7,8 +7,8 @@ import numpy as np
 
 from refimpl.common.types import Array
 from refimpl.diagnosis.encoder import EncoderVariant, VariedEncoder
-from refimpl.diagnosis.encoder_hypotheses import TOKENS
 from refimpl.diagnosis.hypotheses import NotApplicable
+from refimpl.diagnosis.token_hypotheses import TOKENS
 from refimpl.tokens import Tokens
 
 FEW, ALL = 3, 8

@@ -11,10 +11,10 @@ from refimpl import models
 from refimpl.common.texts import check_texts
 from refimpl.common.types import Array
 from refimpl.diagnosis.encoder import LONGEST, EncoderVariant, VariedEncoder
-from refimpl.diagnosis.encoder_hypotheses import TOKENS
 from refimpl.diagnosis.hypotheses import Combination, Hypothesis, apply_all, change
 from refimpl.diagnosis.result import Diagnosis
 from refimpl.diagnosis.search import Problem, explain
+from refimpl.diagnosis.token_hypotheses import TOKENS
 from refimpl.tokens import Tokens
 
 

@@ -1,32 +1,25 @@
 """Tokenizers as in faulty implementations: the model's own with one setting changed."""
 
 import copy
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
-from functools import lru_cache
+from collections.abc import Callable, Sequence
+from functools import lru_cache, partial
 from pathlib import Path
 
 import tokenizers
+from tokenizers import Regex
+from tokenizers.models import WordPiece
 from tokenizers.normalizers import BertNormalizer
-from tokenizers.pre_tokenizers import WhitespaceSplit
+from tokenizers.pre_tokenizers import BertPreTokenizer, Digits, PreTokenizer, Split, Whitespace, WhitespaceSplit
+from tokenizers.pre_tokenizers import Sequence as Steps
 from tokenizers.processors import TemplateProcessing
 
 from refimpl.common.long_texts import LongTexts
 from refimpl.diagnosis.hypotheses import NotApplicable
-from refimpl.tokens import Tokenizer
+from refimpl.diagnosis.truncating import Surround, Truncation
+from refimpl.diagnosis.unknown_words import IdChange
+from refimpl.tokens import Tokenizer, Tokens
 
 TokenizerChange = Callable[[tokenizers.Tokenizer], None]
-
-
-@dataclass(frozen=True)
-class Truncation:
-    """The arguments of `tokenizers.Tokenizer.enable_truncation` beside the length."""
-
-    direction: str = "right"
-    strategy: str = "longest_first"
-
-
-LONGEST_FIRST = Truncation()
 
 
 def case_kept(library: tokenizers.Tokenizer) -> None:
@@ -64,6 +57,54 @@ def punctuation_not_split(library: tokenizers.Tokenizer) -> None:
     library.pre_tokenizer = WhitespaceSplit()
 
 
+def pre_tokenized(by: Callable[[], PreTokenizer]) -> TokenizerChange:
+    """Another pre-tokenizer than BERT's."""
+
+    def apply(library: tokenizers.Tokenizer) -> None:
+        if not isinstance(library.pre_tokenizer, BertPreTokenizer):
+            raise NotApplicable(f"expected a BertPreTokenizer, got {type(library.pre_tokenizer).__name__}")
+        library.pre_tokenizer = by()
+
+    return apply
+
+
+def _split_at(characters: str, behavior: str) -> PreTokenizer:
+    return Steps([WhitespaceSplit(), Split(Regex(characters), behavior)])
+
+
+symbols_not_split = pre_tokenized(partial(_split_at, r"\p{P}", "isolated"))
+r"""Split at \p{P}, which lacks $ + < = > ^ ` | ~."""
+ascii_punctuation_split = pre_tokenized(partial(_split_at, r"[!-/:-@\[-`{-~]", "isolated"))
+underscore_not_split = pre_tokenized(partial(_split_at, r"[\p{P}$+<=>^`|~&&[^_]]", "isolated"))
+punctuation_removed = pre_tokenized(partial(_split_at, r"[\p{P}$+<=>^`|~]", "removed"))
+punctuation_in_runs = pre_tokenized(Whitespace)
+digits_split = pre_tokenized(lambda: Steps([BertPreTokenizer(), Digits(individual_digits=True)]))
+
+
+def special_tokens_as_text(library: tokenizers.Tokenizer) -> None:
+    """Special tokens that are written in a text are split as other words."""
+    library.encode_special_tokens = True
+
+
+def pieces_without_prefix(library: tokenizers.Tokenizer) -> None:
+    """The pieces inside a word are looked up without "##"."""
+    _change_pieces(library, continuing_subword_prefix="")
+
+
+def words_of_any_length(library: tokenizers.Tokenizer) -> None:
+    """Long words are split into pieces, as others are."""
+    _change_pieces(library, max_input_chars_per_word=1 << 30)
+
+
+def _change_pieces(library: tokenizers.Tokenizer, **changed: object) -> None:
+    model = library.model
+    if not isinstance(model, WordPiece):
+        raise NotApplicable(f"expected a WordPiece model, got {type(model).__name__}")
+    names = ("unk_token", "continuing_subword_prefix", "max_input_chars_per_word")
+    settings = {name: getattr(model, name) for name in names} | changed
+    library.model = WordPiece(library.get_vocab(with_added_tokens=False), **settings)
+
+
 def no_special_tokens(library: tokenizers.Tokenizer) -> None:
     """No [CLS] and [SEP]."""
     library.post_processor = None
@@ -84,27 +125,58 @@ def template(single: str, pair: str) -> TokenizerChange:
 class VariedTokenizer(Tokenizer):
     """The model's tokenizer, with copies that have changed settings."""
 
+    _surround: Surround | None = None
+    _unknown_words: IdChange | None = None
+
     def varied(
-        self, max_length: int, changes: tuple[TokenizerChange, ...], truncation: Truncation
+        self,
+        max_length: int,
+        changes: tuple[TokenizerChange, ...],
+        truncation: Truncation,
+        unknown_words: IdChange | None = None,
     ) -> "VariedTokenizer":
         """A copy with changed settings, which shares the vocabulary; NotApplicable where it lacks one of them."""
         other = copy.copy(self)
-        other._tokenizer = _sharing_vocabulary(self._tokenizer)
+        other._tokenizer = library = _sharing_vocabulary(self._tokenizer)
         for apply in changes:
-            apply(other._tokenizer)
+            apply(library)
+        other.max_length, other._unknown_words, other._long_texts = max_length, unknown_words, None
+        if unknown_words or not truncation.in_library:
+            library.no_truncation()
+            other._surround = Surround.of(library, max_length, truncation)
+            return other
         # after the changes: the number of special tokens, which truncation leaves room for, may be another
-        other._tokenizer.enable_truncation(max_length, **asdict(truncation))
-        other.max_length = max_length
-        other._long_texts = LongTexts(other._tokenizer, max_length) if truncation.direction == "right" else None
+        library.enable_truncation(max_length, strategy=truncation.strategy, direction=truncation.direction)
+        if truncation.direction == "right":
+            other._long_texts = LongTexts(library, max_length)
         return other
+
+    def __call__(self, texts: Sequence[str]) -> Tokens:
+        """Return the token ids of texts as `Tokenizer` does, under the changed settings."""
+        if self._surround is None:
+            return super().__call__(texts)
+        encodings = self._tokenizer.encode_batch(list(texts), add_special_tokens=False)
+        change = self._unknown_words or (lambda library, text, encoding: encoding.ids)
+        ids = [change(self._tokenizer, text, each) for text, each in zip(texts, encodings, strict=True)]
+        return self._surround.pack(list(map(self._surround, ids)), self.pad_token_id)
+
+    def pairs(self, firsts: Sequence[str], seconds: Sequence[str]) -> Tokens:
+        """Return the token ids of text pairs; NotApplicable for what is defined for single texts only."""
+        if self._surround is not None:
+            raise NotApplicable("this truncation is of single texts")
+        return super().pairs(firsts, seconds)
 
 
 def varied_tokenizer(
-    folder: Path, max_length: int, changes: tuple[TokenizerChange, ...], truncation: Truncation
+    folder: Path,
+    max_length: int,
+    changes: tuple[TokenizerChange, ...],
+    truncation: Truncation,
+    unknown_words: IdChange | None = None,
 ) -> VariedTokenizer:
     """The tokenizer with changed settings; its file is read once, across diagnoses, as long as it is unchanged."""
     published = _published(folder, (folder / "tokenizer.json").stat().st_mtime_ns)
-    return published.varied(max_length, changes, truncation)
+    return published.varied(max_length, changes, truncation, unknown_words)
 
 
 @lru_cache(maxsize=4)

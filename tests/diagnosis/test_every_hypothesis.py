@@ -11,6 +11,7 @@ import bm25_faults
 import encoder_faults
 import metric_faults
 import pytest
+import token_faults
 from faulty_bert import FaultyBert, write_small_model
 
 from refimpl.diagnosis import bm25, embedding_problem, embeddings, metrics, rerank, splade, token_ids, trace
@@ -27,9 +28,11 @@ TEXTS = [
     "Two ROADS diverged\u200b in a yellow wood.",
     "春の海 終日のたり",
     "ein größerer café",
+    "ΛΟΓΟΣ ÉTÉ ﬁne “one” _1956_ $5<x-- a\u0001b a\u00adb \U0001f9ffx [SEP] 한 कि らー",
+    f"embeddings {'a' * 101}",
     "And looked down one as far as I could to where it bent in the undergrowth; " * 10,  # truncated at 136 tokens
 ]
-TRACED = f"Grüße, ZOË! café 春の\u200b海. {TEXTS[-1]}"
+TRACED = " ".join(["Grüße, ZOË! café 春の\u200b海.", *TEXTS[4:]])
 # of pairs that exceed 24 tokens some lose tokens of the query, some of the document
 QUERY = "Which PLANET is the red one, and not blue?"
 DOCUMENTS = [
@@ -41,6 +44,10 @@ DOCUMENTS = [
 MEASURES = [f"{name}@{k}" for name in ("nDCG", "recall", "P", "MRR", "MAP") for k in (5, 20)]
 
 EQUIVALENT: dict[str, dict[str, tuple[set[str], str]]] = {
+    "trace": {
+        "no [SEP]": ({"special tokens truncated"}, "the text is too long"),
+        "special tokens truncated": ({"no [SEP]"}, "the text is too long"),
+    },
     "bm25": {
         "idf of bm25l": ({"idf of lucene"}, "(N + 1) / (df + 0.5) = 1 + (N - df + 0.5) / (df + 0.5)"),
         "idf of lucene": ({"idf of bm25l"}, "(N + 1) / (df + 0.5) = 1 + (N - df + 0.5) / (df + 0.5)"),
@@ -50,12 +57,18 @@ EQUIVALENT: dict[str, dict[str, tuple[set[str], str]]] = {
     },
 }
 """By domain: other hypotheses that give the same output, and the reason."""
+SMALL = dict.fromkeys(
+    ("lower-cased as a whole", "Hangul not decomposed"), "the vocabulary lacks the pieces; test_tokenizing.py has them"
+)
 UNSEEN = {
+    "tokens": SMALL,
     "embeddings": {
+        **SMALL,
         "sum pooling": "unit length removes the factor",
         "sum over root of length": "unit length removes the factor",
     },
     "trace": {
+        **SMALL,
         "sum pooling": "unit length removes the factor",
         "sum over root of length": "unit length removes the factor",
         "padding attended to, padded to the longest": "one text is not padded",
@@ -151,6 +164,7 @@ def diagnose_metrics(folder: Path, faults: dict) -> Diagnosis:
     return metrics.diagnose_metrics(metric_faults.metrics(MEASURES, **faults), metric_faults.QRELS, metric_faults.RUN)
 
 
+ENCODER = encoder_faults.EMBEDDINGS | token_faults.FAULTS
 LISTED = {"padding kept": {"padded": True}, "ids one too high": {"offset": 1}, "ids one too low": {"offset": -1}}
 FORMULA = {
     name: changes | {"reference": bm25_faults.REFERENCE.get(name, "lucene")}
@@ -158,9 +172,9 @@ FORMULA = {
 }
 FORMULA["other k1 and b"] = FORMULA["k1 = 0.9 and b = 0.4"]
 DOMAINS: dict[str, tuple[Callable[[Path, dict], Diagnosis], tuple[Hypothesis, ...], dict]] = {
-    "embeddings": (diagnose_embeddings, embedding_problem.EmbeddingProblem.hypotheses, encoder_faults.EMBEDDINGS),
-    "trace": (diagnose_trace, trace.TraceProblem.hypotheses, encoder_faults.EMBEDDINGS),
-    "tokens": (diagnose_tokens, token_ids.TokenProblem.hypotheses, encoder_faults.EMBEDDINGS | LISTED),
+    "embeddings": (diagnose_embeddings, embedding_problem.EmbeddingProblem.hypotheses, ENCODER),
+    "trace": (diagnose_trace, trace.TraceProblem.hypotheses, ENCODER),
+    "tokens": (diagnose_tokens, token_ids.TokenProblem.hypotheses, ENCODER | LISTED),
     "splade": (diagnose_splade, splade.HEAD, encoder_faults.SPLADE),
     "rerank": (diagnose_rerank, (*rerank.PAIRS, *rerank.SCORING), encoder_faults.RERANK),
     "bm25": (diagnose_bm25, BM25, FORMULA),
@@ -200,12 +214,12 @@ def test_a_hypothesis_without_an_effect_of_its_own_is_named_in_a_pair(name, othe
 
 
 def test_there_are_as_many_hypotheses_as_tested():
-    """A hypothesis is tested once per object: 203 of them, those of tokens also among the encoder's."""
+    """A hypothesis is tested once per object: 229 of them, those of tokens also among the encoder's."""
     tested = {id(each) for _, hypotheses, _ in DOMAINS.values() for each in hypotheses}
     problems = (embedding_problem.EmbeddingProblem, trace.TraceProblem, token_ids.TokenProblem, splade.SpladeProblem)
     used = [each for problem in (*problems, rerank.RerankProblem, metrics.MetricProblem) for each in problem.hypotheses]
     assert {id(each) for each in (*used, *BM25, *ANALYSIS)} == tested
-    assert len(tested) == 203
+    assert len(tested) == 229
 
 
 @pytest.mark.parametrize("domain", DOMAINS)

@@ -71,7 +71,6 @@ EMBEDDINGS = {
     "eps 1e-8": {"eps": 1e-8},
     "special tokens twice": {"special_times": 2},
     "case kept": {"lower": False, "accents": True},
-    "punctuation not split": {"split_punctuation": False},
     "control characters kept": {"clean": False},
     "truncation at 64": {"max_length": 64},
     "prefix 'passage: '": {"prefix": "passage: "},

@@ -8,6 +8,7 @@ from typing import Any
 
 import ml_dtypes
 import numpy as np
+import token_faults
 import tokenizers
 from safetensors.numpy import load_file, save_file
 
@@ -88,9 +89,10 @@ class Faults:
     accents: bool | None = None
     han: bool = True
     clean: bool = True
-    split_punctuation: bool = True
     max_length: int = 136
     cut: str = "right"
+    special_room: str = "inside"
+    rules: token_faults.Rules | None = None
     prefix: str = ""
     segment: int = 0
     first_position: int = 0
@@ -146,32 +148,17 @@ class FaultyBert:
         sequences = []
         for text in texts:
             words = self._pieces(self.f.prefix + text)
-            room = self.f.max_length - first - last
-            words = words[:room] if self.f.cut == "right" else words[max(len(words) - room, 0) :]
-            sequences.append([101] * first + words + [102] * last)
+            room = self.f.max_length - (first + last if self.f.special_room == "inside" else 0)
+            words = token_faults.truncated(words, room, self.f.cut)
+            ids = [101] * first + words + [102] * last
+            sequences.append(ids[: self.f.max_length] if self.f.special_room == "cut" else ids)
         self.longest = max(map(len, sequences))
         return sequences
 
     def _pieces(self, text: str) -> list[int]:
-        if self.f.split_punctuation:
-            return self.tokenizer.encode(text, add_special_tokens=False).ids
-        words = self.tokenizer.normalizer.normalize_str(text).split()
-        return [piece for word in words for piece in self._word_pieces(word)]
-
-    def _word_pieces(self, word: str) -> list[int]:
-        """Greedy longest match from the left (Wu et al. 2016); [UNK] for a word without one."""
-        vocabulary, pieces, start = self.tokenizer.get_vocab(), [], 0
-        while start < len(word):
-            ends = range(len(word), start, -1)
-            spelled = (("##" if start else "") + word[start:end] for end in ends)
-            end, piece = next(
-                ((e, vocabulary[s]) for e, s in zip(ends, spelled, strict=True) if s in vocabulary), (0, 0)
-            )
-            if not end:
-                return [100]
-            pieces.append(piece)
-            start = end
-        return pieces
+        if self.f.rules is not None:
+            return token_faults.pieces(self.tokenizer.get_vocab(), text, self.f.rules)
+        return self.tokenizer.encode(text, add_special_tokens=False).ids
 
     def hidden(self, ids: list[int], segments: list[int] | None = None) -> tuple[np.ndarray, np.ndarray]:
         """Hidden states `(seq, hidden)` and which of them are tokens."""
