@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from refimpl.diagnosis.result import Diagnosis
 
 Progress = Callable[[str], None]
+FORM = Case("form", "every answer must have the form of the task")
 MISSING_TRAIT = {
     "any_input": "a file of answers cannot run other inputs",
     "parallel": "this kind of target runs one call at a time",
@@ -82,6 +83,8 @@ def _run_suite(
         return SuiteResult(suite.name, suite.about, skipped, None, 0.0)
     progress(f"{suite.name}: golden inputs")
     session.run_golden(_selected_inputs(session, patterns))
+    if (sentence := suite.other_form(session)) is not None:
+        return _of_other_form(session, sentence, patterns, time.perf_counter() - started)
     results = [
         *_golden_results(session, [case for case in suite.cases(settings) if _matches(case.name, patterns)]),
         *_behaviour_results(
@@ -99,6 +102,15 @@ def _run_suite(
     )
 
 
+def _of_other_form(session: Session, sentence: str, patterns: Sequence[str], seconds: float) -> SuiteResult:
+    """One failure with the sentence; every case skipped."""
+    suite = session.suite
+    cases = [case for case in all_cases(suite, session.settings) if _matches(case.name, patterns)]
+    skipped = [CaseResult(suite.name, case, Status.skipped, "not compared: answers of another form") for case in cases]
+    failed = CaseResult(suite.name, FORM, Status.failed, sentence, None, seconds)
+    return SuiteResult(suite.name, suite.about, (failed, *skipped), None, seconds)
+
+
 def _selected_inputs(session: Session, patterns: Sequence[str]) -> Mapping[str, Any]:
     """The inputs of the selected cases; all inputs for a file of answers, or where a behaviour uses all answers."""
     inputs = session.suite.inputs(session.settings)
@@ -114,9 +126,10 @@ def _golden_results(session: Session, cases: Sequence[Case]) -> Iterator[CaseRes
     for case in cases:
         answer = session.golden[case.name]
         if isinstance(answer, RefusedError) and case.name in suite.refusable:
-            yield CaseResult(suite.name, case, Status.passed, f"refused, which is allowed: {answer}")
+            message = f"refused, which is allowed: {answer}"
+            yield CaseResult(suite.name, case, Status.passed, message, None, session.seconds.get(case.name, 0.0))
         elif isinstance(answer, TargetError | AnswerError):
-            yield _error_result(suite, case, answer)
+            yield _error_result(suite, case, answer, session.seconds.get(case.name, 0.0))
         else:
             try:
                 with np.errstate(all="ignore"):  # extreme values overflow, and are no match
@@ -124,7 +137,7 @@ def _golden_results(session: Session, cases: Sequence[Case]) -> Iterator[CaseRes
             except UNEXPECTED as error:
                 yield _error_result(suite, case, _incomparable(error))
             else:
-                yield _comparison_result(suite, case, comparison)
+                yield _comparison_result(suite, case, comparison, session.seconds.get(case.name, 0.0))
 
 
 def _behaviour_results(session: Session, behaviours: Sequence[Behaviour], progress: Progress) -> Iterator[CaseResult]:

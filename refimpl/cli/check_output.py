@@ -100,14 +100,15 @@ def _table(suite: SuiteResult, verbose: bool) -> Table:
 def _folded(results: Sequence[CaseResult]) -> list[list[CaseResult]]:
     """Results that did not pass, worst first: those without a comparison, then by distance; equal errors together."""
     bad = [result for result in results if result.status is not Status.passed]
-    skipped = [[result] for result in bad if result.status is Status.skipped]
     uncompared: dict[tuple[Status, str], list[CaseResult]] = {}
-    for result in bad:
-        if result.distance is None and result.status is not Status.skipped:
+    for result in sorted(bad, key=lambda result: result.status is Status.skipped):
+        if result.distance is None:
             uncompared.setdefault((result.status, _sentence(result)), []).append(result)
+    errors = [group for (status, _), group in uncompared.items() if status is not Status.skipped]
+    skipped = [group for (status, _), group in uncompared.items() if status is Status.skipped]
     compared = [(result.distance, result) for result in bad if result.distance is not None]
     compared.sort(key=lambda pair: math.inf if math.isnan(pair[0]) else pair[0], reverse=True)
-    return [*uncompared.values(), *([result] for _, result in compared), *skipped]
+    return [*errors, *([result] for _, result in compared), *skipped]
 
 
 def _sentence(result: CaseResult) -> str:

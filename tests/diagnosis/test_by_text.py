@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import token_faults
 from faulty_bert import FaultyBert
 
 from refimpl.diagnosis import diagnose_embeddings
@@ -80,3 +81,31 @@ def test_vectors_that_depend_on_no_text_are_named_without_a_search(vectors, sent
     diagnosis = diagnosed(vectors, ACCENTED, small_folder)
     assert diagnosis.causes == ()
     assert str(diagnosis).splitlines()[1:] == [sentence]
+
+
+WRITTEN = [*ACCENTED, "one [SEP] two", "[CLS] hm [MASK]"]
+PROSE = [
+    *ACCENTED,
+    " ".join(f"{a}{b} {b}ing" for a in "bcdfgh" for b in ("at", "in", "on", "up", "et", "ob", "is", "an")),
+]
+
+
+def test_the_causes_of_several_groups_are_one_where_they_explain_every_text_together(small_folder):
+    faults = {"pooling": "CLS", **token_faults.FAULTS["special tokens read as text"]}
+    diagnosis = diagnosed(FaultyBert(small_folder, **faults)(WRITTEN), WRITTEN, small_folder)
+    assert [set(cause.names) for cause in diagnosis.causes] == [{"CLS pooling", "special tokens read as text"}]
+    assert "explains 7 of 7 texts" in str(diagnosis)
+
+
+@pytest.mark.parametrize(
+    ("faults", "names"),
+    [
+        ({"cut": "middle"}, {"truncation in the middle"}),
+        ({"cut": "left", "max_length": 64}, {"truncation at the left", "truncation at 64"}),
+        ({"special_room": "beside"}, {"special tokens not counted"}),
+        ({"special_room": "cut", "pooling": "CLS"}, {"CLS pooling", "special tokens truncated"}),
+    ],
+)
+def test_the_side_of_truncation_is_named_with_its_length(faults, names, small_folder):
+    diagnosis = diagnosed(FaultyBert(small_folder, **faults)(PROSE), PROSE, small_folder)
+    assert [set(cause.names) for cause in diagnosis.causes] == [names], str(diagnosis)

@@ -1,5 +1,6 @@
 """Suites of cases: golden inputs with expected answers, and behaviours, which compare a target with itself."""
 
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -42,6 +43,12 @@ class Session:
     target: Target
     settings: Settings
     golden: dict[str, Any] = field(default_factory=dict)
+    raw: dict[str, Any] = field(default_factory=dict)
+    """The answers to the golden inputs as the target gave them."""
+    seconds: dict[str, float] = field(default_factory=dict)
+    """By golden input: the time of its call, divided by the inputs of the call."""
+    decode: Callable[[Any], Any] = lambda answer: answer
+    """Applied to every raw answer before it is parsed."""
 
     @property
     def tolerance(self) -> Tolerance:
@@ -66,7 +73,15 @@ class Session:
         for name in separate:
             self._run_one(name, inputs[name])
 
+    def decode_by(self, decode: Callable[[Any], Any]) -> None:
+        """Parse the golden answers again, each decoded first, and decode every later one."""
+        self.decode = decode
+        inputs = self.suite.inputs(self.settings)
+        for name, answer in self.raw.items():
+            self.golden[name] = self._read(name, inputs[name], answer)
+
     def _run_together(self, inputs: Mapping[str, Any]) -> None:
+        started = time.perf_counter()
         try:
             answers = self.target.run(self.suite.task, list(inputs.values()))
         except (TargetError, AnswerError) as error:
@@ -76,16 +91,23 @@ class Session:
                 else:
                     self.golden[name] = error
             return
+        finally:
+            elapsed = (time.perf_counter() - started) / len(inputs)
+            self.seconds.update(dict.fromkeys(inputs, elapsed))
         for name, answer in zip(inputs, answers, strict=True):
             self.golden[name] = self._read(name, inputs[name], answer)
 
     def _run_one(self, name: str, value: Any) -> None:
+        started = time.perf_counter()
         try:
-            self.golden[name] = self._read(name, value, self.target.run(self.suite.task, [value])[0])
+            (answer,) = self.target.run(self.suite.task, [value])
+            self.golden[name] = self._read(name, value, answer)
         except (TargetError, AnswerError) as error:
             self.golden[name] = error
+        self.seconds[name] = time.perf_counter() - started
 
     def _read(self, name: str, value: Any, answer: Any) -> Answer | AnswerError:
+        self.raw[name] = answer
         try:
             return self._parsed(value, answer, name)
         except AnswerError as error:
@@ -93,7 +115,7 @@ class Session:
 
     def _parsed(self, value: Any, answer: Any, where: str) -> Answer:
         try:
-            return self.suite.read_for(value, answer, where)
+            return self.suite.read_for(value, self.decode(answer), where)
         except AnswerError:
             raise
         except UNEXPECTED as error:
@@ -144,6 +166,13 @@ class Suite(ABC):
     def read_for(self, value: Any, answer: Any, where: str) -> Answer:
         """Parse the raw answer to the input `value` as `read` does; a suite may need the input for it."""
         return self.read(answer, where)
+
+    def other_form(self, session: Session) -> str | None:
+        """What all golden answers are where they have one other form than the expected; None where they do not.
+
+        Where such answers can be compared nevertheless, the suite sets the session's `decode` and returns None.
+        """
+        return None
 
     def compare(self, name: str, answer: Answer, settings: Settings) -> Comparison:
         """Compare the answer to the golden input `name` with the expected one."""

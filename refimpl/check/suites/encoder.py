@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
+from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,10 +11,11 @@ from jaxtyping import Float
 
 from refimpl import golden
 from refimpl.check.suites.base import Session, Settings, TextSuite, behaviour
+from refimpl.check.suites.encoder_forms import other_form, projection
 from refimpl.check.suites.parse import numbers
-from refimpl.check.targets.base import AnswerError
+from refimpl.check.targets.base import AnswerError, RefusedError
 from refimpl.common.types import Array
-from refimpl.compare import Comparison, compare_neighbours, compare_vector, worst_of
+from refimpl.compare import Comparison, compare_neighbours, compare_vector, from_condition, worst_of
 from refimpl.compare.tolerance import named
 
 if TYPE_CHECKING:
@@ -28,6 +30,25 @@ EQUAL_TOKENS = (
     ("thai", "long-word"),
 )
 """Texts with the same ids: up to the limit of 256 tokens, without case and accents, and of unknown words."""
+PROJECTED = (
+    *(
+        "ship",
+        "music",
+        "winter",
+        "engine",
+        "doctor",
+        "river",
+        "market",
+        "garden",
+        "bread",
+        "window",
+        "lawyer",
+        "planet",
+    ),
+    *("horse", "battle", "silver", "letter", "island", "school", "cotton", "camera", "church", "mountain", "virus"),
+    *("paper", "king", "bridge", "planet"),
+)
+"""Words; pairs of them in both orders are 650 texts, more than a vector has numbers."""
 EXACT = named("float32")  # whatever the tolerance of the check: equal inputs, each in a call of its own
 WHO = {
     "published-1": "pymilvus.model 0.3.4, whose default embedding function became another model (albert)",
@@ -156,6 +177,32 @@ def _equal_tokens(session: Session) -> Comparison:
     return worst_of(compare_vector(what, got, expected, EXACT) for got, expected, what in pairs)
 
 
+@behaviour(
+    "empty-and-blank",
+    "empty and blank texts have one vector, at any precision: [CLS] and [SEP] alone",
+    "servers that replace an empty text by a space, or strip in one place only",
+)
+def _empty_and_blank(session: Session) -> Comparison:
+    try:
+        empty, *blank = session.run(["", "   ", "\n\t \u3000"])
+    except RefusedError as error:
+        return from_condition(True, "empty and blank texts", f"refused, which is allowed: {error}")
+    return worst_of(compare_vector("empty and blank", got, empty, EXACT) for got in blank)
+
+
+def _projected(session: Session, sentence: str) -> str | None:
+    """Where vectors have another width for no known reason: whether they are a projection, from more texts."""
+    if not sentence.endswith("projected") or "any_input" not in session.target.traits:
+        return None
+    from refimpl.dense.minilm import MiniLMEmbeddingFunction
+
+    texts = [text for pair in combinations(PROJECTED, 2) for text in (" ".join(pair), " ".join(reversed(pair)))]
+    given = [np.asarray(one, dtype=np.float64) for one in session.target.run("embed", texts)]
+    if len({one.shape for one in given}) > 1:
+        return None
+    return projection(np.stack(given), MiniLMEmbeddingFunction()(texts).astype(np.float64))
+
+
 class EncoderSuite(TextSuite):
     """The vectors of the golden texts, then invariances."""
 
@@ -167,8 +214,19 @@ class EncoderSuite(TextSuite):
     who = WHO
     behaviours = (
         *(_unit_length, _neighbours, _alone_and_together, _beside_a_long_text, _reversed, _doubled),
-        *(_many, _twice, _concurrent, _equal_tokens),
+        *(_many, _twice, _concurrent, _equal_tokens, _empty_and_blank),
     )
+
+    def other_form(self, session: Session) -> str | None:
+        """Wrong widths, integers, strings and bits; those that can be decoded are, where the tolerance allows it."""
+        rows, expected = _rows(), expected_vectors()
+        form = other_form(session.raw, {name: expected[rows[name]] for name in session.raw})
+        if form is None:
+            return None
+        if form.decode is not None and session.tolerance.entry is None:
+            session.decode_by(form.decode)
+            return None
+        return _projected(session, form.sentence) or form.sentence
 
     def read(self, answer: Any, where: str) -> Float[Array, " dim"]:
         """Parse a vector of the model's width, as float64."""
