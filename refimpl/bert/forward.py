@@ -34,6 +34,8 @@ from refimpl.common.types import Array
 Ids = Int[Array, "batch seq"]
 Block = Callable[[BertWeights, Hidden, Array, Record], Hidden]
 """Takes a layer's weights, its input, the attention bias and a `record`; returns the layer's output."""
+Embed = Callable[[BertWeights, Ids, Ids, Record], Hidden]
+"""Takes the weights, input_ids, token_type_ids and a `record`; returns the first layer's input."""
 
 
 @dataclass(frozen=True)
@@ -93,20 +95,21 @@ def forward(
     *,
     trace: bool = False,
     block: Block | None = None,
+    embedding: Embed | None = None,
 ) -> Forward:
     """Hidden states of a padded batch, in the dtype of `weights`; True or 1 in the mask is a token.
 
     `trace=True` also keeps every intermediate: about 12 arrays per layer, so pass few texts.
-    `block` computes a layer, by default the architecture's; diagnosis passes variants (`refimpl/diagnosis/blocks.py`).
+    `block` computes a layer and `embedding` the first one's input, by default as the architecture does; diagnosis
+    passes variants (`refimpl/diagnosis/faults.py`).
     Raises ValueError for a sequence longer than the position table or an id outside the vocabulary.
     """
     config = weights.config
     check_ids(config, input_ids, token_type_ids, longest=input_ids.shape[1])
     kept: dict[str, Array] = {}
     paper = config.is_bert  # or another architecture's embeddings and layer
-    hidden_states = (embed if paper else blocks.embed)(
-        weights, input_ids, token_type_ids, _recorder(kept, "embeddings.", trace)
-    )
+    embedding = embedding or (embed if paper else blocks.embed)
+    hidden_states = embedding(weights, input_ids, token_type_ids, _recorder(kept, "embeddings.", trace))
     biases = blocks.attention_biases(weights, attention_bias(attention_mask.astype(bool), hidden_states.dtype))
     layer = block or (encoder_layer if paper else blocks.encoder_layer)
     for i in range(config.num_hidden_layers):

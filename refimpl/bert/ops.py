@@ -22,7 +22,8 @@ def linear(
     bias: Float[Array, "out_features"],
 ) -> Float[Array, "*rows out_features"]:
     """Affine map x W^T + b, with W as published: one row per output feature."""
-    return x @ weight.T + bias
+    rows = x.reshape(-1, x.shape[-1])  # one product of matrices: numpy computes x @ W^T of a stack matrix by matrix
+    return (rows @ weight.T + bias).reshape(*x.shape[:-1], len(weight))
 
 
 def layer_norm(

@@ -81,6 +81,11 @@ class BertWeights(Mapping[str, Array]):
         """The view of one encoder layer, for example `layer(0)["output.dense.weight"]`; ALBERT's share theirs."""
         return BertWeights(self.config, self._tensors, f"encoder.layer.{self.config.stored_layer(index)}.", index)
 
+    def replaced(self, tensors: Mapping[str, Array]) -> "BertWeights":
+        """The same view with some tensors replaced, by their names in it."""
+        named = {self._prefix + name: tensor for name, tensor in tensors.items()}
+        return BertWeights(self.config, {**self._tensors, **named}, self._prefix, self.index)
+
     def affine(self, name: str) -> tuple[Array, Array]:
         """`name`.weight and `name`.bias; zeros for a bias that the model lacks."""
         weight, bias = self[f"{name}.weight"], self.get(f"{name}.bias")

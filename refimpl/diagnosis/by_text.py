@@ -11,20 +11,23 @@ from itertools import combinations
 import numpy as np
 
 from refimpl.diagnosis.embedding_problem import EmbeddingProblem, Trial
-from refimpl.diagnosis.hypotheses import Combination, compatible
+from refimpl.diagnosis.hypotheses import Combination, Hypothesis, compatible
 
-WORK = 1.3e11  # floating-point operations of all trials, some ten seconds on one core
+WORK = 2.4e11  # floating-point operations of all trials, some ten seconds on one core
 MOST_GROUPS = 5
 FIRST_ROWS = 12  # shortest texts on which candidates are compared before all
 ON_ALL = 3  # candidates that are tried on all texts
 PROBES = 2
 BEST_SINGLES = 12  # single hypotheses that costly ones are paired with
+UNCLEAR = 0.25  # largest share of the squared difference that a structural fault may leave in texts that it explains
 HINT = 0.25  # smallest share of the difference that is shown as a hint
 
 Select = Callable[[Sequence[int]], list[int]]
 """Takes texts; returns a few, which together show as many of the hypotheses as possible, shortest first."""
 Refine = Callable[[Combination, Sequence[int], Sequence[int]], Iterable[Combination]]
 """Takes a base, texts that it explains and texts that it does not; returns combinations to try before the listed."""
+Enumerate = Callable[[Sequence[Combination], Sequence[int]], Iterable[Combination]]
+"""Takes bases and texts that none explains; returns combinations to try where no single hypothesis explains a text."""
 
 
 @dataclass(frozen=True)
@@ -62,8 +65,8 @@ class TextSearch:
         The texts to explain, and those that must stay as they are, each shortest first.
     bases
         Combinations, one of which is part of every cause, such as a measured normalisation; `()` for none.
-    select, refine
-        See `Select` and `Refine`.
+    select, refine, enumerated
+        See `Select`, `Refine` and `Enumerate`.
     work
         The limit, in floating-point operations.
     """
@@ -74,6 +77,7 @@ class TextSearch:
     bases: Sequence[Combination]
     select: Select
     refine: Refine
+    enumerated: Enumerate
     work: float = field(default_factory=lambda: WORK)
     untried: str = ""
 
@@ -130,6 +134,9 @@ class TextSearch:
             trials += [trial for trial in new if trial is not None]
             if any(trial.explained.all() for trial in trials):
                 break
+        if not any(trial.count for trial in trials):
+            new = [self._try(each, (), few, probes) for each in self.enumerated(bases, remaining)]
+            trials += [trial for trial in new if trial is not None]
         trials.sort(key=_order)
         if not any(trial.count for trial in trials):
             trials = sorted([*trials, *self._pairs(trials, few, probes)], key=_order)
@@ -200,10 +207,23 @@ class TextSearch:
             if valid and trial.count < ranked[0].count:
                 break
             whole = self.problem.trial(trial.combination, rows)
-            if whole.explained[len(remaining) :].all() and whole.explained[: len(remaining)].any():
+            if whole.explained[len(remaining) :].all() and self._convincing(whole, len(remaining)):
                 valid.append(whole)
         valid.sort(key=_order)
         return [each for each in valid if each.explained.all()] or valid[:1]
+
+    def _convincing(self, whole: Trial, remaining: int) -> bool:
+        """Whether the trial explains one of the first `remaining` texts; with a structural fault, most of them clearly.
+
+        A fault affects every text. Of thousands some bring a small difference below a large tolerance by chance.
+        """
+        explained = np.flatnonzero(whole.explained[:remaining])
+        without = tuple(each for each in whole.combination if not _enumerated(each))
+        if len(without) == len(whole.combination) or not len(explained):
+            return len(explained) > 0
+        before = self.problem.trial(without, [int(row) for row in whole.rows[explained]]).squares.sum()
+        clearly = whole.squares[explained].sum() <= UNCLEAR * before
+        return bool(clearly and len(explained) >= remaining / 2)
 
     def _whole(self, combinations: Sequence[Combination]) -> list[Trial]:
         """The trials on all texts of the combinations that explain all of them."""
@@ -228,6 +248,10 @@ class TextSearch:
         return tuple(sorted(found, key=lambda each: -each[2]))
 
 
+def _enumerated(hypothesis: Hypothesis) -> bool:
+    return "faults" in hypothesis.apply.values and not hypothesis.cost
+
+
 def _retokenizes(combination: Combination) -> bool:
     return any("tokenizer_changes" in hypothesis.apply.values for hypothesis in combination)
 
@@ -236,7 +260,7 @@ def _costly(combination: Combination) -> bool:
     return any(hypothesis.cost for hypothesis in combination)
 
 
-def _order(trial: Trial) -> tuple[int, int, float]:
+def _order(trial: Trial) -> tuple[int, int, int, float]:
     return trial.order
 
 

@@ -10,6 +10,7 @@ from refimpl.diagnosis.encoder import VariedEncoder
 from refimpl.diagnosis.encoder_hypotheses import ENCODER
 from refimpl.diagnosis.hypotheses import Combination, Hypothesis, NotApplicable, apply_all
 from refimpl.diagnosis.pooling import HEAD, EmbeddingVariant, scaled
+from refimpl.diagnosis.structure.families import MASKS
 from refimpl.diagnosis.text_states import TextStates
 from refimpl.diagnosis.token_hypotheses import TOKENS
 
@@ -37,9 +38,10 @@ class Trial:
         return int(np.sum(self.explained & self.evidence))
 
     @property
-    def order(self) -> tuple[int, int, float]:
-        """Sort key: most texts explained, then fewest hypotheses, then smallest errors."""
-        return -self.count, len(self.combination), float(self.squares.sum())
+    def order(self) -> tuple[int, int, int, float]:
+        """Sort key: most texts explained, then fewest hypotheses, listed before enumerated, then smallest errors."""
+        enumerated = sum("faults" in each.apply.values for each in self.combination)
+        return -self.count, len(self.combination), enumerated, float(self.squares.sum())
 
 
 class EmbeddingProblem:
@@ -57,8 +59,8 @@ class EmbeddingProblem:
     """
 
     hypotheses: Sequence[Hypothesis] = (*HEAD, *TOKENS, *(each for each in ENCODER if each not in TOKENS))
-    searched = tuple(each for each in hypotheses if not each.apply.values.keys() & {"store", "normalize"})
-    """Without the hypotheses about length and storage, which the vectors show by themselves."""
+    searched = (*(each for each in hypotheses if not each.apply.values.keys() & {"store", "normalize"}), *MASKS)
+    """Those about masks too; without those about length and storage, which the vectors show by themselves."""
 
     def __init__(self, actual: Array, encoder: VariedEncoder, tolerance: float) -> None:
         self.actual, self.encoder, self.tolerance = actual, encoder, tolerance

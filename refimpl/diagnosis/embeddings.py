@@ -12,7 +12,7 @@ from refimpl.common.texts import check_texts
 from refimpl.common.types import Array
 from refimpl.common.warning import silenced
 from refimpl.dense.minilm import MiniLMEmbeddingFunction
-from refimpl.diagnosis.by_text import Explanation, TextSearch
+from refimpl.diagnosis.by_text import WORK, Explanation, TextSearch
 from refimpl.diagnosis.embedding_problem import EmbeddingProblem
 from refimpl.diagnosis.encoder import EncoderVariant, VariedEncoder
 from refimpl.diagnosis.hypotheses import Combination
@@ -20,6 +20,7 @@ from refimpl.diagnosis.linear_maps import linear_map
 from refimpl.diagnosis.outputs import degenerate, measured_head, reordered
 from refimpl.diagnosis.result import Cause, Diagnosis
 from refimpl.diagnosis.sampling import few_texts, varied_tokens
+from refimpl.diagnosis.structure.search import StructuralSearch
 from refimpl.diagnosis.truncations import TruncationSearch
 from refimpl.diagnosis.weighted_pooling import PoolingSearch, pooling_note
 from refimpl.tokens import TruncationWarning
@@ -103,6 +104,7 @@ def _explained(problem: EmbeddingProblem, deviations: Array, labels: Sequence[st
     mismatching, matching = _computed(deviations > problem.tolerance, tokens.lengths)
     varied = varied_tokens(problem.encoder)
     truncation, pooling = TruncationSearch(problem), PoolingSearch(problem)
+    structure = StructuralSearch(problem, problem.states.work + WORK)
     search = TextSearch(
         problem,
         mismatching,
@@ -110,6 +112,7 @@ def _explained(problem: EmbeddingProblem, deviations: Array, labels: Sequence[st
         measured_head(problem.actual),
         lambda rows: few_texts(rows, tokens, varied),
         lambda *rows: chain(truncation(*rows), pooling(*rows)),
+        structure,
     )
     found = search.run()
     causes = _causes(found, len(mismatching) + len(matching), len(matching), labels, problem.encoder.max_length)

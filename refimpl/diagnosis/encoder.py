@@ -13,6 +13,7 @@ from refimpl.bert.forward import Block, Forward, encoder_layer, forward
 from refimpl.bert.weights import BertWeights
 from refimpl.common.tokenizer_file import TokenizerFileError
 from refimpl.common.types import Array
+from refimpl.diagnosis.faults import Fault, faulty_block, faulty_embedding
 from refimpl.diagnosis.hypotheses import NotApplicable
 from refimpl.diagnosis.rewriting import TextChange
 from refimpl.diagnosis.tensors import Rewiring, Rounding
@@ -63,6 +64,7 @@ class EncoderVariant:
     block: Block = encoder_layer
     rewirings: tuple[Rewiring, ...] = ()
     rounding: Rounding = identity
+    faults: tuple[Fault, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -127,12 +129,13 @@ class VariedEncoder:
         input_ids[mask], token_types[mask] = selected.input_ids, selected.token_type_ids
         attended = mask if variant.attention_masked else np.ones_like(mask)
         attended = attended | (np.arange(width) == 0)  # a text without a token attends to its first padding
-        result = forward(weights, input_ids, attended, token_types, trace=trace, block=variant.block)
+        block, embedding = faulty_block(variant.block, variant.faults), faulty_embedding(variant.faults)
+        result = forward(weights, input_ids, attended, token_types, trace=trace, block=block, embedding=embedding)
         return States(result, mask, input_ids)
 
     def weights(self, variant: EncoderVariant) -> BertWeights:
         """The weights under `variant`."""
-        return self._weights.get(_of_weights(variant), lambda: self._vary(variant))
+        return self._weights.get(weights_key(variant), lambda: self._vary(variant))
 
     def _tokenize(self, variant: EncoderVariant, max_length: int) -> Tokens:
         settings = (variant.tokenizer_changes, variant.truncation, variant.unknown_words)
@@ -197,10 +200,10 @@ class Cache(OrderedDict[Any, Value]):
 
 def arithmetic(variant: EncoderVariant) -> tuple[object, ...]:
     """The fields that determine hidden states of the same tokens and padding."""
-    return (*_of_weights(variant), variant.attention_masked, variant.block)
+    return (*weights_key(variant), variant.attention_masked, variant.block, variant.faults)
 
 
-def _of_weights(variant: EncoderVariant) -> tuple[object, ...]:
+def weights_key(variant: EncoderVariant) -> tuple[object, ...]:
     """The fields that determine the weights and their configuration."""
     config = (variant.hidden_act, variant.eps, variant.layers, variant.first_position)
     return variant.rewirings, variant.rounding, *config

@@ -8,7 +8,7 @@ import numpy as np
 
 from refimpl.bert.weights import BertWeights
 from refimpl.common.types import Array
-from refimpl.diagnosis.encoder import LONGEST, Cache, EncoderVariant, VariedEncoder, arithmetic
+from refimpl.diagnosis.encoder import LONGEST, Cache, EncoderVariant, VariedEncoder, arithmetic, weights_key
 from refimpl.tokens import Tokens
 
 SHORT = 64  # tokens up to which a text is always computed in float64
@@ -57,17 +57,21 @@ class TextStates:
         keys = [_key(variant, tokens, row) for row in rows]
         states = {key: self._cache[key] for key in keys if key in self._cache}
         missing = {key: row for key, row in zip(keys, rows, strict=True) if key not in states}
-        for batch in _batches(missing, equal=not variant.attention_masked):
+        for batch in _batches(missing, equal=bool(variant.padded_to or variant.faults)):
             states |= self._computed(variant, tokens, batch)
         for key, state in states.items():
             self._cache.get(key, lambda state=state: state)  # type: ignore[misc]  # the default binds the loop's value
         return [states[key] for key in keys]
 
+    def single_weights(self, variant: EncoderVariant) -> BertWeights:
+        """The weights under `variant` in float32."""
+        return self._single_weights.get(weights_key(variant), lambda: _single(self.encoder.weights(variant)))
+
     def _computed(self, variant: EncoderVariant, tokens: Tokens, batch: dict[_Key, int]) -> dict[_Key, TextState]:
         width = max(key.width for key in batch)
         weights = self.encoder.weights(variant)
         if self.single and width > SHORT:
-            weights = self._single_weights.get(arithmetic(variant), lambda: _single(weights))
+            weights = self.single_weights(variant)
         selected = tokens.select(np.array(list(batch.values())))
         result = self.encoder.forward(variant, weights, selected, width)
         self.work += _operations(weights, len(batch), width)

@@ -9,14 +9,16 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from refimpl import models
+from refimpl.bert.weights import BertWeights
 from refimpl.common.texts import check_texts
 from refimpl.common.types import Array
-from refimpl.diagnosis.encoder import VariedEncoder, identity
+from refimpl.diagnosis.encoder import States, VariedEncoder, identity
 from refimpl.diagnosis.encoder_hypotheses import ENCODER
 from refimpl.diagnosis.hypotheses import Combination, Hypothesis, apply_all
 from refimpl.diagnosis.pooling import HEAD, EmbeddingVariant, pooled
-from refimpl.diagnosis.result import Diagnosis
+from refimpl.diagnosis.result import Cause, Diagnosis
 from refimpl.diagnosis.search import Problem, explain
+from refimpl.diagnosis.structure.stages import EMBEDDINGS, StageSearch, last_right_layer, layer_of
 
 Stages = dict[str, Array]
 
@@ -37,6 +39,12 @@ class TraceProblem(Problem):
         ids = {"input_ids": states.input_ids, "token_type_ids": tokens.token_type_ids[None]}
         unscaled = pooled(replace(variant, normalize=identity, store=identity), weights, states)
         return {**ids, **states.result.trace, "pooled": unscaled, "normalized": pooled(variant, weights, states)}
+
+    def computed(self, combination: Combination) -> tuple[Stages, BertWeights, States]:
+        """The stages under the combination, the weights and the forward pass."""
+        variant = apply_all(EmbeddingVariant(), combination)
+        states = self.encoder.states(variant, np.array([0]), trace=True)
+        return self.stages(variant), self.encoder.weights(variant), states
 
     def errors(self, combination: Combination, *, few: bool) -> Array:
         """Actual - computed intermediates, concatenated; a stage of another size counts as a whole."""
@@ -85,7 +93,40 @@ def diagnose_trace(
     mismatch = f"{first}, by {largest[first]:.2g}"
     if problem.actual[first].size != expected[first].size:
         mismatch = f"{first}: expected shape {expected[first].shape}, got {problem.actual[first].shape}"
-    return Diagnosis(False, difference, tolerance, explain(problem, tolerance), mismatch)
+    ordered = {name: problem.actual[name] for name in largest}
+    search = StageSearch(ordered, problem.computed, tolerance)
+    causes = explain(problem, tolerance, max_pairs=0)
+    if not any(cause.explains_all for cause in causes) and (found := search.run()):
+        causes = (_stage_cause(problem, found, ordered, tolerance),)
+    if not any(cause.explains_all for cause in causes):
+        causes = (*causes, *explain(problem, tolerance))
+    right = last_right_layer(ordered, lambda name: largest[name] <= tolerance)
+    notes = () if right is None else (_right_note(right, layer_of(first)),)
+    return Diagnosis(False, difference, tolerance, causes, mismatch, notes=notes)
+
+
+def _stage_cause(problem: TraceProblem, found: Combination, actual: Stages, tolerance: float) -> Cause:
+    """The faults that were found stage by stage, and how many stages are right with them."""
+    stages = problem.computed(found)[0]
+    errors = [_largest(value, stages[name]) for name, value in actual.items()]
+    right = sum(error <= tolerance for error in errors)
+    return Cause(
+        names=tuple(each.name for each in found),
+        explanation="; ".join(each.explanation for each in found),
+        residual=max(error for error in errors if error <= tolerance),
+        share=right / len(errors),
+        explains_all=right == len(errors),
+        of=f"{right} of {len(errors)} stages",
+        remedy="; ".join(each.remedy for each in found if each.remedy),
+    )
+
+
+def _right_note(right: int, deviating: int | None) -> str:
+    layers = {EMBEDDINGS: "", 0: " and layer 0"}.get(right, f" and layers 0 to {right}")
+    where = f"in layer {right + 1}" if deviating == right + 1 else f"in layers {right + 1} to {deviating}"
+    return (
+        f"tokens, embeddings{layers} are right: the first fault is {where if deviating is not None else 'after them'}"
+    )
 
 
 def _error(actual: Array, computed: Array | None) -> Array:

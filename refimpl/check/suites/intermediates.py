@@ -50,11 +50,12 @@ class IntermediatesSuite(TextSuite):
         return replace(first, name=f"first mismatch: {first.name}")
 
     def diagnose(self, answers: Mapping[str, Any], failed: Sequence[str], settings: Settings) -> str | None:
-        """Diagnose the first text that failed."""
+        """Diagnose the shortest text that failed."""
         from refimpl.diagnosis import diagnose_trace
 
-        text = golden.texts()[failed[0]]
-        return str(diagnose_trace(answers[failed[0]], text, tolerance=settings.tolerance.score or 1e-5))
+        shortest = min(failed, key=lambda name: len(golden.texts()[name]))
+        text = golden.texts()[shortest]
+        return str(diagnose_trace(answers[shortest], text, tolerance=settings.tolerance.score or 1e-5))
 
 
 @cache
