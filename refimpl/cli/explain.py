@@ -24,10 +24,26 @@ def explain(
     ] = 5,
     splade: Annotated[str, typer.Option(help="SPLADE model: a folder or a hub name.")] = "splade-tiny",
     rerank: Annotated[str | None, typer.Option(help="Add a cross-encoder: a folder or a hub name.")] = None,
+    beside: Annotated[
+        str | None,
+        typer.Option(help="Compare MiniLM with this sentence-transformers model, not with the SPLADE model."),
+    ] = None,
+    add: Annotated[list[str] | None, typer.Option(help="A word for What if to add to the query; repeatable.")] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bars.")] = False,
 ) -> None:
     """Explain one query over a few documents, from word pieces to the final ranking, on one self-contained page."""
     from refimpl.explain import write
     from refimpl.explain.collection import read
 
-    print(write(question, read(docs), out, most=most, splade=splade, rerank=rerank, show_progress=not quiet))
+    page = write(
+        question,
+        read(docs),
+        out,
+        most=most,
+        splade=splade,
+        rerank=rerank,
+        beside=beside,
+        add=add or [],
+        show_progress=not quiet,
+    )
+    print(page)

@@ -1,5 +1,6 @@
 """What the panels share: the chosen documents, and every text's tokens and hidden states in float64."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +13,7 @@ from refimpl.common.types import Array
 from refimpl.dense.minilm import MiniLMEmbeddingFunction
 from refimpl.explain.choose import choose
 from refimpl.explain.collection import Collection
+from refimpl.explain.panel import SHOWN_TOKENS, with_rest
 from refimpl.sparse.analyzers import build_default_analyzer
 from refimpl.sparse.bm25.statistics import CorpusStatistics
 from refimpl.sparse.term_counts import Analyze, tokenize
@@ -19,7 +21,10 @@ from refimpl.sparse.term_counts import Analyze, tokenize
 
 @dataclass(frozen=True)
 class Text:
-    """A text, its tokens, those removed by truncation, and its hidden states from the textbook forward pass."""
+    """A text, its tokens, those removed by truncation, and its hidden states from the textbook forward pass.
+
+    `attention` has the probabilities of the first `SHOWN_TOKENS` tokens; a last column sums those to further ones.
+    """
 
     name: str
     id: str
@@ -28,6 +33,7 @@ class Text:
     input_ids: Int[Array, " tokens"]
     token_type_ids: Int[Array, " tokens"]
     truncated: list[str]
+    attention: Float[Array, "layers heads shown columns"]
     hidden_states: Float[Array, "tokens hidden"]
     pooled: Float[Array, " hidden"]
     vector: Float[Array, " hidden"]
@@ -44,8 +50,7 @@ class Scene:
     documents: list[Text]
     collection: Collection
     trace: dict[str, Array]
-    weights: BertWeights
-    max_length: int
+    function: MiniLMEmbeddingFunction
     analyzer: Analyze
     statistics: CorpusStatistics
 
@@ -53,6 +58,16 @@ class Scene:
     def texts(self) -> list[Text]:
         """Return the question, then the documents."""
         return [self.question, *self.documents]
+
+    @property
+    def weights(self) -> BertWeights:
+        """Return the encoder's weights."""
+        return self.function.weights
+
+    @property
+    def max_length(self) -> int:
+        """Return the number of tokens after which a text is truncated."""
+        return self.function.tokenizer.max_length
 
     @property
     def cosines(self) -> Float[Array, " documents"]:
@@ -86,8 +101,7 @@ def build(question: str, collection: Collection, most: int, *, show_progress: bo
         documents=documents,
         collection=collection,
         trace=function.trace(question),
-        weights=function.weights,
-        max_length=function.tokenizer.max_length,
+        function=function,
         analyzer=analyzer,
         statistics=statistics,
     )
@@ -100,17 +114,26 @@ def build_single(text: str, function: MiniLMEmbeddingFunction) -> Scene:
         documents=[],
         collection=Collection("", [], []),
         trace=function.trace(text),
-        weights=function.weights,
-        max_length=function.tokenizer.max_length,
+        function=function,
         analyzer=str.split,
         statistics=CorpusStatistics(),
     )
 
 
+def unit_vectors(
+    function: MiniLMEmbeddingFunction, texts: Sequence[str], weights: BertWeights | None = None
+) -> Float[Array, "texts hidden"]:
+    """Compute the texts' unit vectors by the textbook forward pass, with the function's own weights or with others."""
+    batch = function.tokenizer(texts).padded()
+    output = forward(weights or function.weights, batch.input_ids, batch.attention_mask, batch.token_type_ids)
+    return l2_normalize(mean_pool(output.last_hidden_state, batch.attention_mask))
+
+
 def _encode(function: MiniLMEmbeddingFunction, name: str, doc_id: str, text: str) -> Text:
     batch = function.tokenizer([text]).padded()
-    output = forward(function.weights, batch.input_ids, batch.attention_mask, batch.token_type_ids)
+    output = forward(function.weights, batch.input_ids, batch.attention_mask, batch.token_type_ids, trace=True)
     pooled = mean_pool(output.last_hidden_state, batch.attention_mask)
+    layers = range(function.weights.config.num_hidden_layers)
     return Text(
         name=name,
         id=doc_id,
@@ -119,7 +142,12 @@ def _encode(function: MiniLMEmbeddingFunction, name: str, doc_id: str, text: str
         input_ids=batch.input_ids[0],
         token_type_ids=batch.token_type_ids[0],
         truncated=function.tokenizer.beyond(text),
+        attention=np.stack([_shown(output.trace[f"layer.{i}.attention_probs"][0]) for i in layers]),
         hidden_states=output.last_hidden_state[0],
         pooled=pooled[0],
         vector=l2_normalize(pooled)[0],
     )
+
+
+def _shown(probs: Array) -> Array:
+    return with_rest(probs)[:, :SHOWN_TOKENS]

@@ -9,6 +9,7 @@ from browser import chromium, pages
 
 from refimpl.explain import all_panels, page
 from refimpl.explain.collection import Collection
+from refimpl.explain.panel import Panel
 from refimpl.explain.scene import Scene, build
 
 __all__ = ["chromium"]
@@ -33,18 +34,20 @@ def scene() -> Scene:
 
 
 @pytest.fixture(scope="session")
-def panel_data(scene: Scene) -> dict[str, Any]:
-    """Each panel's data by its key."""
-    return {panel.key: panel.data for panel in all_panels(scene, "splade-tiny", None)}
+def panels(scene: Scene) -> list[Panel]:
+    return all_panels(scene, "splade-tiny", None)
 
 
 @pytest.fixture(scope="session")
-def page_file(scene: Scene, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def panel_data(panels: list[Panel]) -> dict[str, Any]:
+    """Each panel's data by its key."""
+    return {panel.key: panel.data for panel in panels}
+
+
+@pytest.fixture(scope="session")
+def page_file(scene: Scene, panels: list[Panel], tmp_path_factory: pytest.TempPathFactory) -> Path:
     file = tmp_path_factory.mktemp("page") / "page.html"
-    file.write_text(
-        page.html("How a query is matched with documents", scene, all_panels(scene, "splade-tiny", None)),
-        encoding="utf-8",
-    )
+    file.write_text(page.html("How a query is matched with documents", scene, panels), encoding="utf-8")
     return file
 
 

@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import warnings
+import zlib
 
 import numpy as np
 import pytest
@@ -89,8 +90,15 @@ def test_tokens_that_are_not_shown_are_summed():
 
 def test_encoded_numbers_have_the_documented_precision():
     values = np.random.default_rng(1).random(999)
-    for packed, dtype, scale, most in ((float32(values), "<f4", 1, 6e-8), (fractions(values), "<u2", 65535, 8e-6)):
-        back = np.frombuffer(base64.b64decode(packed["base64"]), dtype) / scale
+    packed = [
+        (float32(values), "<f4", 6e-8),
+        (fractions(values), "<u2", 8e-6),
+        (fractions(values, 4095), "<u2", 1.3e-4),
+    ]
+    for record, dtype, most in packed:
+        planes = np.frombuffer(zlib.decompress(base64.b64decode(record["deflated"])), np.uint8)
+        columns = np.ascontiguousarray(planes.reshape(-1, 999).T)
+        back = columns.view(dtype)[:, 0] / record["scale"]
         assert np.abs(back - values).max() < most
 
 
@@ -108,9 +116,9 @@ def test_the_panels_numbers_are_the_models(panel_data, scene, minilm64):
     assert inputs["negative"] == np.count_nonzero(before < 0) / before.size
 
 
-def test_every_panel_has_two_sentences_and_shows_code(scene):
-    for panel in explain.all_panels(scene, "splade-tiny", None):
-        for sentence in panel.prose:
+def test_every_panel_has_two_sentences_one_about_this_example_and_shows_code(panels):
+    for panel in panels:
+        for sentence in (*panel.prose, panel.look_for):
             assert len(re.findall(r"[.!?](?:\s|$)", sentence)) == 1, sentence
         for function in panel.sources:
             source = source_of(function)
@@ -144,6 +152,11 @@ def test_a_trace_becomes_a_page_with_its_first_mismatch(minilm64, tmp_path, open
     tab = opened(explain.write_trace("A <b>vector</b>.", minilm64, tmp_path / "trace.html", stages))
     summary = tab.locator("[data-panel=stages] .summary").inner_text()
     assert summary.startswith("First mismatch: layer.4.context; ")
+    assert "layer.4.context is the first stage that does not match" in tab.locator("#stages .look").inner_text()
+    names = "rows => rows.map(row => row.querySelector('th').textContent)"
+    listed = tab.eval_on_selector_all("[data-table=stages-2] tbody tr", names)
+    assert listed == [name for name in trace if name.startswith("layer.4.")], "the layer of the mismatch is listed"
+    tab.select_option("#stages-part", "all")
     assert tab.locator("[data-table=stages-2] tbody tr").count() == len(trace)
     assert tab.locator("[data-panel]").count() == 7
     assert tab.locator("b").count() == 0

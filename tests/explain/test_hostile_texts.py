@@ -47,7 +47,7 @@ def test_a_long_question_sums_the_tokens_that_are_not_shown(hostile_page: Path, 
     assert tokens == 48
     assert tab.locator("[data-chart=attention-1] .mark-rect.role-mark path").count() == 48 * 49
     assert "208 more" in tab.locator("[data-chart=attention-2] svg").inner_html()
-    assert hostile_page.stat().st_size < 6_000_000
+    assert hostile_page.stat().st_size < 2_000_000
 
 
 def test_texts_without_any_term_make_a_page(tmp_path: Path, opened: Any) -> None:

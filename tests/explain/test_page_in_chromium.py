@@ -75,10 +75,11 @@ def test_every_panel_is_drawn_within_the_width_and_axe_finds_no_serious_fault(
     page_file, opened, panel_data, width, scheme
 ) -> None:
     tab = opened(page_file, width, scheme)
-    assert tab.locator("[data-panel]").count() == len(panel_data) == 10
+    assert tab.locator("[data-panel]").count() == len(panel_data) == 12
     for key in panel_data:
         host = tab.locator(f"[data-panel={key}]")
         assert host.locator(".summary").inner_text().strip(), key
+        assert tab.locator(f"#{key} .look").inner_text().startswith("Look for"), key
         for chart in host.locator(".chart").all():
             assert chart.locator("svg path, svg text").count() > 10, key
             assert chart.get_attribute("aria-label")
@@ -111,6 +112,71 @@ def test_layer_head_and_token_change_the_map_and_the_summary(page_file, opened, 
         tab.wait_for_timeout(150)
         maps.add(tab.locator("[data-chart=attention-1] svg").inner_html())
     assert len(maps) == 4
+
+
+def test_the_attention_of_a_document_is_shown(page_file, opened, scene, minilm64) -> None:
+    tab = opened(page_file)
+    for number, layer, head, token in ((2, 3, 4, 5), (4, 0, 7, 9)):
+        document = scene.documents[number - 1]
+        probs = minilm64.trace(document.text)[f"layer.{layer}.attention_probs"][0, head, token]
+        tab.select_option("#attention-text", str(number))
+        tab.select_option("#attention-layer", str(layer))
+        tab.select_option("#attention-head", str(head))
+        tab.select_option("#attention-token", str(token))
+        summary = tab.locator("[data-panel=attention] .summary").inner_text()
+        first = f"Document {number}. Layer {layer + 1}, head {head + 1}: ‘{document.tokens[token]}’ attends to "
+        assert summary.startswith(first)
+        largest = float(summary.removeprefix(first).split(",")[0].rpartition(" ")[2])
+        shown = np.append(probs[:32], probs[32:].sum())  # the rest is one column
+        assert abs(largest - shown.max()) < 1e-3
+    rest = len(scene.documents[3].tokens) - 32
+    assert rest > 0
+    until(tab, f"document.querySelector('[data-chart=attention-2] svg').innerHTML.includes('{rest} more')")
+
+
+def test_what_if_shows_the_ranks_before_and_after_of_each_ranking(page_file, opened, panel_data) -> None:
+    tab = opened(page_file)
+    changes = panel_data["what-if"]["changes"]
+    before = changes[0]
+    for number, change in enumerate(changes[1:], start=1):
+        tab.select_option("#what-if-change", str(number))
+        for ranking, name in (("dense", "MiniLM"), ("lexical", "BM25")):
+            tab.select_option("#what-if-ranking", ranking)
+            after, earlier = (
+                [-np.inf if score is None else score for score in one[ranking]] for one in (change, before)
+            )
+            summary = tab.locator("[data-panel=what-if] .summary").inner_text()
+            first = f"first by {name} is Document {int(np.argmax(after)) + 1}"
+            same = np.argmax(after) == np.argmax(earlier)
+            assert summary.startswith(f"{change['name']}: {first}{', as before' if same else ' instead of'}"), summary
+    orders = cells(tab, "what-if-2", 2)
+    expected = ["\u00a0".join(str(i + 1) for i in np.argsort(-np.array(change["dense"]))) for change in changes]
+    assert orders == expected
+    differences = [np.abs(np.array(change["dense"]) - before["dense"]).max() for change in changes]
+    np.testing.assert_allclose([float(value) for value in cells(tab, "what-if-2", 6)], differences, rtol=1e-12, atol=0)
+
+
+def test_both_models_are_side_by_side(page_file, opened, scene, panel_data) -> None:
+    tab = opened(page_file)
+    np.testing.assert_allclose([float(v) for v in cells(tab, "models-4", 2)], scene.cosines, rtol=0, atol=1e-12)
+    splade = [document["score"] for document in panel_data["splade"]["documents"]]
+    np.testing.assert_allclose([float(v) for v in cells(tab, "models-4", 4)], splade, rtol=1e-12)
+    for column, scores in ((3, scene.cosines), (5, np.array(splade))):
+        ranks = [int(rank) for rank in cells(tab, "models-4", column)]
+        assert list(np.argsort(ranks)) == list(np.argsort(-scores, kind="stable"))
+    for chart in ("models-2", "models-3"):
+        assert tab.locator(f"[data-chart={chart}] .mark-rect.role-mark path").count() == 6 * 6
+
+
+def test_printed_nothing_is_cut(page_file, opened) -> None:
+    tab = opened(page_file, 700)  # about the width of A4 without its margins
+    tab.emulate_media(media="print")
+    assert tab.locator(".controls:visible, nav:visible").count() == 0
+    cut = """() => [...document.querySelectorAll(".scroller, .text, pre")].filter(
+      box => box.scrollWidth > box.clientWidth + 1 || getComputedStyle(box).overflowY !== "visible"
+    ).map(box => box.outerHTML.slice(0, 120))"""
+    assert tab.evaluate(cut) == []
+    assert tab.evaluate("document.documentElement.scrollWidth") == 700
 
 
 def test_hovering_over_a_row_shows_what_its_token_attends_to(page_file, opened, scene) -> None:
@@ -194,7 +260,7 @@ def test_the_keyboard_reaches_every_control_and_shows_where_it_is(page_file, ope
     tab = opened(page_file)
     controls = set(tab.eval_on_selector_all("select, input", "all => all.map(one => one.id)"))
     reached, without_outline = [], []
-    for _ in range(200):
+    for _ in range(300):
         tab.keyboard.press("Tab")
         here = tab.evaluate(FOCUSED)
         if here[0] == "BODY":
@@ -202,7 +268,7 @@ def test_the_keyboard_reaches_every_control_and_shows_where_it_is(page_file, ope
         reached.append(here[0])
         if here[1] == "none":
             without_outline.append(here[0])
-    assert len(controls) == 15
+    assert len(controls) == 18
     assert controls <= set(reached)
     assert without_outline == []
     assert reached[0] == "#tokens", "the first stop skips the header"

@@ -4,7 +4,7 @@ import numpy as np
 
 from refimpl.bert.forward import embed
 from refimpl.bert.ops import layer_norm
-from refimpl.explain.panel import SHOWN_TOKENS, Panel, float32
+from refimpl.explain.panel import SHOWN_TOKENS, Panel, digits, float32, quoted
 from refimpl.explain.scene import Scene
 
 SHOWN_FEATURES = 32
@@ -25,6 +25,9 @@ def panel(scene: Scene) -> Panel:
         for name in STAGES.values()
     ]
     width = scene.weights.config.hidden_size
+    word = np.linalg.norm(stages[0], axis=-1)
+    longest, shortest = int(word.argmax()), int(word.argmin())
+    tokens = scene.question.tokens
     return Panel(
         "embeddings",
         "Embeddings",
@@ -33,6 +36,11 @@ def panel(scene: Scene) -> Panel:
             "position table and one of the segment table.",
             "Layer normalisation then shifts and scales every sum to mean 0 and variance 1, and applies a learned "
             "weight and bias per feature.",
+        ),
+        (
+            f"Among the word vectors here that of {quoted(tokens[longest])} is the longest ({digits(word[longest])}) "
+            f"and that of {quoted(tokens[shortest])} the shortest ({digits(word[shortest])}): select each, and compare "
+            "their lengths after layer norm."
         ),
         (embed, layer_norm),
         {

@@ -18,6 +18,12 @@ def panel(scene: Scene) -> Panel:
     """Compute for each layer a histogram of the activation's inputs, over all of the question's tokens and features."""
     config = scene.weights.config
     activation = ACTIVATIONS[config.hidden_act]
+    layers = [
+        _layer(scene.trace[f"layer.{i}.intermediate_dense"], scene.trace[f"layer.{i}.intermediate"])
+        for i in range(config.num_hidden_layers)
+    ]
+    negative = [layer["negative"] for layer in layers]
+    most, least = int(np.argmax(negative)), int(np.argmin(negative))
     return Panel(
         "gelu",
         "Feed-forward and GELU",
@@ -28,14 +34,15 @@ def panel(scene: Scene) -> Panel:
             "Large positive numbers are unchanged and large negative ones become almost 0; the bars count the inputs "
             "that occur for this text.",
         ),
+        (
+            f"In layer {most + 1} {negative[most]:.0%} of the inputs are negative, in layer {least + 1} "
+            f"{negative[least]:.0%}: a feature whose input is negative adds almost nothing to its token."
+        ),
         (activation, encoder_layer),
         {
             "edges": EDGES.tolist(),
             "curve": [CURVE.tolist(), activation(CURVE).tolist()],
-            "layers": [
-                _layer(scene.trace[f"layer.{i}.intermediate_dense"], scene.trace[f"layer.{i}.intermediate"])
-                for i in range(config.num_hidden_layers)
-            ],
+            "layers": layers,
         },
     )
 

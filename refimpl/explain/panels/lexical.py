@@ -5,11 +5,12 @@ from typing import Any
 
 import numpy as np
 
-from refimpl.explain.panel import Panel
+from refimpl.explain.panel import Panel, digits, quoted
+from refimpl.explain.rankings import EPSILON, K1, VARIANT, B, bm25_products
 from refimpl.explain.scene import Scene
 from refimpl.sparse.bm25.formulas import VARIANTS, idf_lucene, idf_robertson, tf_okapi, tf_robertson
 
-DEFAULTS = {"k1": 1.5, "b": 0.75, "epsilon": 0.25, "variant": "pymilvus"}
+DEFAULTS = {"k1": K1, "b": B, "epsilon": EPSILON, "variant": VARIANT}
 
 
 def panel(scene: Scene) -> Panel:
@@ -31,6 +32,7 @@ def panel(scene: Scene) -> Panel:
             "Move k1 and b or choose another published variant: the page recomputes the scores, from counts over "
             f"all {statistics.n_docs:,} documents of {scene.collection.name}.",
         ),
+        _look_for(scene),
         (idf_robertson, idf_lucene, tf_okapi, tf_robertson),
         {
             **DEFAULTS,
@@ -44,6 +46,20 @@ def panel(scene: Scene) -> Panel:
             "terms": terms,
             "documents": [_document(scene, text.text, list(query_counts)) for text in scene.documents],
         },
+    )
+
+
+def _look_for(scene: Scene) -> str:
+    """The term with the largest part of the best score, or that no term is shared."""
+    terms, products = bm25_products(scene, scene.question.text)
+    if not products.any():
+        return "No document on this page shares a term with the question: BM25 cannot rank them, and MiniLM still does."
+    row = int(products.sum(axis=1).argmax())
+    term = int(products[row].argmax())
+    sharing = int((products != 0).any(axis=1).sum())
+    return (
+        f"Document {row + 1} is first, and {quoted(terms[term])} is {digits(products[row, term])} of its "
+        f"{digits(products[row].sum())}; documents with a term of the question: {sharing} of {len(products)}."
     )
 
 

@@ -3,7 +3,8 @@
 import numpy as np
 
 from refimpl.bert.heads import l2_normalize, mean_pool
-from refimpl.explain.panel import SHOWN_TOKENS, Panel, with_rest
+from refimpl.common.types import Array
+from refimpl.explain.panel import SHOWN_TOKENS, Panel, digits, quoted, with_rest
 from refimpl.explain.scene import Scene
 
 
@@ -26,6 +27,7 @@ def panel(scene: Scene) -> Panel:
             "A mean is a sum, and so every token has its own contribution to the final vector and to the cosine with "
             "each document: the bars sum exactly to the total.",
         ),
+        _look_for(scene, parts),
         (mean_pool, l2_normalize),
         {
             "tokens": question.tokens[:SHOWN_TOKENS],
@@ -36,3 +38,14 @@ def panel(scene: Scene) -> Panel:
             "vector": question.vector[:8].tolist(),
         },
     )
+
+
+def _look_for(scene: Scene, parts: Array) -> str:
+    """The token that contributes most to the cosine with the nearest document, or to the vector itself."""
+    row = int(scene.cosines.argmax()) + 1 if scene.documents else 0
+    token = int(parts[row].argmax())
+    part = f"{quoted(scene.question.tokens[token])} contributes {digits(parts[row][token])}"
+    if row == 0:
+        return f"{part} of 1 to the vector, where each of {parts.shape[1]} tokens would contribute the same on average."
+    total = digits(parts[row].sum())
+    return f"Document {row} is the nearest, with cosine {total}: {part} of it, more than any other token."

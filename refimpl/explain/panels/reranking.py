@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from refimpl.bert.heads import l2_normalize
-from refimpl.explain.panel import SHOWN_TOKENS, Panel, float32
+from refimpl.explain.panel import SHOWN_TOKENS, Panel, digits, float32, quoted
 from refimpl.explain.scene import Scene, Text
 from refimpl.reranker.cross_encoder import CrossEncoderRerankFunction
 from refimpl.reranker.maxsim import MaxSimRerankFunction, max_sim
@@ -15,11 +15,12 @@ COSINE_WEIGHT = 0.25  # the default of MaxSimRerankFunction
 
 def panel(scene: Scene, cross_encoder: str | None) -> Panel:
     """Compute token by token cosines and MaxSim scores, and with `cross_encoder` its scores."""
+    documents = [_max_sim(scene.question, document) for document in scene.documents]
     data: dict[str, Any] = {
         "question": scene.question.tokens[1:-1][:SHOWN_TOKENS],
         "rest": max(0, len(scene.question.tokens) - 2 - SHOWN_TOKENS),
         "cosine_weight": COSINE_WEIGHT,
-        "documents": [_max_sim(scene.question, document) for document in scene.documents],
+        "documents": documents,
     }
     prose = (
         "MaxSim compares a vector for every token: for each of the question's tokens it takes the largest cosine with "
@@ -31,7 +32,25 @@ def panel(scene: Scene, cross_encoder: str | None) -> Panel:
     if cross_encoder is not None:
         data["cross_encoder"] = _cross_encoder(scene, cross_encoder)
         sources += (CrossEncoderRerankFunction.raw_scores,)
-    return Panel("reranking", "Reranking", prose, sources, data)
+    return Panel("reranking", "Reranking", prose, _look_for(data), sources, data)
+
+
+def _look_for(data: dict[str, Any]) -> str:
+    """The nearest pair of two different tokens, in the first document of the final ranking."""
+    scores = [document["score"] for document in data["documents"]]
+    number = int(np.argmax(scores))
+    pairs = [
+        (best["cosine"], token, best["token"])
+        for token, best in zip(data["question"], data["documents"][number]["best"], strict=False)
+        if best["token"] != token
+    ]
+    if not pairs:
+        return f"Document {number + 1} is first: each token of the question finds itself in it."
+    cosine, token, other = max(pairs)
+    return (
+        f"In document {number + 1}, the first, {quoted(token)} of the question finds {quoted(other)} with cosine "
+        f"{digits(cosine)}: the nearest pair of different words, which BM25 would not match."
+    )
 
 
 def _max_sim(question: Text, document: Text) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from typing import Any
 from scipy.sparse import csr_array
 
 from refimpl.common.warning import silenced
-from refimpl.explain.panel import Panel
+from refimpl.explain.panel import Panel, digits, quoted
 from refimpl.explain.scene import Scene
 from refimpl.sparse.splade import SpladeEmbeddingFunction, largest_logits
 from refimpl.tokens import TruncationWarning
@@ -20,6 +20,18 @@ def panel(scene: Scene, model: str) -> Panel:
     with silenced(TruncationWarning):  # the page states which of its texts are truncated
         rows = function(texts)
     pieces = [set(function.tokenizer.tokens_of(text)) for text in texts]
+    named = [
+        {
+            "name": text.name,
+            "terms": [
+                {"term": term, "weight": weight, "written": term in written}
+                for term, weight in function.decode(rows[[i]])[:SHOWN_TERMS]
+            ],
+            "count": int(rows.indptr[i + 1] - rows.indptr[i]),
+            "added": sum(term not in written for term, _ in function.decode(rows[[i]])),
+        }
+        for i, (text, written) in enumerate(zip(scene.texts, pieces, strict=True))
+    ]
     return Panel(
         "splade",
         "SPLADE",
@@ -29,24 +41,27 @@ def panel(scene: Scene, model: str) -> Panel:
             "A word's weight is log(1 + x) of its largest positive logit x over the tokens of the text, and two "
             "texts' score is the sum, over the words in both, of the products of their weights.",
         ),
+        _look_for(named),
         (largest_logits,),
         {
             "model": model.rpartition("/")[2],
-            "texts": [
-                {
-                    "name": text.name,
-                    "terms": [
-                        {"term": term, "weight": weight, "written": term in written}
-                        for term, weight in function.decode(rows[[i]])[:SHOWN_TERMS]
-                    ],
-                    "count": int(rows.indptr[i + 1] - rows.indptr[i]),
-                    "added": sum(term not in written for term, _ in function.decode(rows[[i]])),
-                }
-                for i, (text, written) in enumerate(zip(scene.texts, pieces, strict=True))
-            ],
+            "texts": named,
             "documents": [_shared(function, rows[[0]], rows[[i]]) for i in range(1, len(texts))],
         },
     )
+
+
+def _look_for(texts: list[dict[str, Any]]) -> str:
+    """The added word with the largest weight, of the question or else of a document."""
+    for text in texts:
+        added = [term for term in text["terms"] if not term["written"]]
+        if added:
+            first = added[0]
+            return (
+                f"{text['name']}: {quoted(first['term'])} is not in the text and gets the weight "
+                f"{digits(first['weight'])}, the largest of {text['added']} added words; is it one that you would add?"
+            )
+    return "The model adds no word to any text here, so two texts match only by the words that both contain."
 
 
 def _shared(function: SpladeEmbeddingFunction, question: csr_array, document: csr_array) -> dict[str, Any]:

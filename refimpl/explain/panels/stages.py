@@ -8,8 +8,8 @@ import numpy as np
 from refimpl.bert.forward import encoder_layer, forward
 from refimpl.common.types import Array
 from refimpl.compare import Comparison, compare_traces
-from refimpl.compare.traces import describe
-from refimpl.explain.panel import Panel
+from refimpl.compare.traces import describe, first_mismatch
+from refimpl.explain.panel import Panel, digits
 from refimpl.explain.scene import Scene
 
 
@@ -28,9 +28,29 @@ def panel(scene: Scene, compared: Sequence[Comparison] | None) -> Panel:
             "In a comparison with another program's arrays of the same names, the first stage that does not match "
             "locates the fault, because all later ones are computed from it.",
         ),
+        _look_for(scene) if compared is None else _look_for_mismatch(compared),
         (forward, encoder_layer) if compared is None else (compare_traces, forward),
         data,
     )
+
+
+def _look_for(scene: Scene) -> str:
+    sizes = {name: float(np.abs(value).max()) for name, value in scene.trace.items() if name.startswith("layer.")}
+    name = max(sizes, key=lambda name: sizes[name])
+    return (
+        f"The largest number of all layers, {digits(sizes[name])} in size, is in {name}: rounded to 16 bits, it has "
+        "the largest absolute error."
+    )
+
+
+def _look_for_mismatch(stages: Sequence[Comparison]) -> str:
+    compared = [stage for stage in stages if stage.compared]
+    first = first_mismatch(compared)
+    if first is None:
+        return f"All {len(compared)} stages match: each point is left of its tick, which marks the tolerance."
+    before = compared[: compared.index(first)]
+    last = f"{before[-1].name} still matches" if before else "no stage before it was compared"
+    return f"{first.name} is the first stage that does not match, and {last}: the fault is between the two."
 
 
 def _row(name: str, value: Array) -> dict[str, Any]:

@@ -8,12 +8,13 @@ const cellSize = (width, columns, least = 13, most = 36) =>
 const rowStep = 20;
 
 // A heat map with one row and one column per token; a cell has row, column, value and the tooltip's fields.
-function tokenMap({ cells, rows, columns, width, domain, range, tooltip, framed, title, named = true }) {
+function tokenMap({ cells, rows, columns, width, domain, range, tooltip, framed, title, named = true, numbered = true }) {
   const step = cellSize(width, columns.length);
-  const y = { field: "row", type: "nominal", sort: null, scale: { domain: rows }, axis: tokenAxis() };
+  const y = { field: "row", type: "nominal", sort: null, scale: { domain: rows }, axis: tokenAxis(numbered ? {} : { labelExpr: "datum.label" }) };
   const x = {
     field: "column", type: "nominal", sort: null, scale: { domain: columns },
-    axis: named ? tokenAxis({ orient: "top", labelAngle: -90, labelAlign: "left", labelPadding: 4 })
+    axis: !numbered ? tokenAxis({ orient: "top", labelAngle: 0, labelExpr: "datum.label" })
+      : named ? tokenAxis({ orient: "top", labelAngle: -90, labelAlign: "left", labelPadding: 4 })
       : { title: null, orient: "top", labelAngle: 0, domain: false, ticks: false, labelOverlap: true },
   };
   const color = {
@@ -140,14 +141,14 @@ function saturation({ values, names, width }) {
 }
 
 // Each document's rank in every ranking, as a line.
-function rankLines({ values, rankings, documents, width }) {
+function rankLines({ values, rankings, documents, width, scored = true }) {
   const wide = Math.max(180, Math.min(560, width - 120));
   const x = { field: "ranking", type: "nominal", sort: null, scale: { domain: rankings, padding: 0.3 },
     axis: { title: null, labelAngle: 0, orient: "top", domain: false, ticks: false, labelLimit: 76 } };
   const y = { field: "rank", type: "quantitative", scale: { reverse: true, zero: false, padding: 14, nice: false },
     axis: { title: "rank", tickMinStep: 1, grid: false, values: documents.map((_, i) => i + 1) } };
   const color = { field: "document", type: "nominal", sort: documents, title: null, legend: { columns: width < 500 ? 2 : 3 } };
-  const tooltip = [{ field: "document" }, { field: "ranking" }, { field: "rank" }, { field: "score", format: ".6f" }];
+  const tooltip = [{ field: "document" }, { field: "ranking" }, { field: "rank" }, ...(scored ? [{ field: "score", format: ".6f" }] : [])];
   return {
     data: { values }, width: wide, height: Math.max(120, 34 * documents.length),
     encoding: { x, y, color, tooltip },

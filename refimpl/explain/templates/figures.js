@@ -10,13 +10,23 @@ function element(kind, attributes = {}, ...children) {
   return created;
 }
 
-// Decode little-endian numbers in base64 to nested arrays of the given shape.
-function unpacked({ dtype, shape, base64 }) {
-  const bytes = Uint8Array.from(atob(base64), letter => letter.charCodeAt(0));
-  const flat = dtype === "uint16"
-    ? Array.from(new Uint16Array(bytes.buffer), value => value / 65535)
-    : Array.from(new Float32Array(bytes.buffer));
-  return nested(flat, shape);
+// Replace every packed array, wherever it is, by nested arrays of its shape (refimpl/explain/panel.py packs them).
+async function unpacked(value) {
+  if (value === null || typeof value !== "object") return value;
+  if (Array.isArray(value)) return Promise.all(value.map(unpacked));
+  if ("deflated" in value) return nested(await flat(value), value.shape);
+  const entries = Object.entries(value).map(async ([key, inner]) => [key, await unpacked(inner)]);
+  return Object.fromEntries(await Promise.all(entries));
+}
+
+async function flat({ dtype, scale, deflated }) {
+  const packed = Uint8Array.from(atob(deflated), letter => letter.charCodeAt(0));
+  const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("deflate"));
+  const planes = new Uint8Array(await new Response(stream).arrayBuffer());
+  const size = dtype === "uint16" ? 2 : 4, count = planes.length / size, bytes = new Uint8Array(planes.length);
+  for (let i = 0; i < count; i++) for (let plane = 0; plane < size; plane++) bytes[i * size + plane] = planes[plane * count + i];
+  const values = dtype === "uint16" ? new Uint16Array(bytes.buffer) : new Float32Array(bytes.buffer);
+  return Array.from(values, number => number / scale);
 }
 
 function nested(flat, shape) {

@@ -1,10 +1,12 @@
 // Set up every panel, draw them in order, and redraw them when the colour scheme or the width changes.
 
-const numbers = JSON.parse(document.getElementById("data").textContent);
-const shows = [...document.querySelectorAll("[data-panel]")].map(host => {
-  const show = panels[host.dataset.panel](numbers[host.dataset.panel], workspace(host));
-  return show;
-});
+let shows = [];
+
+async function setUp() {
+  const numbers = await unpacked(JSON.parse(document.getElementById("data").textContent));
+  const hosts = [...document.querySelectorAll("[data-panel]")];
+  shows = hosts.map(host => panels[host.dataset.panel](numbers[host.dataset.panel], workspace(host)));
+}
 
 async function drawAll() {
   for (const show of shows) await show();
@@ -26,4 +28,4 @@ window.addEventListener("resize", () => {
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", drawAll);
 window.addEventListener("hashchange", openSource);
 openSource();
-drawAll().then(() => { document.documentElement.dataset.ready = "true"; });
+setUp().then(drawAll).then(() => { document.documentElement.dataset.ready = "true"; });

@@ -8,15 +8,26 @@ const shared = { lexical: null, followers: [] }; // BM25's current scores, and t
 const panels = {
   stages(data, work) {
     const compared = data.compared ?? [];
-    work.summarise(data.summary || `${data.rows.length} stages.`);
+    const partOf = name => (name.startsWith("layer.") ? `layer ${Number(name.split(".")[1]) + 1}` : name.startsWith("embeddings.") ? "embeddings" : "ids and vector");
+    const parts = [...new Set(data.rows.map(row => partOf(row.name)))];
+    const mismatch = compared.find(stage => stage.verdict === "mismatch");
+    let part = mismatch ? partOf(mismatch.name) : parts[0];
+    const isShown = name => part === "all" || partOf(name) === part;
+    const show = () => {
+      if (compared.length) {
+        fill(results, ["stage", "result", "largest difference", "tolerance", "mismatched", "note"], compared.filter(stage => isShown(stage.name)).map(stage =>
+          [element("bdi", {}, stage.name), stage.verdict, stage.difference, stage.allowed, stage.out, stage.note]));
+      }
+      fill(arrays, ["stage", "shape", "min", "max", "mean", "norm"],
+        data.rows.filter(row => isShown(row.name)).map(row => [row.name, row.shape, ...row.numbers]));
+      return chart ? draw(chart, width => differences({ values: compared, width }), `Differences by stage. ${data.summary}`) : Promise.resolve();
+    };
+    work.summarise(data.summary || `${data.rows.length} arrays; select the part of the encoder whose arrays to list.`);
+    work.choice("Arrays of", "part", [...parts.map(name => [name, name]), ["all", "all parts"]], value => { part = value; show(); }).value = part;
     const chart = compared.length ? work.figure("Largest difference by stage, and its tolerance") : null;
-    if (compared.length) {
-      fill(work.table("Stage by stage"), ["stage", "result", "largest difference", "tolerance", "mismatched", "note"], compared.map(stage =>
-        [element("bdi", {}, stage.name), stage.verdict, stage.difference, stage.allowed, stage.out, stage.note]));
-    }
-    fill(work.table("Every array"), ["stage", "shape", "min", "max", "mean", "norm"],
-      data.rows.map(row => [row.name, row.shape, ...row.numbers]));
-    return () => (chart ? draw(chart, width => differences({ values: compared, width }), `Differences by stage. ${data.summary}`) : Promise.resolve());
+    const results = compared.length ? work.table("Stage by stage") : null;
+    const arrays = work.table("The arrays");
+    return show;
   },
 
   tokens(data, work) {
@@ -44,7 +55,7 @@ const panels = {
   },
 
   embeddings(data, work) {
-    const values = unpacked(data.values), lengths = unpacked(data.lengths);
+    const { values, lengths } = data;
     let token = Math.min(1, data.tokens.length - 1);
     const show = () => {
       const cells = data.stages.flatMap((stage, s) =>
@@ -65,27 +76,34 @@ const panels = {
   },
 
   attention(data, work) {
-    const probs = unpacked(data.probs);
-    const columns = [...data.tokens, ...(data.rest ? [`${data.rest} more`] : [])];
-    let layer = 0, head = 0, token = Math.min(1, data.tokens.length - 1);
-    const from = data.tokens.map(keyed), to = columns.map(keyed);
+    let text, columns, from, to, token, layer = 0, head = 0;
+    const layers = data.texts[0].probs.length, heads = data.texts[0].probs[0].length;
+    const read = value => {
+      text = data.texts[value];
+      columns = [...text.tokens, ...(text.rest ? [`${text.rest} more`] : [])];
+      [from, to] = [text.tokens, columns].map(names => names.map(keyed));
+      token = Math.min(1, text.tokens.length - 1);
+      tokens.replaceChildren(...tokenOptions(text.tokens).map(([i, name]) => element("option", { value: String(i) }, name)));
+      tokens.value = String(token);
+    };
     const showRow = () => {
-      const row = probs[layer][head][token];
+      const row = text.probs[layer][head][token];
       const best = row.map((weight, i) => [weight, i]).sort((a, b) => b[0] - a[0]).slice(0, 3);
-      work.summarise(`Layer ${layer + 1}, head ${head + 1}: `, quoted(data.tokens[token]), " attends to ",
-        ...best.flatMap(([weight, i], n) => [n ? ", " : "", quoted(columns[i]), ` ${short(weight)}`]), ".");
+      const rounded = text === data.texts[0] ? short : weight => Number(weight.toPrecision(3)).toString();
+      work.summarise(`${text === data.texts[0] ? "" : `${text.name}. `}Layer ${layer + 1}, head ${head + 1}: `, quoted(text.tokens[token]), " attends to ",
+        ...best.flatMap(([weight, i], n) => [n ? ", " : "", quoted(columns[i]), ` ${rounded(weight)}`]), ".");
       return draw(bars, width => tokenBars({
         values: row.map((value, i) => ({ row: to[i], token: columns[i], value, most: i === best[0][1] })), width,
-        title: "probability", marked: "most", tooltip: [{ field: "token" }, { field: "value", title: "probability", format: ".5f" }],
-      }), `Attention of ${data.tokens[token]} in layer ${layer + 1}, head ${head + 1}`);
+        title: "probability", marked: "most", tooltip: [{ field: "token" }, { field: "value", title: "probability", format: ".4f" }],
+      }), `Attention of ${text.tokens[token]} in layer ${layer + 1}, head ${head + 1}`);
     };
     const showMap = () => {
-      const cells = probs[layer][head].flatMap((row, i) => row.map((value, j) =>
-        ({ row: from[i], column: to[j], from: data.tokens[i], to: columns[j], i, value })));
+      const cells = text.probs[layer][head].flatMap((row, i) => row.map((value, j) =>
+        ({ row: from[i], column: to[j], from: text.tokens[i], to: columns[j], i, value })));
       return draw(map, width => tokenMap({
         cells, width, rows: from, columns: to, title: "probability", domain: [0, Math.max(...cells.map(cell => cell.value))],
         range: [colour("card"), colour("side-1")],
-        tooltip: [{ field: "from" }, { field: "to" }, { field: "value", title: "probability", format: ".5f" }],
+        tooltip: [{ field: "from" }, { field: "to" }, { field: "value", title: "probability", format: ".4f" }],
       }), `Attention of layer ${layer + 1}, head ${head + 1}: rows are queries, columns keys`, view => {
         view.addEventListener("mouseover", (event, item) => {
           const row = item?.datum?.i;
@@ -97,17 +115,22 @@ const panels = {
       });
     };
     const show = () => Promise.all([showMap(), showRow()]);
-    work.choice("Layer", "layer", probs.map((_, i) => [i, `${i + 1} of ${probs.length}`]), value => { layer = Number(value); show(); });
-    work.choice("Head", "head", probs[0].map((_, i) => [i, `${i + 1} of ${probs[0].length}`]), value => { head = Number(value); show(); });
-    const tokens = work.choice("Query token", "token", tokenOptions(data.tokens), value => { token = Number(value); showRow(); });
-    tokens.value = String(token);
+    const numbered = count => Array.from({ length: count }, (_, i) => [i, `${i + 1} of ${count}`]);
+    if (data.texts.length > 1) {
+      work.choice("Text", "text", data.texts.map((one, i) => [i, one.name]), value => { read(Number(value)); show(); });
+    }
+    work.choice("Layer", "layer", numbered(layers), value => { layer = Number(value); show(); });
+    work.choice("Head", "head", numbered(heads), value => { head = Number(value); show(); });
+    const tokens = work.choice("Query token", "token", [], value => { token = Number(value); showRow(); });
+    read(0);
     const map = work.figure("Each row: the attention probabilities of one query token (point at a row, or select its token above)");
     const bars = work.figure("Attention probabilities of the selected token");
+    if (data.left_out) work.block("p", { class: "note" }).append(`The attention of the last ${data.left_out} documents is left out, to keep the page small.`);
     return show;
   },
 
   residual(data, work) {
-    const stream = unpacked(data.stream), added = unpacked(data.added);
+    const { stream, added } = data;
     const stages = ["embedding", ...data.stages];
     const largest = added.flatMap((row, stage) => row.map((length, at) => ({ stage, token: at, length })))
       .reduce((a, b) => (b.length > a.length ? b : a));
@@ -271,7 +294,7 @@ const panels = {
   },
 
   reranking(data, work) {
-    const maps = data.documents.map(document => unpacked(document.map));
+    const maps = data.documents.map(document => document.map);
     let selected = 0;
     const show = () => {
       const document = data.documents[selected], cells = [];
@@ -300,6 +323,62 @@ const panels = {
         ["document", "tokens of the pair", "logit", "score", "rank"], cross.scores.map((score, i) =>
           [`Document ${i + 1}`, String(cross.lengths[i]), cross.logits[i], score, String(order[i])]));
     }
+    return show;
+  },
+
+  models(data, work) {
+    const names = data.models.map(model => model.name), texts = data.texts.map((name, i) => (i ? `D${i}` : "Q"));
+    const placed = data.documents.map(ranks), first = rank => `Document ${rank.indexOf(1) + 1}`;
+    const documents = data.texts.slice(1);
+    const show = () => Promise.all([
+      draw(lines, width => rankLines({
+        values: documents.flatMap((name, i) => names.map((ranking, m) =>
+          ({ document: name, number: String(i + 1), ranking, rank: placed[m][i], score: data.documents[m][i] }))),
+        rankings: names, documents, width,
+      }), `Ranks of the documents by ${names.join(" and by ")}`),
+      ...data.models.map((model, m) => {
+        const cells = model.scores.flatMap((row, i) => row.map((value, j) =>
+          ({ row: texts[i], column: texts[j], from: data.texts[i], to: data.texts[j], value })));
+        const most = Math.max(...cells.filter(cell => cell.row !== cell.column).map(cell => cell.value), 1e-9);
+        return draw(maps[m], width => tokenMap({
+          cells, width, rows: texts, columns: texts, title: model.score, domain: [0, most], range: [colour("card"), colour("side-1")],
+          tooltip: [{ field: "from" }, { field: "to" }, { field: "value", title: model.score, format: ".4f" }], numbered: false,
+        }), `Scores of ${model.name} between all texts`);
+      }),
+    ]);
+    work.summarise(`First by ${names[0]}: ${first(placed[0])}; first by ${names[1]}: ${first(placed[1])}.`);
+    const lines = work.figure("Ranks of the documents by both models");
+    const maps = data.models.map(model => work.figure(`${model.name}: ${model.score} between all texts (Q: the question)`));
+    fill(work.table("Scores and ranks"), ["document", ...data.models.flatMap(model => [`${model.name}, ${model.score}`, `rank by ${model.name}`])],
+      documents.map((name, i) => [name, ...names.flatMap((_, m) => [data.documents[m][i], String(placed[m][i])])]));
+    return show;
+  },
+
+  "what-if"(data, work) {
+    const rankings = { fused: "RRF of both", dense: "MiniLM", lexical: "BM25" }, before = data.changes[0];
+    const names = before.dense.map((_, i) => `Document ${i + 1}`);
+    const rankOf = (change, by) => (by === "fused" ? fused(change.dense, change.lexical, 60, 0.5).rows.map(row => row.rrfRank) : ranks(change[by]));
+    const order = rank => rank.map((place, i) => [place, i + 1]).filter(([place]) => place !== null).sort((a, b) => a[0] - b[0]).map(([, number]) => number).join("\u00a0");
+    const marked = (now, earlier) => (now === earlier ? now || "–" : element("strong", {}, now || "none"));
+    const moved = (a, b) => a.filter((place, i) => place !== b[i]).length;
+    let selected = data.selected || 1, by = "fused";
+    const show = () => {
+      const change = data.changes[selected], [was, is] = [rankOf(before, by), rankOf(change, by)];
+      const first = rank => (rank.includes(1) ? names[rank.indexOf(1)] : "no document");
+      work.summarise(element("bdi", {}, change.name), `: first by ${rankings[by]} is ${first(is)}${first(is) === first(was) ? ", as before" : ` instead of ${first(was)}`}; `
+        + `${moved(was, is)} of ${names.length} documents have another rank.`);
+      const values = [["before", was, before], ["after", is, change]].flatMap(([when, rank, scores]) => rank.map((place, i) =>
+        ({ document: names[i], number: String(i + 1), ranking: when, rank: place, score: scores[by]?.[i] })).filter(value => value.rank !== null));
+      return draw(chart, width => rankLines({ values, rankings: ["before", "after"], documents: names, width, scored: by !== "fused" }),
+        `Ranks by ${rankings[by]} before and after: ${change.name}`);
+    };
+    work.choice("Change", "change", data.changes.map((change, i) => [i, change.name]).slice(1), value => { selected = Number(value); show(); }).value = String(selected);
+    work.choice("Ranking", "ranking", Object.entries(rankings), value => { by = value; show(); });
+    const chart = work.figure("Ranks before and after the change");
+    const was = rankOf(before, "fused");
+    fill(work.table("All changes: the documents in order, best first, bold where it is another order"), ["change", "MiniLM", "BM25", "RRF", "moved by RRF", "change of a cosine"],
+      data.changes.map(change => [element("bdi", {}, change.name), ...["dense", "lexical", "fused"].map(name => marked(order(rankOf(change, name)), order(rankOf(before, name)))),
+        String(moved(was, rankOf(change, "fused"))), Math.max(...change.dense.map((value, i) => Math.abs(value - before.dense[i])))]));
     return show;
   },
 };
