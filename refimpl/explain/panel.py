@@ -34,7 +34,7 @@ def quoted(token: str) -> str:
     return f"‘\u2068{token}\u2069’"
 
 
-def digits(value: float) -> str:
+def digits(value: float | np.floating[Any]) -> str:
     """Return the number with three significant digits."""
     return f"{value:.3g}"
 

@@ -42,8 +42,8 @@ def changes(scene: Scene, splade: str, added: Sequence[str] = ()) -> list[Change
 
 
 def _of_words(scene: Scene, added: Sequence[str]) -> Iterator[Change]:
-    reworded = [("word removed", f"without {word}", text) for word, text in without_each_word(scene.question.text)]
-    reworded += [("word added", f"with {word}", f"{scene.question.text} {word}") for word in added]
+    reworded = [("word removed", f"without ‘{word}’", text) for word, text in without_each_word(scene.question.text)]
+    reworded += [("word added", f"with ‘{word}’", f"{scene.question.text} {word}") for word in added]
     if not reworded:
         return
     documents = np.stack([document.vector for document in scene.documents])

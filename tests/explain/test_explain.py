@@ -10,6 +10,7 @@ import zlib
 
 import numpy as np
 import pytest
+from browsing import serious_faults
 
 from refimpl import SpladeEmbeddingFunction, explain
 from refimpl.compare import compare_traces
@@ -160,6 +161,17 @@ def test_a_trace_becomes_a_page_with_its_first_mismatch(minilm64, tmp_path, open
     assert tab.locator("[data-table=stages-2] tbody tr").count() == len(trace)
     assert tab.locator("[data-panel]").count() == 7
     assert tab.locator("b").count() == 0
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(380, "dark"), (1280, "light")])
+def test_the_page_of_a_trace_fits_and_has_no_serious_fault(minilm32, tmp_path, opened, width, scheme):
+    tab = opened(explain.write_trace("One short text.", minilm32, tmp_path / "trace.html"), width, scheme)
+    assert serious_faults(tab) == []
+    assert tab.evaluate("document.documentElement.scrollWidth") == width
+    assert tab.locator(".look").count() == tab.locator("[data-panel]").count() == 7
+    assert tab.locator("main section").last.locator("h2").inner_text() == "The code"
+    assert tab.locator("[data-panel]").last.get_attribute("data-panel") == "stages", "the pictures are first"
+    assert tab.locator("[data-table=stages-1] tbody tr").count() < 10
 
 
 def test_a_number_that_is_not_finite_never_reaches_a_page():

@@ -2,12 +2,12 @@
 
 from collections import Counter
 from html import unescape
-from time import monotonic
 from typing import Any
 
 import numpy as np
 import pytest
 from browser import SCHEMES, WIDTHS, serious_faults
+from browsing import cells, until
 
 from refimpl.explain import page
 from refimpl.search.exact import search_dense
@@ -51,22 +51,6 @@ def expected_scores(scene: Any, variant: str, k1: float, b: float) -> list[float
                 score += count * idf[statistics.vocabulary[term]] * weight[0]
         scores.append(score)
     return scores
-
-
-def until(tab: Any, expression: str, argument: Any = None) -> None:
-    """Poll until the expression is true; Playwright's own waiting needs eval, which the page's policy forbids."""
-    end = monotonic() + 20
-    while not tab.evaluate(expression, argument):
-        assert monotonic() < end, expression
-        tab.wait_for_timeout(30)
-
-
-def cells(tab: Any, table: str, column: int) -> list[str]:
-    """A column's unrounded values where it has numbers, else its texts."""
-    return tab.eval_on_selector_all(
-        f"[data-table={table}] tbody tr > :nth-child({column})",
-        "cells => cells.map(c => c.dataset.value ?? c.textContent)",
-    )
 
 
 @pytest.mark.parametrize("width", WIDTHS)

@@ -54,14 +54,14 @@ def test_each_word_is_removed_with_all_its_occurrences():
 def test_a_reworded_question_has_the_scores_of_its_text(by_name, scene, minilm64):
     texts = [document.text for document in scene.documents]
     for name, text in (
-        ("without Alan", "Where was Turing born, and when did Turing test machines?"),
-        ("with London", f"{scene.question.text} London"),
+        ("without ‘Alan’", "Where was Turing born, and when did Turing test machines?"),
+        ("with ‘London’", f"{scene.question.text} London"),
     ):
         expected = minilm64.encode_documents(texts) @ minilm64.encode_queries([text])[0]
         np.testing.assert_allclose(by_name[name].dense, expected, rtol=0, atol=1e-12)
         np.testing.assert_allclose(by_name[name].lexical, bm25_by_hand(scene, text, 1.5), rtol=1e-12)
     assert sum(name.startswith("without ") for name in by_name) == 10
-    assert not np.allclose(by_name["without Alan"].dense, by_name["no change"].dense, atol=1e-3)
+    assert not np.allclose(by_name["without ‘Alan’"].dense, by_name["no change"].dense, atol=1e-3)
 
 
 def test_k1_changes_bm25_alone(by_name, scene):
@@ -134,7 +134,7 @@ def test_the_sentence_about_changes_counts_the_documents_that_move(panel_data, s
     moved = {
         name: sum(a != b for a, b in zip(ranked["no change"], order, strict=True)) for name, order in ranked.items()
     }
-    name, count = re.findall(r"‘(.*?)’ moves the most documents of the fused ranking, (\d+) of 5", sentence)[0]
+    name, count = re.findall(r"“(.*?)” moves the most documents of the fused ranking, (\d+) of 5", sentence)[0]
     assert moved[name] == int(count) == max(moved.values()) > 0
     assert json.dumps(panel_data["what-if"]), "its numbers are JSON: absent is null"
 

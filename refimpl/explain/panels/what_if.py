@@ -53,7 +53,7 @@ def _look_for(changes: Sequence[Change]) -> str:
     if moved == 0:
         return f"No change on the list moves a document in the fused ranking, and {coarsest}."
     return (
-        f"Of all changes ‘{changes[most].name}’ moves the most documents of the fused ranking, {moved} of "
+        f"Of all changes “{changes[most].name}” moves the most documents of the fused ranking, {moved} of "
         f"{len(before)}, and {coarsest}."
     )
 
