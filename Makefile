@@ -15,7 +15,7 @@ unexport PIP_TARGET PIP_PREFIX PIP_ROOT PIP_DRY_RUN PIP_REQUIREMENT PIP_EDITABLE
 export PIP_USER := 0
 export PIP_REQUIRE_VIRTUALENV := 0
 
-.PHONY: demo test bench attack check docs peers peer-test lock lock-check minimum clean
+.PHONY: demo test bench bench-page attack check docs peers peer-test lock lock-check minimum clean
 .DELETE_ON_ERROR:
 .NOTPARALLEL: # every target installs into the same .venv
 
@@ -31,6 +31,11 @@ attack: $(VENV)/.test
 
 bench: $(VENV)/.bench
 	$(BIN)/python -m pytest --benchmark
+
+# the races of bench/, and their ratios in docs/benchmarks.md; ARGUMENTS="bench/test_fuse.py" runs some of them
+bench-page: $(VENV)/.bench
+	$(BIN)/python -m pytest --benchmark --benchmark-json=.benchmarks/page.json $(ARGUMENTS)
+	$(BIN)/refimpl report .benchmarks/page.json --into docs/benchmarks.md
 
 check: $(VENV)/.check
 	$(BIN)/ruff check .

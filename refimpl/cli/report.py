@@ -27,11 +27,19 @@ def report(
         str | None,
         typer.Option(help="Of a run's systems: a measure, best first (default: nDCG@10); lowest; or given."),
     ] = None,
+    into: Annotated[
+        Path | None, typer.Option(help="Replace the results in this Markdown page by a benchmark's ratios instead.")
+    ] = None,
 ) -> None:
     """Render a result as one self-contained page: comparison, plots, correctness checks, machine."""
     from refimpl import report as reports
     from refimpl.common.inputs import is_piped
 
+    if into is not None:
+        if out is not None or form is not None:
+            raise typer.BadParameter("--into replaces a part of a page: give no --out and no --format beside it")
+        print(reports.replace_in(result, into))
+        return
     if out is None and is_piped(result):
         raise typer.BadParameter("a result from a pipe has no default output file: give --out FILE.html or FILE.md")
     print(reports.write(result, out or result.with_suffix(f".{form or 'html'}"), form, order))

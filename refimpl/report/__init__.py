@@ -35,6 +35,14 @@ def write(result: Path, out: Path, form: Format | None = None, order: str | None
     return out
 
 
+def replace_in(result: Path, page: Path) -> Path:
+    """Replace the results in a Markdown page by the ratios of a benchmark, and return the page; see `into`."""
+    with importing("report"):
+        from refimpl.report import into
+    write_atomically(page, into.replaced(page.read_text(encoding="utf-8"), read(result)))
+    return page
+
+
 def render(result: Path, form: Format, order: str | None = None) -> str:
     """Return the report of the result file, as text; parameters are those of `write`."""
     with importing("report"):
