@@ -1,10 +1,11 @@
-"""The wheel as a user gets it: built from a copy of the checkout, installed with nothing but what it asks for."""
+"""Wheel and sdist as a user gets them: built from a copy of the checkout, installed with what they ask for alone."""
 
 import os
 import re
 import shutil
 import subprocess
 import sys
+import tarfile
 import venv
 import zipfile
 from email.parser import Parser
@@ -55,15 +56,55 @@ def files(*options: str) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Built from what git holds or would take, so that a forgotten file of this machine cannot help."""
-    copy, out = tmp_path_factory.mktemp("copy"), tmp_path_factory.mktemp("dist")
+def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What git holds or would take, so that a forgotten file of this machine cannot help."""
+    folder = tmp_path_factory.mktemp("copy")
     for name in files("--cached", "--others", "--exclude-standard"):
-        (copy / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy2(ROOT / name, copy / name)
-    run([*pip(sys.executable), "wheel", "--no-build-isolation", "--no-deps", "--wheel-dir", str(out), str(copy)], out)
-    (built,) = out.glob("refimpl-*.whl")
-    return built
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(ROOT / name, folder / name)
+    return folder
+
+
+def built_from(folder: Path, out: Path) -> Path:
+    """The wheel of an unpacked project."""
+    run([*pip(sys.executable), "wheel", "--no-build-isolation", "--no-deps", "--wheel-dir", str(out), str(folder)], out)
+    (wheel,) = out.glob("refimpl-*.whl")
+    return wheel
+
+
+@pytest.fixture(scope="module")
+def wheel(copy: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return built_from(copy, tmp_path_factory.mktemp("dist"))
+
+
+@pytest.fixture(scope="module")
+def unpacked(copy: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The sdist of the build backend, unpacked."""
+    out = tmp_path_factory.mktemp("sdist")
+    code = "import sys, hatchling.build; print(hatchling.build.build_sdist(sys.argv[1]))"
+    archive = out / run([sys.executable, "-c", code, str(out)], copy).split()[-1]
+    assert archive.stat().st_size < 12_000_000
+    with tarfile.open(archive) as tar:
+        tar.extractall(out, filter="data")
+    return out / archive.name.removesuffix(".tar.gz")
+
+
+def test_the_sdist_holds_what_git_holds(unpacked: Path) -> None:
+    packed = {file.relative_to(unpacked).as_posix() for file in unpacked.rglob("*") if file.is_file()}
+    left_out = {".gitattributes"}
+    assert packed == {*files("--cached", "--others", "--exclude-standard"), "PKG-INFO"} - left_out
+
+
+def test_the_wheel_of_the_sdist_is_that_of_the_checkout(unpacked: Path, wheel: Path, tmp_path: Path) -> None:
+    with zipfile.ZipFile(built_from(unpacked, tmp_path)) as ours, zipfile.ZipFile(wheel) as expected:
+        assert sorted(ours.namelist()) == sorted(expected.namelist())
+        assert [name for name in expected.namelist() if ours.read(name) != expected.read(name)] == []
+
+
+def test_the_tests_of_the_sdist_find_their_files(unpacked: Path) -> None:
+    tests = ["tests/docs/test_security.py", "tests/docs/test_contributing.py", "tests/docs/test_machinery.py"]
+    printed = run([sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *tests], unpacked)
+    assert " passed" in printed
 
 
 @pytest.fixture(scope="module")
