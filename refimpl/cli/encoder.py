@@ -1,5 +1,6 @@
 """`refimpl embed`, `refimpl trace` and `refimpl verify`: the encoder from the command line."""
 
+import sys
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
@@ -13,8 +14,12 @@ from rich.table import Table
 
 from refimpl.cli.app import app
 from refimpl.common.atomic import check_output, write_atomically
+from refimpl.common.progress import progress
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from refimpl import MiniLMEmbeddingFunction
     from refimpl.compare import Comparison
     from refimpl.tokens import Tokenizer
 
@@ -39,21 +44,44 @@ class Format(StrEnum):
 @app.command()
 def embed(
     file: Annotated[str, typer.Argument(help="A file of texts, a pipe, or - for standard input.")],
-    out: Annotated[Path, typer.Option(help="The output: .npy, float32 (texts, 384).")],
+    out: Annotated[Path | None, typer.Option(help="The output: .npy, float32 (texts, 384).")] = None,
+    shards: Annotated[
+        Path | None, typer.Option(help="Or a folder of Parquet shards, resumed where it stopped.")
+    ] = None,
     format: Annotated[Format | None, typer.Option(help="Default: jsonl for *.jsonl, else one text per line.")] = None,
     field: Annotated[str, typer.Option(help="The field of a JSON line with the text.")] = "text",
     model: ModelPath = None,
 ) -> None:
-    """Embed the texts of a file, streaming, in constant memory; the output file appears when it is complete."""
+    """Embed the texts of a file, streaming, in constant memory, to a .npy file or a folder of shards."""
     from refimpl import MiniLMEmbeddingFunction
     from refimpl.common.inputs import opened
     from refimpl.dense.stream import embed_stream, json_lines, lines
 
+    if (out is None) == (shards is None):
+        raise typer.BadParameter("expected one of --out and --shards, got " + ("none" if out is None else "both"))
     read = json_lines(field) if (format or _guess(file)) is Format.jsonl else lines
     function = MiniLMEmbeddingFunction(model)
     with opened(file) as stream:
-        count = embed_stream(function, read(stream, file), out)
-    print(f"{out}: {count} vectors of {function.dim}")
+        texts = read(stream, file)
+        if out is not None:
+            count = embed_stream(function, texts, out)
+        elif shards is not None:
+            count = _embed_shards(function, texts, shards, model)
+    print(f"{out or shards}: {count} vectors of {function.dim}")
+
+
+def _embed_shards(function: "MiniLMEmbeddingFunction", texts: "Iterator[str]", folder: Path, model: Path | None) -> int:
+    """Write texts and vectors to shards; a document's id is the number of its line, from 1."""
+    from refimpl import models
+    from refimpl.datasets import Document
+    from refimpl.shards import encode_shards
+    from refimpl.systems.encoders import model_key
+
+    settings = model_key(model or models.path("all-MiniLM-L6-v2"), "bert", "dense/minilm", "tokens")
+    documents = (Document(str(number), text) for number, text in enumerate(texts, 1))
+    with progress("embedding", None, sys.stderr.isatty()) as advance:
+        encoders = {"dense": function.encode_documents}
+        return encode_shards(documents, encoders, folder, settings, advance=advance).rows
 
 
 def _guess(file: str) -> Format:

@@ -5,6 +5,7 @@ import sys
 
 import numpy as np
 import pytest
+from pyarrow import parquet as pq
 from safetensors.numpy import load_file, save_file
 
 
@@ -31,6 +32,20 @@ def test_embed_json_lines_by_field(tmp_path, expected):
     np.testing.assert_allclose(np.load(tmp_path / "v.npy"), expected, rtol=0, atol=1e-6)
 
 
+def test_embed_to_shards_that_a_second_call_keeps(tmp_path, expected):
+    folder, modified = tmp_path / "shards", set()
+    for _ in range(2):
+        done = refimpl("embed", "-", "--shards", str(folder), stdin="one\n\ndrei ü\n".encode())
+        assert done.returncode == 0, done.stderr
+        assert b"3 vectors of 384" in done.stdout
+        modified.add((folder / "000000.parquet").stat().st_mtime_ns)
+    table = pq.read_table(folder / "000000.parquet")
+    assert table.column("id").to_pylist() == ["1", "2", "3"]
+    assert table.column("text").to_pylist() == ["one", "", "drei ü"]
+    np.testing.assert_allclose(np.array(table.column("dense").to_pylist()), expected, rtol=0, atol=1e-6)
+    assert len(modified) == 1
+
+
 @pytest.mark.parametrize(
     ("arguments", "stdin", "message"),
     [
@@ -38,6 +53,8 @@ def test_embed_json_lines_by_field(tmp_path, expected):
         (["embed", "-", "--out", "{tmp}/v.npy"], b"ok\n\xff\n", "refimpl: -, line 2: not UTF-8"),
         (["embed", "-", "--out", "{tmp}/v.npy", "--format", "jsonl"], b"{}\n", "line 1: expected a str 'text'"),
         (["embed", "-", "--out", "{tmp}/v.npy", "--model", "/no/model"], b"x\n", "/no/model/config.json"),
+        (["embed", "-"], b"x\n", "expected one of --out and --shards, got none"),
+        (["embed", "-", "--out", "{tmp}/v.npy", "--shards", "{tmp}/s"], b"x\n", "--shards, got both"),
         (["trace", "x", "--layer", "6"], b"", "--layer must be 0 to 5, got 6"),
         (["trace", "x", "--dtype", "int8"], b"", "dtype must be 'float32' or 'float64', got 'int8'"),
     ],
