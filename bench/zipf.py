@@ -1,7 +1,8 @@
 """Large synthetic corpora: words drawn from a Zipf-Mandelbrot distribution, p ~ 1 / (rank + 2.7) ** 1.05, seeded."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from hashlib import sha256
 
 import numpy as np
@@ -28,10 +29,7 @@ class ZipfCorpus:
 
     @cached_property
     def ids(self) -> np.ndarray:
-        weights = 1 / (np.arange(WORDS) + SHIFT) ** EXPONENT
-        cumulative = np.cumsum(weights / weights.sum())
-        drawn = np.searchsorted(cumulative, self._rng("words").random(int(self.lengths.sum())))
-        return np.minimum(drawn, WORDS - 1).astype(np.int32)
+        return drawn(self._rng("words"), int(self.lengths.sum()))
 
     @cached_property
     def tokens(self) -> list[list[str]]:
@@ -45,15 +43,15 @@ class ZipfCorpus:
         """Queries of two to five distinct words of one document."""
         rng = self._rng(kind)
         ends = np.cumsum(self.lengths)
-        drawn: list[list[str]] = []
-        while len(drawn) < count:
+        queries: list[list[str]] = []
+        while len(queries) < count:
             doc = int(rng.integers(self.count))
             words = np.unique(self.ids[ends[doc] - self.lengths[doc] : ends[doc]])
             words = words[words >= QUERIES[kind]]
             wanted = int(rng.integers(2, 6))
             if len(words) >= wanted:
-                drawn.append([f"w{rank}" for rank in rng.choice(words, wanted, replace=False)])
-        return drawn
+                queries.append([f"w{rank}" for rank in rng.choice(words, wanted, replace=False)])
+        return queries
 
     @property
     def fingerprint(self) -> str:
@@ -62,3 +60,27 @@ class ZipfCorpus:
 
     def _rng(self, what: str) -> np.random.Generator:
         return np.random.default_rng([SEED, self.count, *self.kind.encode(), *what.encode()])
+
+
+@cache
+def _cumulative() -> np.ndarray:
+    weights = 1 / (np.arange(WORDS) + SHIFT) ** EXPONENT
+    return np.cumsum(weights / weights.sum())
+
+
+def drawn(rng: np.random.Generator, count: int) -> np.ndarray:
+    """Ranks of `count` words."""
+    return np.minimum(np.searchsorted(_cumulative(), rng.random(count)), WORDS - 1).astype(np.int32)
+
+
+def streamed(count: int, part: int = 4096) -> Iterator[str]:
+    """Texts of `count` short documents, drawn part by part, so that any number of them takes the same memory."""
+    names = np.array([f"w{rank}" for rank in range(WORDS)])
+    least, most = LENGTHS["short"]
+    for start in range(0, count, part):
+        rng = np.random.default_rng([SEED, start])
+        lengths = rng.integers(least, most, min(part, count - start))
+        ends = np.cumsum(lengths)
+        words = names[drawn(rng, int(ends[-1]))]
+        for length, end in zip(lengths.tolist(), ends.tolist(), strict=True):
+            yield " ".join(words[end - length : end])
