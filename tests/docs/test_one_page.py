@@ -3,7 +3,9 @@
 import ast
 import importlib.util
 import io
+import json
 import math
+import re
 import shutil
 import subprocess
 import sys
@@ -130,6 +132,37 @@ def test_minilm_gives_the_published_vectors(minilm):
     for text, published, part in ((module.TEXTS[0], FIRST, slice(12)), (module.TEXTS[2], THIRD, slice(-8, None))):
         expected = np.array(published.split(), float)
         np.testing.assert_allclose(embed(text)[part], expected, rtol=0, atol=1e-7)  # in float32; observed 4e-8
+
+
+def test_figures_in_the_comments_of_minilm_are_those_of_the_published_files(minilm):
+    folder, source = models.path("all-MiniLM-L6-v2"), FILES["minilm"].read_text("utf-8")
+    config = json.loads((folder / "config.json").read_text("utf-8"))
+    tokenizer = json.loads((folder / "tokenizer.json").read_text("utf-8"))
+    longest = json.loads((folder / "sentence_bert_config.json").read_text("utf-8"))["max_seq_length"]
+    layers, heads, eps = (config[key] for key in ("num_hidden_layers", "num_attention_heads", "layer_norm_eps"))
+    truncated, padded = tokenizer["truncation"]["max_length"], tokenizer["padding"]["strategy"]["Fixed"]
+    assert f"layers ({layers}), of attention heads ({heads}), the epsilon of the norms ({eps})" in source
+    assert f"vocabulary of {len(tokenizer['model']['vocab']):,}" in source
+    assert f"truncates at {truncated} tokens and pads to {padded}; the model was published to read {longest}" in source
+    assert " ".join(f"{float(number):.10f}" for number in FIRST.split()[:3]) in source.replace("\n", " ")
+    assert config["intermediate_size"] == 4 * config["hidden_size"], "four times as many columns"
+
+
+@pytest.mark.parametrize(
+    ("name", "figures"),
+    [("bm25", ["0.5494", "0.1535"]), ("splade", ["15.67"]), ("rrf", [f"{2 / 61:.6f}"])],
+)
+def test_a_header_has_the_figures_that_its_copy_prints(name, figures):
+    docstring = ast.get_docstring(ast.parse(FILES[name].read_text("utf-8")))
+    assert [figure for figure in figures if figure not in docstring] == []
+
+
+def test_the_index_lists_each_program_with_its_limit_and_needs():
+    rows = re.findall(
+        r"^\| \[(\w+)\.py\].*\| (.+) \| (\d+)", (PROGRAMS[0].parent / "index.md").read_text("utf-8"), re.M
+    )
+    listed = {name: (int(limit), tuple(needs.split(", ")) if needs != "Python" else ()) for name, needs, limit in rows}
+    assert listed == NEEDED
 
 
 def test_minilm_gives_every_golden_vector(minilm):
