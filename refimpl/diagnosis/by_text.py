@@ -67,6 +67,9 @@ class TextSearch:
         Combinations, one of which is part of every cause, such as a measured normalisation; `()` for none.
     select, refine, enumerated
         See `Select`, `Refine` and `Enumerate`.
+    settled
+        Takes bases and texts that no single hypothesis explains; returns whether something else explains them, so that
+        the search ends.
     work
         The limit, in floating-point operations.
     """
@@ -78,6 +81,7 @@ class TextSearch:
     select: Select
     refine: Refine
     enumerated: Enumerate
+    settled: Callable[[Sequence[Combination], Sequence[int]], bool]
     work: float = field(default_factory=lambda: WORK)
     untried: str = ""
 
@@ -134,6 +138,8 @@ class TextSearch:
             trials += [trial for trial in new if trial is not None]
             if any(trial.explained.all() for trial in trials):
                 break
+        if not any(trial.count for trial in trials) and self.settled(bases, remaining):
+            return []
         if not any(trial.count for trial in trials):
             new = [self._try(each, (), few, probes) for each in self.enumerated(bases, remaining)]
             trials += [trial for trial in new if trial is not None]

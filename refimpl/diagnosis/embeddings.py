@@ -12,6 +12,7 @@ from refimpl.common.texts import check_texts
 from refimpl.common.types import Array
 from refimpl.common.warning import silenced
 from refimpl.dense.minilm import MiniLMEmbeddingFunction
+from refimpl.diagnosis.arithmetic_search import ArithmeticSearch, Fit, suggested_tolerance
 from refimpl.diagnosis.by_text import WORK, Explanation, TextSearch
 from refimpl.diagnosis.embedding_problem import EmbeddingProblem
 from refimpl.diagnosis.encoder import EncoderVariant, VariedEncoder
@@ -105,6 +106,7 @@ def _explained(problem: EmbeddingProblem, deviations: Array, labels: Sequence[st
     varied = varied_tokens(problem.encoder)
     truncation, pooling = TruncationSearch(problem), PoolingSearch(problem)
     structure = StructuralSearch(problem, problem.states.work + WORK)
+    arithmetic = ArithmeticSearch(problem)
     search = TextSearch(
         problem,
         mismatching,
@@ -113,13 +115,41 @@ def _explained(problem: EmbeddingProblem, deviations: Array, labels: Sequence[st
         lambda rows: few_texts(rows, tokens, varied),
         lambda *rows: chain(truncation(*rows), pooling(*rows)),
         structure,
+        arithmetic,
     )
     found = search.run()
+    if arithmetic.found:
+        return _of_arithmetic(arithmetic.found, problem, found, labels, difference)
     causes = _causes(found, len(mismatching) + len(matching), len(matching), labels, problem.encoder.max_length)
     unexplained = tuple(labels[row] for row in found.unexplained)
     context = found.groups[0].combination if found.groups else ()
     notes = (*pooling_note(problem, context, found.unexplained, labels), *_notes(found))
     return Diagnosis(False, difference, problem.tolerance, causes, unexplained=unexplained, notes=notes)
+
+
+def _of_arithmetic(
+    fit: Fit, problem: EmbeddingProblem, found: Explanation, labels: Sequence[str], difference: float
+) -> Diagnosis:
+    """The texts whose errors are those of an arithmetic are explained; the others are not."""
+    rows = np.array(fit.rows)[fit.fitting]
+    expected = problem.vectors(fit.base, [int(row) for row in rows])[0]
+    tolerance = suggested_tolerance(problem.actual[rows], expected)
+    largest = float(np.abs(problem.actual[rows] - expected).max())
+    mean = float(fit.cosines[fit.fitting].mean())
+    evidence = f"errors up to {largest:.2g} have its direction (mean cosine {mean:.2f} with simulated ones) and size"
+    named = tuple(labels[row] for row in rows)
+    cause = Cause(
+        names=(fit.arithmetic.name, *(each.name for each in fit.base)),
+        explanation="; ".join([fit.arithmetic.explanation, *(each.explanation for each in fit.base), evidence]),
+        residual=float(fit.residuals[fit.fitting].max()),
+        share=1.0,
+        explains_all=False,
+        texts=named,
+        of=f"{len(rows)} of {len(found.unexplained)} texts",
+        remedy=f"compare with --tolerance {tolerance}" if tolerance else "",
+    )
+    others = tuple(labels[row] for row in found.unexplained if row not in rows)
+    return Diagnosis(False, difference, problem.tolerance, (cause,), unexplained=others)
 
 
 def _computed(mismatches: Array, lengths: Array) -> tuple[list[int], list[int]]:

@@ -167,6 +167,8 @@ ROUNDING = tuple(
         ),
         ("uint8 weights", "matrices are quantised to uint8, one scale and zero point per tensor", tensors.uint8),
         ("Q8_0 weights", "matrices are quantised to int8 in blocks of 32, as in ggml's Q8_0", tensors.q8_0),
+        ("Q4_0 weights", "matrices are quantised to 4 bits in blocks of 32, as in ggml's Q4_0", tensors.q4_0),
+        ("float8 weights", "matrices are rounded to float8 E4M3", tensors.float8),
     )
 )
 

@@ -16,6 +16,7 @@ Rewiring = Callable[[Tensors, BertConfig], Tensors]
 """Takes all tensors; returns those that it replaces."""
 Rounding = Callable[[Array], Array]
 
+BLOCK = 32  # values with one scale in ggml
 FEWEST_ROWS = 8  # smaller matrices, such as the token types' two rows, are not quantised in practice
 
 
@@ -63,12 +64,37 @@ def uint8(tensor: Array) -> Array:
 
 def q8_0(tensor: Array) -> Array:
     """Blocks of 32 along a row, each with a float16 scale, as ggml's Q8_0."""
-    if _not_quantised(tensor) or tensor.shape[1] % 32:
+    return tensor if _not_quantised(tensor) else int8_blocks(tensor)
+
+
+def int8_blocks(tensor: Array) -> Array:
+    """The same for a tensor of any shape; unchanged where its last axis is no multiple of 32."""
+    if tensor.shape[-1] % BLOCK:
         return tensor
-    blocks = tensor.reshape(-1, 32)
+    blocks = tensor.reshape(-1, BLOCK)
     scale = np.abs(blocks).max(axis=1, keepdims=True) / 127.0
     codes = np.round(blocks / np.where(scale == 0, 1.0, scale))
     return (codes * float16(scale)).reshape(tensor.shape)
+
+
+def q4_0(tensor: Array) -> Array:
+    """Blocks of 32 along a row with codes -8 to 7 and a float16 scale, as ggml's Q4_0: its largest value is code -8."""
+    if _not_quantised(tensor) or tensor.shape[-1] % BLOCK:
+        return tensor
+    blocks = tensor.reshape(-1, BLOCK)
+    largest = np.take_along_axis(blocks, np.abs(blocks).argmax(axis=1)[:, None], axis=1)
+    scale = largest / -8.0
+    codes = np.clip(np.floor(blocks / np.where(scale == 0, 1.0, scale) + 8.5), 0, 15) - 8
+    return (codes * float16(scale)).reshape(tensor.shape)
+
+
+def float8(tensor: Array) -> Array:
+    """Float8 E4M3: four significant bits, exponents from -6, the largest 448 (Micikevicius et al. 2022)."""
+    if _not_quantised(tensor):
+        return tensor
+    exponent = np.maximum(np.frexp(tensor)[1] - 1, -6)
+    step = np.exp2(exponent - 3.0).astype(tensor.dtype)
+    return np.clip(np.round(tensor / step) * step, -448, 448).astype(tensor.dtype)
 
 
 def swap(first: str, second: str) -> Rewiring:

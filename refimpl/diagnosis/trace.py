@@ -124,9 +124,8 @@ def _stage_cause(problem: TraceProblem, found: Combination, actual: Stages, tole
 def _right_note(right: int, deviating: int | None) -> str:
     layers = {EMBEDDINGS: "", 0: " and layer 0"}.get(right, f" and layers 0 to {right}")
     where = f"in layer {right + 1}" if deviating == right + 1 else f"in layers {right + 1} to {deviating}"
-    return (
-        f"tokens, embeddings{layers} are right: the first fault is {where if deviating is not None else 'after them'}"
-    )
+    where = "after them" if deviating is None else where
+    return f"tokens, embeddings{layers} are right: the first fault is {where}"
 
 
 def _error(actual: Array, computed: Array | None) -> Array:

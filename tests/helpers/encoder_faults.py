@@ -84,6 +84,8 @@ EMBEDDINGS = {
     "layers reversed": {"backwards": True},
     "uint8 weights": {"rounding": "uint8"},
     "Q8_0 weights": {"rounding": "q8_0"},
+    "Q4_0 weights": {"rounding": "q4_0"},
+    "float8 weights": {"rounding": "float8"},
     "first layer only": {"layers": 1},
     "sum pooling": {"pooling": "sum"},
     "sum over root of length": {"pooling": "root"},

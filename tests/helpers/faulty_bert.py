@@ -288,6 +288,23 @@ def _q8_0(tensor: np.ndarray) -> np.ndarray:
     return (np.rint(blocks / d).astype(np.int8) * d.astype(np.float16).astype(np.float32)).reshape(tensor.shape)
 
 
+def _q4_0(tensor: np.ndarray) -> np.ndarray:
+    """ggml's quantize_row_q4_0_ref: d = the largest / -8 kept as float16, codes min(15, floor(x / d + 8.5))."""
+    if tensor.ndim == 1 or len(tensor) < 8:
+        return tensor
+    blocks = tensor.reshape(-1, 32)
+    rows = []
+    for block in blocks:
+        d = block[np.argmax(np.abs(block))] / np.float32(-8)
+        codes = np.minimum(15, (block / d + np.float32(8.5)).astype(np.int8)) - 8
+        rows.append(codes * np.float32(np.float16(d)))
+    return np.array(rows).reshape(tensor.shape)
+
+
+def _float8(tensor: np.ndarray) -> np.ndarray:
+    return tensor if tensor.ndim == 1 or len(tensor) < 8 else tensor.astype(ml_dtypes.float8_e4m3fn)
+
+
 ROUNDINGS = {
     "": lambda t: t,
     "float16": lambda t: t.astype(np.float16),
@@ -296,4 +313,6 @@ ROUNDINGS = {
     "int8 by row": lambda t: _int8(t, 1),
     "uint8": _uint8,
     "q8_0": _q8_0,
+    "q4_0": _q4_0,
+    "float8": _float8,
 }

@@ -15,7 +15,29 @@ from refimpl.diagnosis.hypotheses import Hypothesis, change
 from refimpl.diagnosis.structure.embedding_families import embedding_faults
 from refimpl.diagnosis.structure.layer import VariedLayer
 from refimpl.diagnosis.structure.step_families import step_faults
-from refimpl.diagnosis.structure.tensor_families import layer_faults, tensor_faults
+from refimpl.diagnosis.structure.tensor_families import KEY, QUERY, SQUARE, VALUE, layer_faults, tensor_faults
+
+LISTED = frozenset(
+    {
+        "embeddings.position_embeddings.weight left out",
+        "embeddings.token_type_embeddings.weight left out",
+        "gelu_new in every layer",
+        "quick_gelu in every layer",
+        "relu in every layer",
+        "silu in every layer",
+        "attention scale 1 in every layer",
+        "attention scale 1 / head_dim in every layer",
+        "attention scale 1 / sqrt(hidden_size) in every layer",
+        "attention in every layer causal",
+        "heads in every layer split interleaved",
+        "attention and feed forward in every layer normalised before, not after",
+        "attention and feed forward in every layer without residual",
+        *(f"encoder.layer.*.{name}.weight transposed" for name in SQUARE),
+        f"encoder.layer.*.{QUERY} and {KEY} exchanged",
+        f"encoder.layer.*.{KEY} and {VALUE} exchanged",
+    }
+)
+"""Those that `encoder_hypotheses` has under a name of its own."""
 
 
 @lru_cache(maxsize=4)
@@ -24,7 +46,9 @@ def structural(config: BertConfig) -> tuple[Hypothesis, ...]:
     if not config.is_bert or config.num_hidden_groups or config.embedding_size:
         return ()
     families = (embedding_faults, step_faults, tensor_faults, layer_faults)
-    return tuple(chain.from_iterable(family(config) for family in families))
+    listed = {*LISTED, f"encoder.layer.{config.num_hidden_layers - 1} left out"}
+    found = chain.from_iterable(family(config) for family in families)
+    return tuple(hypothesis for hypothesis in found if hypothesis.name not in listed)
 
 
 def fault_of(hypothesis: Hypothesis) -> Fault:

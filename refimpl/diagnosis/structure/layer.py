@@ -58,6 +58,7 @@ class VariedLayer:
     """The steps of a layer; calling it computes the layer, with the signature of `encoder_layer`."""
 
     tensors: Replace = own_tensors
+    linear: Callable[[Array, Array, Array], Array] = linear
     attention_join: Join = post_norm
     output_join: Join = post_norm
     attention_norm: Norm = layer_norm
@@ -89,7 +90,7 @@ class VariedLayer:
 
         def attend(x: Hidden) -> Hidden:
             context = self._context(layer, x, bias, record)
-            return record("attention_dense", linear(context, *layer.affine("attention.output.dense")))
+            return record("attention_dense", self.linear(context, *layer.affine("attention.output.dense")))
 
         def norm(x: Hidden) -> Hidden:
             return self.attention_norm(x, *layer.affine(ATTENTION_NORM), layer.config.layer_norm_eps)
@@ -102,9 +103,9 @@ class VariedLayer:
         activation = self.activation or ACTIVATIONS[layer.config.hidden_act]
 
         def feed(x: Hidden) -> Hidden:
-            intermediate_dense = record("intermediate_dense", linear(x, *layer.affine("intermediate.dense")))
+            intermediate_dense = record("intermediate_dense", self.linear(x, *layer.affine("intermediate.dense")))
             intermediate = record("intermediate", np.asarray(activation(intermediate_dense)))
-            return record("output_dense", linear(intermediate, *layer.affine("output.dense")))
+            return record("output_dense", self.linear(intermediate, *layer.affine("output.dense")))
 
         def norm(x: Hidden) -> Hidden:
             return self.output_norm(x, *layer.affine(OUTPUT_NORM), layer.config.layer_norm_eps)
@@ -115,7 +116,7 @@ class VariedLayer:
         heads = self.heads or layer.config.num_attention_heads
         splits = {"query": self.split, "key": self.split_key or self.split, "value": self.split}
         query, key, value = (
-            record(name, split(linear(x, *layer.affine(f"attention.self.{name}")), heads))
+            record(name, split(self.linear(x, *layer.affine(f"attention.self.{name}")), heads))
             for name, split in splits.items()
         )
         scores = record(

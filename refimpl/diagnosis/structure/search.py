@@ -53,7 +53,7 @@ class StructuralSearch:
         variant = apply_all(EmbeddingVariant(), bases[0])
         lengths = self.problem.encoder.tokens(variant).lengths
         rows = [row for row in unexplained if 2 <= lengths[row] <= LONGEST]
-        if not rows or not _computable(variant):
+        if not rows or not computable(variant):
             return []
         row = min(rows, key=lambda row: int(lengths[row]))
         found = self._near(variant, [each for base in bases for each in self._finishes(base)], row)
@@ -103,7 +103,7 @@ class StructuralSearch:
         return variant.store(vectors)
 
 
-def _computable(variant: EmbeddingVariant) -> bool:
+def computable(variant: EmbeddingVariant) -> bool:
     """Whether the layers are the paper's, and padding has no effect."""
     masked = variant.pooling_masked and variant.attention_masked
     return variant.block is encoder_layer and not variant.faults and masked

@@ -41,9 +41,9 @@ def _joins(scope: Scope) -> Iterator[Hypothesis]:
     for what, (explanation, join) in steps.JOINS.items():
         for field, name in fields.items():
             yield _step(scope, f"{name} {scope.where} {what}", explanation, **{field: join})
-        yield _step(
-            scope, f"attention and feed forward {scope.where} {what}", explanation, **dict.fromkeys(fields, join)
-        )
+        if join is not steps.skipped_with_norm:  # which is the layer left out
+            name = f"attention and feed forward {scope.where} {what}"
+            yield _step(scope, name, explanation, **dict.fromkeys(fields, join))
 
 
 def _attentions(scope: Scope, config: BertConfig) -> Iterator[Hypothesis]:

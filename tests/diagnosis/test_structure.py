@@ -1,0 +1,94 @@
+"""Structural faults drawn at random and put into transformers' BertModel are named; faults of no family are not."""
+
+import numpy as np
+import pytest
+from faulty_bert import write_small_model
+
+from refimpl.bert.config import BertConfig
+from refimpl.diagnosis import diagnose_embeddings, diagnose_trace
+from refimpl.diagnosis.structure.families import MASKS, structural
+
+TOLERANCE = 1e-10  # both compute in float64
+DRAWS = 64
+LAYERS = 4
+
+pytestmark = pytest.mark.usefixtures("quick")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory, minilm_folder):
+    return write_small_model(tmp_path_factory.mktemp("layers"), minilm_folder / "tokenizer.json", layers=LAYERS)
+
+
+@pytest.mark.peer
+@pytest.mark.parametrize("seed", range(DRAWS))
+def test_a_drawn_fault_is_named(seed, folder):
+    import torch_faults
+
+    result, line = torch_faults.outcome(folder, seed, TOLERANCE)
+    assert result == "true", line
+
+
+@pytest.mark.peer
+@pytest.mark.parametrize("seed", range(12))
+def test_a_fault_of_no_family_has_no_cause(seed, folder):
+    import torch_faults
+
+    name, actual = torch_faults.unknown(folder, seed)
+    diagnosis = diagnose_embeddings(actual, torch_faults.TEXTS, model_path=folder, tolerance=TOLERANCE)
+    assert not diagnosis.matches
+    assert not diagnosis.explained, f"{name}: {diagnosis}"
+
+
+@pytest.mark.peer
+def test_intermediates_name_a_fault_of_each_of_two_layers(folder):
+    import torch
+    import torch_faults
+    from transformers import AutoTokenizer
+
+    model, text = torch_faults.loaded(folder), torch_faults.TEXTS[2]
+    model.encoder.layer[1].output.dense.bias.data.fill_(0)
+    model.encoder.layer[3].attention.self.query.weight.data.mul_(2)
+    with torch.no_grad():
+        states = model(
+            **AutoTokenizer.from_pretrained(folder)([text], return_tensors="pt"), output_hidden_states=True
+        ).hidden_states
+    names = ["embeddings.hidden_states", *(f"layer.{i}.hidden_states" for i in range(LAYERS))]
+    diagnosis = diagnose_trace(
+        {name: state[0].numpy() for name, state in zip(names, states, strict=True)}, text, model_path=folder
+    )
+    assert diagnosis.causes[0].names == (
+        "encoder.layer.1.output.dense.bias left out",
+        "encoder.layer.3.attention.self.query.weight doubled",
+    )
+    assert "explains 5 of 5 stages" in str(diagnosis)
+    assert "tokens, embeddings and layer 0 are right: the first fault is in layer 1" in str(diagnosis)
+    assert "use encoder.layer.1.output.dense.bias" in diagnosis.causes[0].remedy
+
+
+def test_every_layer_and_tensor_is_in_the_enumeration(folder):
+    """16 tensors in 4 layers; the key's bias, which softmax removes, is the one that is left out."""
+    from safetensors import safe_open
+
+    names = [each.name for each in structural(BertConfig.load(folder))]
+    assert len(set(names)) == len(names)
+    with safe_open(folder / "model.safetensors", "numpy") as file:
+        published = [name for name in file.keys() if name.startswith("encoder.layer.")]  # noqa: SIM118
+    assert len(published) == 16 * LAYERS
+    for name in published:
+        found = {"left out", "doubled"} <= {each[len(name) + 1 :] for each in names if each.startswith(f"{name} ")}
+        assert found == (not name.endswith("attention.self.key.bias")), name
+    assert len(MASKS) == 8
+
+
+def test_a_difference_within_a_large_tolerance_has_no_cause_by_chance(small_folder, texts):
+    """Noise somewhat above the tolerance: some of the many faults that change little bring it below."""
+    right = diagnose_embeddings(np.ones((len(texts), 32)), texts, model_path=small_folder)
+    assert not right.explained
+    from faulty_bert import FaultyBert
+
+    actual = FaultyBert(small_folder)(texts)
+    actual += np.random.default_rng(3).uniform(-1.1e-3, 1.1e-3, actual.shape)
+    diagnosis = diagnose_embeddings(actual, texts, model_path=small_folder, tolerance=1e-3)
+    assert not diagnosis.matches
+    assert not any("encoder.layer" in name for cause in diagnosis.causes for name in cause.names), str(diagnosis)
