@@ -123,7 +123,8 @@ def _explained(problem: EmbeddingProblem, deviations: Array, labels: Sequence[st
     causes = _causes(found, len(mismatching) + len(matching), len(matching), labels, problem.encoder.max_length)
     unexplained = tuple(labels[row] for row in found.unexplained)
     context = found.groups[0].combination if found.groups else ()
-    notes = (*pooling_note(problem, context, found.unexplained, labels), *_notes(found))
+    ruled_out = structure.ruled_out() if found.unexplained else ()
+    notes = (*pooling_note(problem, context, found.unexplained, labels), *ruled_out, *_notes(found))
     return Diagnosis(False, difference, problem.tolerance, causes, unexplained=unexplained, notes=notes)
 
 

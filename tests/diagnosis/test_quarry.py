@@ -15,7 +15,10 @@ from refimpl.diagnosis import diagnose_bm25, diagnose_embeddings, diagnose_splad
 
 pytestmark = [pytest.mark.peer, pytest.mark.usefixtures("quick")]
 
-MEASURED = re.compile(r"(?<=residual )[\d.e+-]+|(?<=difference )[\d.e+-]+|(?<=explains )[\d.]+(?=%)")
+MEASURED = re.compile(
+    r"(?<=residual )[\d.e+-]+|(?<=difference )[\d.e+-]+|(?<=explains )[\d.]+(?=%)"
+    r"|(?<=errors up to )[\d.e-]+|(?<=mean cosine )[\d.]+"
+)
 
 
 @pytest.mark.parametrize("find", quarry.FINDS, ids=lambda find: find.title)

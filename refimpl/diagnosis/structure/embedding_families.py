@@ -58,6 +58,7 @@ class VariedEmbedding:
     def __call__(self, weights: BertWeights, input_ids: Array, token_type_ids: Array, record: Record) -> Hidden:
         """The embeddings of a batch, with the intermediates recorded under the names of `embed`."""
         positions = self.positions(input_ids.shape[1], weights.config.first_position)
+        positions = np.minimum(positions, len(weights[POSITION]) - 1)  # a long text's may be beyond the table
         dtype = weights["embeddings.LayerNorm.weight"].dtype
         parts = {
             "word": record("word_embeddings", weights[WORD][input_ids].astype(dtype) * dtype.type(self.word)),
@@ -88,7 +89,7 @@ def embedding_faults(config: BertConfig) -> Iterator[Hypothesis]:
         added = " and ".join(fields[name] for name in outside)
         normed = frozenset(fields.keys() - set(outside))
         yield _hypothesis(f"{added} added after {NORM}", "the sum of all three is normalised in BERT", normed=normed)
-    yield from _positions()
+    yield from _positions(config)
 
 
 def _affine() -> Iterator[Hypothesis]:
@@ -107,16 +108,18 @@ def _with(affine: Callable[[Array, Array], tuple[Array, Array]]) -> Norm:
     return lambda x, weight, bias, eps: layer_norm(x, *affine(weight, bias), eps=eps)
 
 
-def _positions() -> Iterator[Hypothesis]:
+def _positions(config: BertConfig) -> Iterator[Hypothesis]:
     orders: dict[str, Callable[[int, int], Array]] = {
         "positions in reverse order": lambda seq, first: np.arange(first, first + seq)[::-1],
         "position 0 for every token": lambda seq, first: np.full(seq, first),
         "position 1 for every token": lambda seq, first: np.full(seq, first + 1),
-        "positions doubled": lambda seq, first: first + 2 * np.arange(seq) % 512,
+        "positions doubled": lambda seq, first: first + 2 * np.arange(seq),
         "positions from 0 after the first token": lambda seq, first: first + np.maximum(np.arange(seq) - 1, 0),
     }
     for name, positions in orders.items():
         yield _hypothesis(name, f"rows of {POSITION} are taken in another order", positions=positions)
+    if config.hidden_size % 2:
+        return
     yield _hypothesis("sinusoidal positions", f"computed sines and cosines for {POSITION}", encoded=sinusoids)
 
 

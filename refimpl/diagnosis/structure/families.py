@@ -43,12 +43,20 @@ LISTED = frozenset(
 @lru_cache(maxsize=4)
 def structural(config: BertConfig) -> tuple[Hypothesis, ...]:
     """Every structural hypothesis, each one fault; none for an architecture other than BERT's."""
-    if not config.is_bert or config.num_hidden_groups or config.embedding_size:
+    if not _is_textbook(config):
         return ()
     families = (embedding_faults, step_faults, tensor_faults, layer_faults)
     listed = {*LISTED, f"encoder.layer.{config.num_hidden_layers - 1} left out"}
     found = chain.from_iterable(family(config) for family in families)
     return tuple(hypothesis for hypothesis in found if hypothesis.name not in listed)
+
+
+def _is_textbook(config: BertConfig) -> bool:
+    """Whether embeddings and every layer are BERT's, without another model's additions."""
+    more = (config.num_hidden_groups, config.embedding_size, config.relative_attention_num_buckets, config.windows)
+    heads = config.num_attention_heads
+    square = config.head_dim * heads == config.hidden_size and config.key_value_heads == heads
+    return config.is_bert and square and not any((*more, config.rope_thetas, config.alibi, config.causal, config.gated))
 
 
 def fault_of(hypothesis: Hypothesis) -> Fault:

@@ -45,6 +45,16 @@ class StructuralSearch:
         self.tried = 0
         """The number of faults that were compared with a text's vector."""
 
+    def ruled_out(self) -> tuple[str, ...]:
+        """A sentence about the faults that were tried, for texts without a cause; `()` where none was."""
+        if not self.tried:
+            return ()
+        kinds = "tensor, normalisation, residual, activation, head layout, scale, softmax or embedding"
+        return (
+            f"ruled out, each alone: {self.tried:,} faults of one {kinds}, in one layer or in all",
+            "the intermediates suite of refimpl check names the first deviating layer of a target that returns them",
+        )
+
     def __call__(self, bases: Sequence[Combination], unexplained: Sequence[int]) -> list[Combination]:
         """The nearest combinations of a base, possibly a pooling, and a fault for the shortest unexplained text.
 

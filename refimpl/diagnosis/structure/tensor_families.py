@@ -99,7 +99,7 @@ def _exchanged(config: BertConfig) -> Iterator[Hypothesis]:
 
 
 def _taken(pairs: Sequence[tuple[str, str]]) -> Replace:
-    return lambda layer: {name: layer[source] for name, source in pairs}
+    return lambda layer: {name: layer[source] for name, source in pairs if source in layer}
 
 
 def layer_faults(config: BertConfig) -> Iterator[Hypothesis]:
