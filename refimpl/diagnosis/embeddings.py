@@ -1,6 +1,6 @@
 """The cause of a mismatch of sentence vectors."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import chain
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from refimpl.diagnosis.hypotheses import Combination
 from refimpl.diagnosis.linear_maps import linear_map
 from refimpl.diagnosis.outputs import degenerate, measured_head, reordered
 from refimpl.diagnosis.result import Cause, Diagnosis
+from refimpl.diagnosis.same_tokens import Encode, MeasuredTokenizer, measured_tokenizer
 from refimpl.diagnosis.sampling import few_texts, varied_tokens
 from refimpl.diagnosis.structure.search import StructuralSearch
 from refimpl.diagnosis.truncations import TruncationSearch
@@ -38,6 +39,7 @@ def diagnose_embeddings(
     model_path: str | Path | None = None,
     tolerance: float = 1e-6,
     labels: Sequence[str] | None = None,
+    encode: Encode | None = None,
 ) -> Diagnosis:
     """Compare sentence vectors with all-MiniLM-L6-v2's (or another model folder's), and find why they differ.
 
@@ -56,6 +58,9 @@ def diagnose_embeddings(
         Per entry, relative to the length of the vector, which is 1 for the reference.
     labels
         Short names of the texts for the diagnosis; default their beginnings.
+    encode
+        The implementation, from texts to vectors. It is then run on some 240 texts, of which it gives those one vector
+        that have the same tokens to it; so its tokenizer is known by itself, and any number of its deviations.
 
     Raises
     ------
@@ -86,7 +91,8 @@ def diagnose_embeddings(
         cause = Cause((found.name,), found.explanation, found.residual, 1.0, True)
         return Diagnosis(False, difference, tolerance, (cause,))
     labels = labels or [repr(text[:LABEL]) for text in checked]
-    return _explained(problem, deviations, labels, difference)
+    tokenizer = None if encode is None else measured_tokenizer(encode, folder, encoder.max_length)
+    return _explained(problem, deviations, labels, difference, tokenizer)
 
 
 def _reference(folder: Path, texts: list[str], problem: EmbeddingProblem) -> Array:
@@ -99,7 +105,13 @@ def _reference(folder: Path, texts: list[str], problem: EmbeddingProblem) -> Arr
         return function(texts).astype(np.float64)
 
 
-def _explained(problem: EmbeddingProblem, deviations: Array, labels: Sequence[str], difference: float) -> Diagnosis:
+def _explained(
+    problem: EmbeddingProblem,
+    deviations: Array,
+    labels: Sequence[str],
+    difference: float,
+    tokenizer: MeasuredTokenizer | None,
+) -> Diagnosis:
     """Search for causes among the texts that are computed: all, or the shortest of many."""
     tokens = problem.encoder.tokens(EncoderVariant())
     mismatching, matching = _computed(deviations > problem.tolerance, tokens.lengths)
@@ -107,13 +119,14 @@ def _explained(problem: EmbeddingProblem, deviations: Array, labels: Sequence[st
     truncation, pooling = TruncationSearch(problem), PoolingSearch(problem)
     structure = StructuralSearch(problem, problem.states.work + WORK)
     arithmetic = ArithmeticSearch(problem)
+    added_to = _nothing if tokenizer is None else tokenizer.added_to
     search = TextSearch(
         problem,
         mismatching,
         matching,
         measured_head(problem.actual),
         lambda rows: few_texts(rows, tokens, varied),
-        lambda *rows: chain(truncation(*rows), pooling(*rows)),
+        lambda context, *rows: chain(added_to(context), truncation(context, *rows), pooling(context, *rows)),
         structure,
         arithmetic,
     )
@@ -124,7 +137,8 @@ def _explained(problem: EmbeddingProblem, deviations: Array, labels: Sequence[st
     unexplained = tuple(labels[row] for row in found.unexplained)
     context = found.groups[0].combination if found.groups else ()
     ruled_out = structure.ruled_out() if found.unexplained else ()
-    notes = (*pooling_note(problem, context, found.unexplained, labels), *ruled_out, *_notes(found))
+    measured = () if tokenizer is None else (str(tokenizer),)
+    notes = (*measured, *pooling_note(problem, context, found.unexplained, labels), *ruled_out, *_notes(found))
     return Diagnosis(False, difference, problem.tolerance, causes, unexplained=unexplained, notes=notes)
 
 
@@ -151,6 +165,10 @@ def _of_arithmetic(
     )
     others = tuple(labels[row] for row in found.unexplained if row not in rows)
     return Diagnosis(False, difference, problem.tolerance, (cause,), unexplained=others)
+
+
+def _nothing(context: Combination) -> Iterator[Combination]:
+    return iter(())
 
 
 def _computed(mismatches: Array, lengths: Array) -> tuple[list[int], list[int]]:

@@ -55,8 +55,8 @@ def accents_stripped_but_hangul(text: str) -> str:
 
 
 def controls_as_spaces(text: str) -> str:
-    """A space for each character of Unicode's class C."""
-    return "".join(" " if unicodedata.category(c).startswith("C") else c for c in text)
+    """A space for each character that BERT removes: those of Unicode's class C, and U+FFFD."""
+    return "".join(" " if unicodedata.category(c).startswith("C") or c == "\ufffd" else c for c in text)
 
 
 def only_controls_removed(text: str) -> str:

@@ -210,5 +210,7 @@ PREFIXES = tuple(
     )
     for prefix in ("query: ", "passage: ")
 )
+SPECIAL = SETTINGS[:4]
+"""Those about the special tokens that every text gets."""
 TOKENS = (*SETTINGS, *TEXTS, *WORDS, *(truncation_at(length) for length in (64, 128, 512)), *SIDES, *PREFIXES)
 """All of them; one hypothesis per change, since a search combines them."""

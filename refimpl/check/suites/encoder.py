@@ -1,6 +1,6 @@
 """The encoder suite: all-MiniLM-L6-v2's unit vectors, compared with those of transformers in float64."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from itertools import combinations
@@ -13,7 +13,7 @@ from refimpl import golden
 from refimpl.check.suites.base import Session, Settings, TextSuite, behaviour
 from refimpl.check.suites.encoder_forms import other_form, projection
 from refimpl.check.suites.parse import numbers
-from refimpl.check.targets.base import AnswerError, RefusedError
+from refimpl.check.targets.base import AnswerError, RefusedError, TargetError
 from refimpl.common.types import Array
 from refimpl.compare import Comparison, compare_neighbours, compare_vector, from_condition, worst_of
 from refimpl.compare.tolerance import named
@@ -242,17 +242,32 @@ class EncoderSuite(TextSuite):
 
     def diagnose(self, answers: Mapping[str, Any], failed: Sequence[str], settings: Settings) -> "Diagnosis":
         """Diagnose the vectors of all texts."""
-        from refimpl.diagnosis import diagnose_embeddings
-
-        texts = {name: text for name, text in golden.texts().items() if name in answers}
-        vectors = np.stack([answers[name] for name in texts])
-        tolerance = settings.tolerance.entry or 1e-6
-        return diagnose_embeddings(vectors, list(texts.values()), tolerance=tolerance, labels=list(texts))
+        return _diagnosis(answers, settings, None)
 
     def diagnose_target(
         self, session: Session, answers: Mapping[str, Any], failed: Sequence[str]
     ) -> "Diagnosis | str | None":
-        """Search for causes only where the target gives the same vectors twice."""
-        if "any_input" in session.target.traits and not (twice := _twice.check(session)).matches:
+        """Search for causes only where the target gives the same vectors twice; run it on more texts for its tokens."""
+        if "any_input" not in session.target.traits:
+            return self.diagnose(answers, failed, session.settings)
+        if not (twice := _twice.check(session)).matches:
             return f"not deterministic, so that no cause is searched: dropout left on, or noise ({twice})"
-        return super().diagnose_target(session, answers, failed)
+
+        def encode(texts: list[str]) -> Array:
+            try:
+                return np.stack(session.run(texts))
+            except (TargetError, AnswerError):
+                return np.empty(0)  # of which no tokenizer is measured
+
+        return _diagnosis(answers, session.settings, encode)
+
+
+def _diagnosis(
+    answers: Mapping[str, Any], settings: Settings, encode: Callable[[list[str]], Array] | None
+) -> "Diagnosis":
+    from refimpl.diagnosis import diagnose_embeddings
+
+    texts = {name: text for name, text in golden.texts().items() if name in answers}
+    vectors = np.stack([answers[name] for name in texts])
+    tolerance = settings.tolerance.entry or 1e-6
+    return diagnose_embeddings(vectors, list(texts.values()), tolerance=tolerance, labels=list(texts), encode=encode)
