@@ -154,12 +154,12 @@ def _run(options: TargetOptions, suites: list[str], settings: "Settings", patter
     from rich.console import Console
 
     from refimpl.check.runner import check as run
-    from refimpl.check.targets.base import AnswerError, TargetError
+    from refimpl.check.targets.base import AnswerError, TargetError, closing
     from refimpl.check.targets.processes import exit_at_signals
 
     try:
         target = _target(options)
-        with exit_at_signals(), Console(stderr=True).status("running") as status:
+        with exit_at_signals(), closing(target), Console(stderr=True).status("running") as status:
             return run(target, suites, settings, patterns, progress=status.update)
     except (TargetError, AnswerError, ValueError) as error:
         print(f"refimpl check: {visible(str(error))}", file=sys.stderr)

@@ -43,7 +43,7 @@ def identify(
     """
     from rich.console import Console
 
-    from refimpl.check.targets.base import AnswerError, TargetError
+    from refimpl.check.targets.base import AnswerError, TargetError, closing
     from refimpl.common.atomic import check_output
 
     if what not in KINDS:
@@ -54,7 +54,7 @@ def identify(
         check_output(json_file)
     try:
         target = _target(function, command, url, timeout, api_key, allow_http)
-        with Console(stderr=True).status("running") as status:
+        with closing(target), Console(stderr=True).status("running") as status:
             found = _identified(what, target, None if model == "none" else model, status.update)
     except (TargetError, AnswerError, ValueError, FileNotFoundError) as error:
         print(f"refimpl identify: {error}", file=sys.stderr)

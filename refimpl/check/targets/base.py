@@ -1,6 +1,7 @@
 """The protocol of a target: it runs a task on a list of inputs and returns one answer per input."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, Literal, Protocol, runtime_checkable
 
 Task = Literal["embed", "tokens", "trace", "bm25", "splade", "rerank", "fuse", "metrics"]
@@ -48,6 +49,16 @@ class Target(Protocol):
 
 ALL_TASKS: frozenset[str] = frozenset(("embed", "tokens", "trace", "bm25", "splade", "rerank", "fuse", "metrics"))
 TEXT_TASKS: frozenset[str] = frozenset(("embed", "tokens", "trace", "splade"))  # an input is one text
+
+
+@contextmanager
+def closing(target: Target) -> Iterator[None]:
+    """Close the target, if it can be closed, at the end of the block."""
+    try:
+        yield
+    finally:
+        if (close := getattr(target, "close", None)) is not None:
+            close()
 
 
 class StoppedAtTimeout:

@@ -79,7 +79,7 @@ def test_a_hanging_command_and_its_children_are_killed(tmp_path):
 
 def test_endless_output_is_stopped():
     with pytest.raises(TargetError, match=r"wrote over 100000 bytes and was killed"):
-        python("while True: print('1' * 1000)", max_bytes=100_000, timeout_s=20.0).run("embed", ["a"])
+        python("while True: print('1' * 1000, end='')", max_bytes=100_000, timeout_s=20.0).run("embed", ["a"])
 
 
 def test_garbage_is_shown_with_its_line():
@@ -216,3 +216,62 @@ def test_memory_does_not_grow_with_the_number_of_values(kind):
         assert tracemalloc.get_traced_memory()[1] < 4 * 16e6 + (32 << 20)
     finally:
         tracemalloc.stop()
+
+
+COUNTED = """
+import json, os, sys
+open(sys.argv[1], "a").write("started\\n")
+for line in sys.stdin:
+    print(json.dumps([os.getpid(), os.environ["REFIMPL_TASK"]]), flush=True)
+"""
+
+
+def counted(tmp_path, code=COUNTED) -> tuple[CommandTarget, Path]:
+    starts = tmp_path / "starts"
+    arguments = [sys.executable, "-c", code, str(starts)]
+    return CommandTarget(" ".join(map(shlex.quote, arguments))), starts
+
+
+def test_a_command_is_started_once_per_task_and_ended_by_close(tmp_path):
+    target, starts = counted(tmp_path)
+    first, second = target.run("embed", ["a", "b"])
+    (third,) = target.run("embed", ["c"])
+    (other,) = target.run("bm25", [{}])
+    assert first == second == third
+    assert first[1] == "embed"
+    assert other[0] != first[0]
+    assert starts.read_text() == "started\n" * 2
+    target.close()
+    for process, _ in (first, other):
+        assert not Path(f"/proc/{process}").exists()
+
+
+def test_a_command_that_answers_at_the_end_of_its_input_is_started_for_each_list(tmp_path):
+    target, starts = counted(tmp_path, COUNTED.replace("in sys.stdin:", "in sys.stdin.readlines():"))
+    assert [len(target.run("embed", ["a"] * n)) for n in (2, 3)] == [2, 3]
+    assert starts.read_text() == "started\n" * 2
+
+
+def test_a_command_that_ends_after_its_answers_is_started_again(tmp_path):
+    code = COUNTED.replace("for line in sys.stdin:", "for line in [sys.stdin.readline()]:")
+    target, starts = counted(tmp_path, code)
+    assert target.run("embed", ["a"])[0] != target.run("embed", ["a"])[0]
+    assert starts.read_text() == "started\n" * 2
+
+
+def test_answers_after_the_last_one_are_not_those_of_the_next_call(tmp_path):
+    more = "print(1, flush=True); import time; time.sleep(0.2); print(2, flush=True)"
+    target, _ = counted(tmp_path, f"import sys\nfor line in sys.stdin: {more}")
+    assert target.run("embed", ["a"]) == [1]
+    time.sleep(1.0)
+    with pytest.raises(AnswerError, match="of the call before, got more"):
+        target.run("embed", ["b"])
+    assert target.run("embed", ["c"]) == [1]  # of a new process
+
+
+def test_a_working_command_is_not_taken_for_one_that_waits(tmp_path):
+    work = "import time; end = time.process_time() + 2.5\n    while time.process_time() < end: pass"
+    target, starts = counted(tmp_path, COUNTED.replace("    print", f"    {work}\n    print"))
+    assert target.run("embed", ["a"]) == target.run("embed", ["a"])
+    assert starts.read_text() == "started\n"
+    target.close()
