@@ -73,6 +73,22 @@ class Tantivy:
         return [[(self.searcher.doc(at)["id"][0], score) for score, at in hits] for hits in results]
 
 
+class Turbo:
+    """bm25-turbo, which takes texts: its words are those of the tokens, and splitting a query is part of its time."""
+
+    def __init__(self, tokens: Tokens) -> None:
+        library: Any = peers.get("bm25_turbo_python")
+        self.index = library.BM25(method="lucene", k1=K1, b=B)
+        self.index.index([" ".join(doc) for doc in tokens])
+
+    def joined(self, queries: Tokens) -> list[str]:
+        """The queries as texts, so that joining is not measured."""
+        return [" ".join(query) for query in queries]
+
+    def search(self, texts: list[str], k: int) -> list[Any]:
+        return [self.index.search_numpy(text, k) for text in texts]
+
+
 def rank_bm25_build(tokens: Tokens) -> Any:
     rank_bm25 = peers.get("rank_bm25")
     assert rank_bm25 is not None

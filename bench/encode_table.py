@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+FASTEMBED = "fastembed"
 OURS, TORCH, ONNX = "refimpl", "sentence-transformers", "onnxruntime"
 A_CORE = "onnxruntime, one session per core"
 PADDED = "onnxruntime, padded to 256"

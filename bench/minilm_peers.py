@@ -1,5 +1,7 @@
 """all-MiniLM-L6-v2 in the other libraries: the same published weights, 256 tokens, float32, unit vectors."""
 
+import json
+import shutil
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -65,6 +67,34 @@ def onnxruntime_encoder_padded(threads: int) -> Encode | None:
     run, tokenizer = _session(graph, threads), _tokenizer()
     tokenizer.enable_padding(length=MAX_LENGTH)
     return lambda texts: _encoded(tokenizer.encode_batch(texts), lambda batches: map(run, batches))
+
+
+def fastembed_encoder(threads: int) -> Encode | None:
+    """As its users call it: texts in the order given, batches padded to their longest text, the same graph."""
+    library, graph = peers.get("fastembed"), _exported()
+    if library is None or graph is None:
+        return None
+    from fastembed.common.model_description import ModelSource, PoolingType
+
+    folder = _fastembed_folder(graph)
+    options = {"pooling": PoolingType.DISABLED, "normalization": False, "dim": 384, "model_file": graph.name}
+    library.TextEmbedding.add_custom_model(MODEL, sources=ModelSource(hf=MODEL), **options)
+    model = library.TextEmbedding(MODEL, threads=threads, specific_model_path=str(folder))
+    return lambda texts: np.stack(list(model.embed(texts, batch_size=BATCH_SIZE)))
+
+
+def _fastembed_folder(graph: Path) -> Path:
+    """The graph with the files that fastembed reads beside it, and the maximum length of the others."""
+    folder = graph.with_suffix(".fastembed")
+    folder.mkdir(exist_ok=True)
+    if not (folder / graph.name).exists():
+        (folder / graph.name).symlink_to(graph)
+    for name in ("config.json", "tokenizer.json"):
+        shutil.copy(models.path(MODEL) / name, folder)
+    tokens = {f"{name.lower()}_token": f"[{name}]" for name in ("CLS", "SEP", "PAD", "UNK", "MASK")}
+    (folder / "special_tokens_map.json").write_text(json.dumps(tokens))
+    (folder / "tokenizer_config.json").write_text(json.dumps({**tokens, "model_max_length": MAX_LENGTH}))
+    return folder
 
 
 Batch = dict[str, np.ndarray]

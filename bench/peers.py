@@ -7,9 +7,11 @@ from types import ModuleType
 from refimpl.common import stamp
 
 DISTRIBUTIONS = {
+    "bm25_turbo_python": "bm25-turbo",
     "bm25s": "bm25s",
     "cohere": "cohere",
     "faiss": "faiss-cpu",
+    "fastembed": "fastembed",
     "huggingface_hub": "huggingface_hub",
     "model2vec": "model2vec",
     "nltk": "nltk",

@@ -1,4 +1,7 @@
-"""BM25: fitting, encoding, building an index and searching it, against pymilvus.model, bm25s, rank_bm25 and tantivy."""
+"""BM25: fitting, encoding, building an index and searching it, against other libraries.
+
+These are pymilvus.model for fitting and encoding, and bm25s, bm25-turbo, rank_bm25 and tantivy for indexes.
+"""
 
 from collections.abc import Callable
 from functools import cache
@@ -9,7 +12,7 @@ import pytest
 
 from bench import bm25_peers, peers
 from bench.bm25_judge import judged
-from bench.bm25_peers import K1, Tantivy
+from bench.bm25_peers import K1, Tantivy, Turbo
 from bench.race import Correctness, Race
 from bench.texts import fingerprint
 from bench.zipf import QUERIES, ZipfCorpus
@@ -90,6 +93,8 @@ def test_build(race: Race, kind: str) -> None:
         sides["bm25s"] = lambda: bm25_peers.bm25s_build(tokens)
     if peers.get("tantivy") is not None:
         sides["tantivy"] = lambda: Tantivy(tokens)
+    if peers.get("bm25_turbo_python") is not None:
+        sides["bm25-turbo"] = lambda: Turbo(tokens)
     if peers.get("rank_bm25") is not None:
         sides["rank_bm25"] = lambda: bm25_peers.rank_bm25_build(tokens)
 
@@ -111,6 +116,8 @@ def indexes(kind: str) -> dict[str, Any]:
             made["bm25s (numba)"] = bm25_peers.bm25s_build(tokens, "numba")
     if peers.get("tantivy") is not None:
         made["tantivy"] = Tantivy(tokens)
+    if peers.get("bm25_turbo_python") is not None:
+        made["bm25-turbo"] = Turbo(tokens)
     if peers.get("rank_bm25") is not None:
         made["rank_bm25"] = bm25_peers.rank_bm25_build(tokens)
     return made
@@ -148,6 +155,9 @@ def searching(name: str, index: Any, queries: list[list[str]]) -> Callable[[], A
     if name == "tantivy":
         parsed = index.parsed(queries)
         return lambda: index.search(parsed, K)
+    if name == "bm25-turbo":
+        joined = index.joined(queries)
+        return lambda: index.search(joined, K)
     if name == "rank_bm25":
         return lambda: bm25_peers.rank_bm25_search(index, queries, K)
     return lambda: bm25_peers.bm25s_search(index, queries, K)
@@ -163,7 +173,7 @@ def hits_of(name: str, index: Any, results: Any) -> tuple[np.ndarray, np.ndarray
         hits = index.hits(results)
         ids = [[doc for doc, _ in row] for row in hits]
         return np.array(ids), np.array([[score for _, score in row] for row in hits]) / (K1 + 1)
-    if name == "rank_bm25":
+    if name in ("rank_bm25", "bm25-turbo"):
         return np.array([ids for ids, _ in results]), np.array([scores for _, scores in results])
     return np.asarray(results[0]), np.asarray(results[1])
 

@@ -1,4 +1,4 @@
-"""Encode: texts to unit vectors by all-MiniLM-L6-v2, against sentence-transformers (torch) and onnxruntime.
+"""Encode: texts to unit vectors by all-MiniLM-L6-v2, against sentence-transformers (torch), onnxruntime and fastembed.
 
 The session ends with a table of what was aimed at and what this machine gave (bench/encode_table.py).
 """
@@ -17,7 +17,7 @@ from threadpoolctl import threadpool_limits
 
 from bench import minilm_peers
 from bench.checks import close
-from bench.encode_table import A_CORE, ONNX, OURS, PADDED, PRODUCTS, READING, TORCH
+from bench.encode_table import A_CORE, FASTEMBED, ONNX, OURS, PADDED, PRODUCTS, READING, TORCH
 from bench.minilm_limit import FLOP_A_TOKEN, WEIGHT_BYTES, products_alone, weights_read_once
 from bench.race import Competitor, Correctness, Race
 from bench.texts import LENGTHS, fingerprint, texts
@@ -67,6 +67,7 @@ def encoders(request: pytest.FixtureRequest, ours: MiniLMEmbeddingFunction) -> E
         ONNX: minilm_peers.onnxruntime_encoder(threads),
         A_CORE: minilm_peers.onnxruntime_encoder_a_core(threads),
         PADDED: minilm_peers.onnxruntime_encoder_padded(threads),
+        FASTEMBED: minilm_peers.fastembed_encoder(threads),
     }
     return {name: encode for name, encode in found.items() if encode is not None}
 

@@ -1,6 +1,7 @@
-"""Static embeddings: texts to the means of their tokens' vectors, against model2vec on the same folder."""
+"""Static embeddings: texts to the means of their tokens' vectors, against model2vec and sentence-transformers."""
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,12 +27,34 @@ def folder() -> Path:
 
 
 @pytest.fixture(scope="module")
-def encoders(folder: Path) -> dict[str, Any]:
-    """Our function and model2vec's, their tables loaded, by the competitor's name."""
+def encoders(request: pytest.FixtureRequest, folder: Path) -> dict[str, Any]:
+    """Our function and the others', their tables loaded, by the competitor's name."""
+    threads = request.config.getoption("--benchmark-threads")
     found: dict[str, Any] = {"refimpl": Model2VecEmbeddingFunction(folder).encode_documents}
     if (library := peers.get("model2vec")) is not None:
         found["model2vec"] = library.StaticModel.from_pretrained(folder).encode
+    if (static := static_embedding(folder, threads)) is not None:
+        found["sentence-transformers"] = static
     return found
+
+
+def static_embedding(folder: Path, threads: int) -> Any:
+    """sentence-transformers' StaticEmbedding; None where it is not installed.
+
+    Its mean includes unknown tokens. With zeros as their vector, that changes a mean's length, not its direction.
+    """
+    library, torch = peers.get("sentence_transformers"), peers.get("torch")
+    if library is None or torch is None:
+        return None
+    from sentence_transformers.sentence_transformer.modules import StaticEmbedding
+
+    torch.set_num_threads(threads)
+    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    table = load_file(folder / "model.safetensors")["embeddings"]
+    table[tokenizer.token_to_id(json.loads(tokenizer.to_str())["model"]["unk_token"])] = 0
+    modules = [StaticEmbedding(tokenizer, embedding_weights=table)]
+    model = library.SentenceTransformer(modules=modules, device="cpu")
+    return partial(model.encode, normalize_embeddings=True, show_progress_bar=False)
 
 
 def exact(folder: Path, documents: list[str]) -> np.ndarray:
