@@ -4,13 +4,13 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from refimpl.check.result import Case, CaseResult, CheckResult, Status, SuiteResult
 from refimpl.check.suites import SUITES
-from refimpl.check.suites.base import UNEXPECTED, Behaviour, Session, Settings, Suite
+from refimpl.check.suites.base import UNEXPECTED, Behaviour, Found, Session, Settings, Suite
 from refimpl.check.targets.base import (
     AnswerError,
     RefusedError,
@@ -20,9 +20,6 @@ from refimpl.check.targets.base import (
     UnsupportedError,
 )
 from refimpl.compare import Comparison
-
-if TYPE_CHECKING:
-    from refimpl.diagnosis.result import Diagnosis
 
 Progress = Callable[[str], None]
 FORM = Case("form", "every answer must have the form of the task")
@@ -173,7 +170,7 @@ def _error_result(suite: Suite, case: Case, error: Exception, seconds: float = 0
     return CaseResult(suite.name, case, status, str(error), None, seconds)
 
 
-def _diagnosis(session: Session, results: Sequence[CaseResult], progress: Progress) -> "Diagnosis | str | None":
+def _diagnosis(session: Session, results: Sequence[CaseResult], progress: Progress) -> Found | str | None:
     """The suite's diagnosis of the answers; None where all of them match."""
     answers = {name: a for name, a in session.golden.items() if not isinstance(a, TargetError | AnswerError)}
     failed = [r.case.name for r in results if r.status is Status.failed and r.case.name in answers]

@@ -2,6 +2,7 @@
 
 from refimpl.diagnosis.bm25 import diagnose_bm25
 from refimpl.diagnosis.embeddings import diagnose_embeddings
+from refimpl.diagnosis.fusion import diagnose_fusion
 from refimpl.diagnosis.metrics import diagnose_metrics
 from refimpl.diagnosis.rerank import diagnose_rerank
 from refimpl.diagnosis.result import Cause, Diagnosis
@@ -14,6 +15,7 @@ __all__ = [
     "Diagnosis",
     "diagnose_bm25",
     "diagnose_embeddings",
+    "diagnose_fusion",
     "diagnose_metrics",
     "diagnose_rerank",
     "diagnose_splade",

@@ -10,6 +10,7 @@ from refimpl.diagnosis.bm25_hypotheses import FITTED, published_variant
 from refimpl.diagnosis.bm25_problem import BM25Problem, GivenCase
 from refimpl.diagnosis.bm25_scores import Analyze
 from refimpl.diagnosis.hypotheses import Combination
+from refimpl.diagnosis.result import MeasuredCause
 from refimpl.sparse.bm25.checks import check_variant
 
 
@@ -30,6 +31,12 @@ class RankDiagnosis:
     def matches(self) -> bool:
         """Whether every query's documents are in the variant's order."""
         return self.in_order == self.queries
+
+    @property
+    def causes(self) -> tuple[MeasuredCause, ...]:
+        """Each hypothesis with the order of all queries."""
+        explanation = f"in the order of all {self.queries} queries"
+        return tuple(MeasuredCause((name,), explanation, True) for name in self.names)
 
     def __str__(self) -> str:
         if self.matches:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from refimpl.diagnosis.bm25_words import Difference, differences, undetermined
+from refimpl.diagnosis.result import MeasuredCause
 from refimpl.identify import collection, heldout
 from refimpl.identify.ask import Probe, Scores, Target
 from refimpl.identify.bm25 import Measured, measure
@@ -108,6 +109,15 @@ class TargetDiagnosis:
     agreement: Agreement | None
     undetermined: tuple[str, ...]
     conclusion: str
+
+    @property
+    def causes(self) -> tuple[MeasuredCause, ...]:
+        """The factors that differ, as one cause; `()` if there is none."""
+        if not self.differences:
+            return ()
+        confirmed = self.agreement is not None and not self.agreement.contradictions
+        explanation = self.conclusion if self.agreement is None else f"{self.conclusion}; {self.agreement}"
+        return (MeasuredCause(tuple(map(str, self.differences)), explanation, confirmed),)
 
     def __str__(self) -> str:
         if self.agreement is None:

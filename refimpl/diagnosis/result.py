@@ -42,6 +42,15 @@ class Cause:
 
 
 @dataclass(frozen=True)
+class MeasuredCause:
+    """What was measured to differ, where no residual of a reference belongs to it."""
+
+    names: tuple[str, ...]
+    explanation: str
+    explains_all: bool
+
+
+@dataclass(frozen=True)
 class Diagnosis:
     """Whether an output matches the reference, and the known causes of the difference, best first."""
 
@@ -58,6 +67,8 @@ class Diagnosis:
     """Labels of the texts that no cause explains, where a domain explains text by text."""
     notes: tuple[str, ...] = ()
     """What was measured or ruled out, one sentence each."""
+    subject: str = ""
+    """What of several outputs was diagnosed, such as one case of a suite."""
 
     @property
     def explained(self) -> bool:
@@ -66,9 +77,10 @@ class Diagnosis:
         return by_text or any(cause.explains_all for cause in self.causes)
 
     def __str__(self) -> str:
+        opening = f"{self.subject}: " if self.subject else ""
         if self.matches:
-            return f"matches: difference {self.difference:.2g} of tolerance {self.tolerance:.2g}"
-        lines = [f"mismatch: difference {self.difference:.2g}, tolerance {self.tolerance:.2g}"]
+            return f"{opening}matches: difference {self.difference:.2g} of tolerance {self.tolerance:.2g}"
+        lines = [f"{opening}mismatch: difference {self.difference:.2g}, tolerance {self.tolerance:.2g}"]
         if self.first_mismatch is not None:
             lines.append(f"first mismatch: {self.first_mismatch}")
         return "\n".join([*lines, *self._cause_lines(), *self.notes])

@@ -4,15 +4,23 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from refimpl import golden
 from refimpl.check.result import Case
 from refimpl.check.targets.base import AnswerError, Target, TargetError, Task
 from refimpl.compare import Comparison, Tolerance
 
-if TYPE_CHECKING:
-    from refimpl.diagnosis.result import Diagnosis
+
+@runtime_checkable
+class Found(Protocol):
+    """A diagnosis: words, and causes, which are dataclasses; `refimpl.diagnosis.Diagnosis` is one."""
+
+    @property
+    def causes(self) -> Sequence[Any]:
+        """The causes, best first."""
+        ...
+
 
 UNEXPECTED = (ArithmeticError, LookupError, TypeError, ValueError, RecursionError, MemoryError)
 """What an answer with extreme values may raise where it is parsed or compared: it fails its case, not the check."""
@@ -178,15 +186,13 @@ class Suite(ABC):
         """Compare the answer to the golden input `name` with the expected one."""
         raise LookupError(f"the suite {self.name} has no golden case {name!r}")
 
-    def diagnose(
-        self, answers: Mapping[str, Answer], failed: Sequence[str], settings: Settings
-    ) -> "Diagnosis | str | None":
+    def diagnose(self, answers: Mapping[str, Answer], failed: Sequence[str], settings: Settings) -> Found | str | None:
         """Return the likely cause of the `failed` cases, or None; `answers` are those of all golden inputs."""
         return None
 
     def diagnose_target(
         self, session: Session, answers: Mapping[str, Answer], failed: Sequence[str]
-    ) -> "Diagnosis | str | None":
+    ) -> Found | str | None:
         """Return the likely cause as `diagnose` does; a suite may run the session's target on more inputs for it."""
         return self.diagnose(answers, failed, session.settings)
 

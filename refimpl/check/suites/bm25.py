@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,8 +18,12 @@ from refimpl.sparse.bm25.formulas import VARIANTS
 
 if TYPE_CHECKING:
     from refimpl.diagnosis.bm25_problem import GivenCase
+    from refimpl.diagnosis.bm25_ranks import RankDiagnosis
     from refimpl.diagnosis.bm25_target import ScoredCase, TargetDiagnosis
+    from refimpl.diagnosis.result import Diagnosis
     from refimpl.identify.ask import Probe
+
+    Found = Diagnosis | TargetDiagnosis | RankDiagnosis | str
 
 KEYWORDS = ("corpus", "queries", "k1", "b")
 FLOAT32 = 1e-6  # pymilvus.model stores float32 weights, so its scores are no more exact
@@ -128,13 +133,13 @@ class BM25Suite(CaseSuite):
             return worst_of(compare_order(f"query {q}", a, b, FLOAT32) for q, (a, b) in enumerate(rows))
         return compare_values("scores (query, document)", answer, expected, allowed(settings))
 
-    def diagnose_target(self, session: Session, answers: Mapping[str, Any], failed: Sequence[str]) -> str | None:
+    def diagnose_target(self, session: Session, answers: Mapping[str, Any], failed: Sequence[str]) -> "Found":
         """Measure the target's factors where it answers other inputs; else, or where that fails, as `diagnose`."""
         from refimpl.diagnosis.bm25_target import PartialDiagnosis
 
         found = self._measured(session, answers)
         if found is not None and not isinstance(found, PartialDiagnosis):
-            return str(found)
+            return found
         cases = [*self._given(answers, session.settings), *self._random(session)]
         return _cause(cases, session.settings, found)
 
@@ -178,7 +183,7 @@ class BM25Suite(CaseSuite):
                 found[name] = ScoredCase(inputs, answers[name])
         return found
 
-    def diagnose(self, answers: Mapping[str, Any], failed: Sequence[str], settings: Settings) -> str | None:
+    def diagnose(self, answers: Mapping[str, Any], failed: Sequence[str], settings: Settings) -> "Found":
         """Diagnose the answers to all cases together, those that passed included."""
         return _cause(self._given(answers, settings), settings)
 
@@ -196,8 +201,8 @@ def _case(name: str, inputs: "Probe", scores: Float[Array, "queries docs"]) -> "
     return [GivenCase(name, inputs.corpus, inputs.queries, inputs.k1, inputs.b, scores)]
 
 
-def _cause(cases: "list[GivenCase]", settings: Settings, measured: "TargetDiagnosis | None" = None) -> str:
-    """The cause in words; where there is none, with the factors that were measured."""
+def _cause(cases: "list[GivenCase]", settings: Settings, measured: "TargetDiagnosis | None" = None) -> "Found":
+    """The cause; where there is none, with the factors that were measured."""
     from refimpl.diagnosis.bm25 import diagnose_bm25_cases
 
     if not cases:
@@ -206,8 +211,10 @@ def _cause(cases: "list[GivenCase]", settings: Settings, measured: "TargetDiagno
     if settings.tolerance.score is None:
         from refimpl.diagnosis.bm25_ranks import diagnose_bm25_ranks
 
-        return str(diagnose_bm25_ranks(cases, analyzer=str.split, variant=settings.variant, tolerance=tolerance))
+        return diagnose_bm25_ranks(cases, analyzer=str.split, variant=settings.variant, tolerance=tolerance)
     diagnosis = diagnose_bm25_cases(cases, analyzer=str.split, variant=settings.variant, tolerance=tolerance)
     if diagnosis.matches:
         return f"the scores of {len(cases)} inputs are {settings.variant}'s: what failed is in the cases' own messages"
-    return str(diagnosis) if measured is None or diagnosis.explained else f"{diagnosis}\n{measured}"
+    if measured is None or diagnosis.explained:
+        return diagnosis
+    return replace(diagnosis, notes=(*diagnosis.notes, str(measured)))

@@ -1,13 +1,16 @@
 """The fusion suite: reciprocal rank fusion and weighted sums, computed by Milvus Lite's hybrid search."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from refimpl.check.suites.base import CaseSuite, Settings
 from refimpl.check.suites.parse import number, shown
 from refimpl.check.targets.base import AnswerError
 from refimpl.compare import Comparison, compare_mappings, from_condition
+
+if TYPE_CHECKING:
+    from refimpl.diagnosis.result import Diagnosis
 
 TOLERANCE = 1e-6  # Milvus returns float32
 
@@ -44,3 +47,10 @@ class FusionSuite(CaseSuite):
         if any(later > earlier for earlier, later in pairwise(scores.values())):
             return from_condition(False, "order", f"expected scores best first, got {shown(answer)}")
         return compare_mappings("fused scores", scores, expected, TOLERANCE)
+
+    def diagnose(self, answers: Mapping[str, Any], failed: Sequence[str], settings: Settings) -> "Diagnosis":
+        """Diagnose the scores of all cases."""
+        from refimpl.diagnosis.fusion import diagnose_fusion
+
+        cases = [(self.golden(name).input, dict(pairs)) for name, pairs in answers.items()]
+        return diagnose_fusion(cases, tolerance=TOLERANCE)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cache, partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from refimpl import golden
 from refimpl.check.suites.base import Settings, TextSuite
@@ -11,6 +11,9 @@ from refimpl.check.suites.parse import numbers, shown
 from refimpl.check.targets.base import AnswerError
 from refimpl.common.types import Array
 from refimpl.compare import Comparison, compare_traces, compare_values, first_mismatch, worst_of
+
+if TYPE_CHECKING:
+    from refimpl.diagnosis.result import Diagnosis
 
 
 class IntermediatesSuite(TextSuite):
@@ -49,13 +52,13 @@ class IntermediatesSuite(TextSuite):
             return worst_of(one for one in comparisons if one.compared)
         return replace(first, name=f"first mismatch: {first.name}")
 
-    def diagnose(self, answers: Mapping[str, Any], failed: Sequence[str], settings: Settings) -> str | None:
+    def diagnose(self, answers: Mapping[str, Any], failed: Sequence[str], settings: Settings) -> "Diagnosis":
         """Diagnose the shortest text that failed."""
         from refimpl.diagnosis import diagnose_trace
 
         shortest = min(failed, key=lambda name: len(golden.texts()[name]))
         text = golden.texts()[shortest]
-        return str(diagnose_trace(answers[shortest], text, tolerance=settings.tolerance.score or 1e-5))
+        return diagnose_trace(answers[shortest], text, tolerance=settings.tolerance.score or 1e-5)
 
 
 @cache

@@ -1,12 +1,16 @@
 """The metrics suite: nDCG@10, recall@100, MRR@10 and MAP, computed by trec_eval's own code."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 from refimpl.check.suites.base import CaseSuite, Settings
 from refimpl.check.suites.parse import number, shown
 from refimpl.check.targets.base import AnswerError
 from refimpl.compare import Comparison, compare_mappings
+
+if TYPE_CHECKING:
+    from refimpl.diagnosis.result import Diagnosis
 
 TOLERANCE = 1e-9
 MEASURES = ("nDCG@10", "recall@100", "MRR@10", "MAP")
@@ -39,10 +43,11 @@ class MetricsSuite(CaseSuite):
         expected = self.golden(name).expected
         return compare_mappings("measures", answer, {key: expected[key] for key in answer}, TOLERANCE)
 
-    def diagnose(self, answers: Mapping[str, Any], failed: Sequence[str], settings: Settings) -> str | None:
+    def diagnose(self, answers: Mapping[str, Any], failed: Sequence[str], settings: Settings) -> "Diagnosis":
         """Diagnose the failed case with the most queries."""
         from refimpl.diagnosis import diagnose_metrics
 
         name = max(failed, key=lambda name: len(self.golden(name).input["qrels"]))
         case = self.golden(name).input
-        return f"case {name}: {diagnose_metrics(answers[name], case['qrels'], case['run'], tolerance=TOLERANCE)}"
+        diagnosis = diagnose_metrics(answers[name], case["qrels"], case["run"], tolerance=TOLERANCE)
+        return replace(diagnosis, subject=f"case {name}")

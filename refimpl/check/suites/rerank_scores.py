@@ -1,8 +1,9 @@
 """The rerank-scores suite: a small cross-encoder that comes with the vectors, computed by transformers in float64."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -11,6 +12,9 @@ from refimpl.check.suites.ranking import FORM, Ranking, read_ranking
 from refimpl.check.targets.base import AnswerError
 from refimpl.common.resources import data_path
 from refimpl.compare import Comparison, compare_scores, from_condition
+
+if TYPE_CHECKING:
+    from refimpl.diagnosis.result import Diagnosis
 
 
 class RerankScoresSuite(CaseSuite):
@@ -37,7 +41,7 @@ class RerankScoresSuite(CaseSuite):
         comparisons = [compare_scores(kind, scores, np.array(expected[kind]), settings.tolerance) for kind in kinds]
         return min(comparisons, key=lambda comparison: comparison.distance)
 
-    def diagnose(self, answers: Mapping[str, Any], failed: Sequence[str], settings: Settings) -> str | None:
+    def diagnose(self, answers: Mapping[str, Any], failed: Sequence[str], settings: Settings) -> "Diagnosis | str":
         """Diagnose the failed case with the most documents."""
         from refimpl.diagnosis import diagnose_rerank
 
@@ -49,7 +53,7 @@ class RerankScoresSuite(CaseSuite):
             return f"case {name}: {error}"
         tolerance = settings.tolerance.score or 1e-5
         diagnosis = diagnose_rerank(scores, case["query"], case["documents"], model_folder(), tolerance=tolerance)
-        return f"case {name}: {diagnosis}"
+        return replace(diagnosis, subject=f"case {name}")
 
 
 def model_folder() -> Path:

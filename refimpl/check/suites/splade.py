@@ -1,7 +1,7 @@
 """The SPLADE suite: term weights of splade-tiny, computed by transformers in float64."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -9,6 +9,9 @@ from refimpl.check.suites.base import CaseSuite, Session, Settings, behaviour
 from refimpl.check.suites.parse import number, shown
 from refimpl.check.targets.base import AnswerError
 from refimpl.compare import Comparison, compare_mappings, worst_of
+
+if TYPE_CHECKING:
+    from refimpl.diagnosis.result import Diagnosis
 
 VOCABULARY = 30522
 
@@ -52,7 +55,7 @@ class SpladeSuite(CaseSuite):
         """Compare every weight; one that is missing is 0."""
         return compare_mappings("weights", answer, self.golden(name).expected, settings.tolerance.score or 0.5)
 
-    def diagnose(self, answers: Mapping[str, Any], failed: Sequence[str], settings: Settings) -> str | None:
+    def diagnose(self, answers: Mapping[str, Any], failed: Sequence[str], settings: Settings) -> "Diagnosis":
         """Diagnose the weights of all texts."""
         from refimpl import models
         from refimpl.diagnosis import diagnose_splade
@@ -62,7 +65,7 @@ class SpladeSuite(CaseSuite):
         for row, weights in enumerate(answers.values()):
             vectors[row, [int(index) for index in weights]] = list(weights.values())
         folder = models.path("splade-tiny")
-        return str(diagnose_splade(vectors, texts, model_path=folder, tolerance=settings.tolerance.score or 1e-5))
+        return diagnose_splade(vectors, texts, model_path=folder, tolerance=settings.tolerance.score or 1e-5)
 
 
 def _pairs(answer: Any, where: str) -> list[tuple[Any, Any]]:

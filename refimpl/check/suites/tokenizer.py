@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from functools import cache
 from itertools import chain
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,6 +13,9 @@ from refimpl.check.suites.encoder import WHO
 from refimpl.check.suites.parse import shown
 from refimpl.check.targets.base import AnswerError
 from refimpl.compare import Comparison, compare_ids
+
+if TYPE_CHECKING:
+    from refimpl.diagnosis.result import Diagnosis
 
 
 @behaviour(
@@ -48,12 +51,12 @@ class TokenizerSuite(TextSuite):
         """Compare the ids, which must be equal."""
         return compare_ids("ids", answer, expected_ids()[name])
 
-    def diagnose(self, answers: Mapping[str, Any], failed: Sequence[str], settings: Settings) -> str | None:
+    def diagnose(self, answers: Mapping[str, Any], failed: Sequence[str], settings: Settings) -> "Diagnosis":
         """Diagnose the ids of all texts."""
         from refimpl.diagnosis import diagnose_tokens
 
         texts = golden.texts()
-        return str(diagnose_tokens(list(answers.values()), [texts[name] for name in answers]))
+        return diagnose_tokens(list(answers.values()), [texts[name] for name in answers])
 
 
 @cache
