@@ -73,10 +73,12 @@ def search_block(
     """
     hits = []
     for query, (row, error) in enumerate(scorer.rows(block, first_row)):
+        candidates = np.flatnonzero(row > -np.inf)
         threshold = -np.inf if least is None else float(least[query])
-        if len(row) > k:
+        if error and len(candidates) > k:  # without an error, `best` has nothing to compute but the same threshold
             threshold = max(threshold, float(np.partition(row, len(row) - k)[len(row) - k]))
-        candidates = np.flatnonzero((row >= threshold - 2 * error) & (row > -np.inf))
+        if threshold > -np.inf:
+            candidates = candidates[row[candidates] >= threshold - 2 * error]
         hits.append(best(candidates + first_row, scorer.exact(query, block, candidates, row), k))
     return stack(hits, k)
 

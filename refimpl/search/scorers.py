@@ -120,7 +120,8 @@ class SparseScorer:
             raise ValueError(
                 f"expected queries and documents of as many columns, got {self._left.shape[1]} and {documents.shape[1]}"
             )
-        right, right_pattern = documents.astype(np.float64).T.tocsc(), pattern(documents).T.tocsc()
+        right = csr_array(documents.astype(np.float64).T)  # converted once: a product would do so for each block
+        right_pattern = pattern(right)
         for start in range(0, self.queries, BLOCK):
             scores = (csr_array(self._left[start : start + BLOCK]) @ right).toarray()
             shared = (csr_array(self._pattern[start : start + BLOCK]) @ right_pattern).toarray() > 0
