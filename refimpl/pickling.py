@@ -7,6 +7,7 @@ the sha256 of its files: on unpickling, the files are hashed and read again. It 
 import functools
 import inspect
 from collections.abc import Callable
+from contextvars import ContextVar
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,12 +15,14 @@ from typing import Any, ClassVar
 
 from refimpl import models
 from refimpl.common.hashing import sha256
+from refimpl.common.stamp import usable_cores
 
 MODEL_FILES = ("*.json", "*.safetensors", "*.bin", "*.pt", "*.onnx", "vocab.txt", "merges.txt")
 """Files that can change a vector."""
 DEPTHS = ("", "*/", "*/*/")
 """Folders with them: the model's, its modules', and those of a Router's modules."""
 PLAIN = (bool, int, float, str, type(None))
+_num_workers: ContextVar[int | None] = ContextVar("num_workers", default=None)
 Stat = tuple[int, int]
 """Size in bytes and modification time in ns; a file where both are equal is considered unchanged."""
 
@@ -55,7 +58,13 @@ class Rebuilt:
 
     def _pickled(self) -> dict[str, Any]:
         """Return the argument of `_unpickled`."""
-        return dict(self._arguments)
+        return self._recorded()
+
+    def _recorded(self) -> dict[str, Any]:
+        """Return the constructor's arguments as they are pickled: see `dumps`."""
+        if _num_workers.get() is None or self._arguments.get("num_workers", 1) is not None:
+            return dict(self._arguments)
+        return {**self._arguments, "num_workers": _num_workers.get()}
 
     @classmethod
     def _unpickled(cls, pickled: dict[str, Any]) -> Any:
@@ -150,7 +159,7 @@ class ModelFunction(Rebuilt):
         return folder
 
     def _pickled(self) -> dict[str, Any]:
-        return {"arguments": self._arguments, "model": self._model.pickled()}
+        return {"arguments": self._recorded(), "model": self._model.pickled()}
 
     @classmethod
     def _unpickled(cls, pickled: dict[str, Any]) -> Any:
@@ -165,6 +174,21 @@ class ModelFunction(Rebuilt):
     def _copied(self) -> dict[str, Any]:
         folder = {self.MODEL: str(self._model.folder)} if self.MODEL in self._arguments else {}
         return self._arguments | folder
+
+
+def dumps(value: object) -> bytes:
+    """Pickle by cloudpickle, with the number of threads that this process uses in place of `num_workers=None`.
+
+    Texts are divided into tiles by that number, and the last bits of a vector depend on its tile. So copies compute the
+    same bits as the original on machines with any number of cores.
+    """
+    import cloudpickle
+
+    token = _num_workers.set(usable_cores())
+    try:
+        return bytes(cloudpickle.dumps(value))
+    finally:
+        _num_workers.reset(token)
 
 
 def hash_of(file: Path) -> str:

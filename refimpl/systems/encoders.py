@@ -1,19 +1,20 @@
 """The encoder of each field of a local system; its key has the hashes of the model's files and of refimpl's code."""
 
-import hashlib
 from collections.abc import Callable, Mapping
-from functools import cache
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from refimpl import __version__, models
 from refimpl.base import EmbeddingFunction
-from refimpl.common.hashing import sha256
+from refimpl.common.hashing import code_hash, sha256
 from refimpl.dense.minilm import MiniLMEmbeddingFunction
 from refimpl.hybrid.kinds import OneKind
 from refimpl.search.fields import DenseField, FullTextField, SparseField
 from refimpl.search.plan import Encoder
 from refimpl.systems.names import field_name
+
+_code = partial(code_hash, __version__)
 
 
 def dense_encoder(max_length: int) -> Encoder:
@@ -124,15 +125,3 @@ def _folder_key(folder: Path) -> dict[str, str]:
 def _model_key(name: str) -> dict[str, str]:
     """Sha256 of the published files, which identify the weights wherever they were downloaded from."""
     return dict(models.SOURCES[name].files)
-
-
-@cache
-def _code(*modules: str) -> str:
-    """Sha256 of the sources that compute the vectors: after a change in them, cached vectors are not reused."""
-    root = Path(__file__).parent.parent
-    digest = hashlib.sha256(__version__.encode())
-    for module in modules:
-        file = root / f"{module}.py"
-        for source in [file] if file.is_file() else sorted((root / module).rglob("*.py")):
-            digest.update(source.relative_to(root).as_posix().encode() + source.read_bytes())
-    return digest.hexdigest()[:16]

@@ -100,8 +100,17 @@ class BM25EmbeddingFunction(BaseEmbeddingFunction):
 
         Terms are numbered by first occurrence. Raises ValueError if `corpus` is empty or none of its texts has a token.
         """
+        self._fitted = self._with_idf(self.count(corpus))
+        return self
+
+    def count(self, corpus: Sequence[str]) -> CorpusStatistics:
+        """Count the terms of `corpus`, a part of a collection, without changing this function; see `fit_counts`."""
         statistics = CorpusStatistics()
         self._count(statistics, corpus)
+        return statistics
+
+    def fit_counts(self, statistics: CorpusStatistics) -> "BM25EmbeddingFunction":
+        """Fit to counted texts: the result is exactly that of `fit` where they were counted, or merged, in order."""
         self._fitted = self._with_idf(statistics)
         return self
 
