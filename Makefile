@@ -65,7 +65,7 @@ LOWEST := .venv-lowest
 minimum:
 	$(UV) venv --quiet --clear --python 3.11 $(LOWEST)
 	$(UV) pip compile --quiet --resolution lowest-direct --python-version 3.11 pyproject.toml --output-file $(LOWEST)/lowest.txt \
-	  $(addprefix --extra ,run serve check explain datasets docs bench test)
+	  $(addprefix --extra ,run serve check explain datasets docs bench distributed test)
 	$(UV) pip install --quiet --python $(LOWEST)/bin/python -r $(LOWEST)/lowest.txt hatchling editables pip
 	$(UV) pip install --quiet --python $(LOWEST)/bin/python --no-deps --no-build-isolation -e .
 	OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 $(LOWEST)/bin/python -m pytest -n auto --dist loadfile -m "not peer and not nfcorpus and not huge"

@@ -40,8 +40,12 @@ LOCKS = {
     "docs": Lock(("run", "docs"), ("demo",)),
     "bench": Lock(("run", "serve", "bench"), ("demo",)),
     "check": Lock(("run", "serve", "check", "explain", "lint"), ("demo",)),
-    "test": Lock(("run", "serve", "check", "explain", "datasets", "docs", "bench", "test"), ("docs", "bench")),
-    "peers": Lock(("run", "serve", "check", "explain", "datasets", "docs", "bench", "test", "peers"), ("test",)),
+    "test": Lock(
+        ("run", "serve", "check", "explain", "datasets", "docs", "bench", "distributed", "test"), ("docs", "bench")
+    ),
+    "peers": Lock(
+        ("run", "serve", "check", "explain", "datasets", "docs", "bench", "distributed", "test", "peers"), ("test",)
+    ),
 }
 
 

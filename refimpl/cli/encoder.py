@@ -13,14 +13,16 @@ from rich.markup import escape
 from rich.table import Table
 
 from refimpl.cli.app import app
+from refimpl.cli.cluster import Dask, DaskReport, computer_of
 from refimpl.common.atomic import check_output, write_atomically
 from refimpl.common.progress import progress
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from refimpl import MiniLMEmbeddingFunction
     from refimpl.compare import Comparison
+    from refimpl.shards import Manifest
     from refimpl.tokens import Tokenizer
 
 ModelPath = Annotated[Path | None, typer.Option("--model", help="A model folder; default all-MiniLM-L6-v2.")]
@@ -51,6 +53,8 @@ def embed(
     format: Annotated[Format | None, typer.Option(help="Default: jsonl for *.jsonl, else one text per line.")] = None,
     field: Annotated[str, typer.Option(help="The field of a JSON line with the text.")] = "text",
     model: ModelPath = None,
+    dask: Dask = None,
+    dask_report: DaskReport = None,
 ) -> None:
     """Embed the texts of a file, streaming, in constant memory, to a .npy file or a folder of shards."""
     from refimpl import MiniLMEmbeddingFunction
@@ -61,20 +65,25 @@ def embed(
         raise typer.BadParameter("expected one of --out and --shards, got " + ("none" if out is None else "both"))
     read = json_lines(field) if (format or _guess(file)) is Format.jsonl else lines
     function = MiniLMEmbeddingFunction(model)
-    with opened(file) as stream:
+    with opened(file) as stream, computer_of(dask, dask_report) as computer:
         texts = read(stream, file)
         if out is not None:
-            count = embed_stream(function, texts, out)
+            count = embed_stream(function, texts, out, computer.map)
         elif shards is not None:
-            count = _embed_shards(function, texts, shards, model)
+            count = _embed_shards(function, texts, shards, model, computer.encode_shards)
     print(f"{out or shards}: {count} vectors of {function.dim}")
 
 
-def _embed_shards(function: "MiniLMEmbeddingFunction", texts: "Iterator[str]", folder: Path, model: Path | None) -> int:
+def _embed_shards(
+    function: "MiniLMEmbeddingFunction",
+    texts: "Iterator[str]",
+    folder: Path,
+    model: Path | None,
+    encode_shards: "Callable[..., Manifest]",
+) -> int:
     """Write texts and vectors to shards; a document's id is the number of its line, from 1."""
     from refimpl import models
     from refimpl.datasets import Document
-    from refimpl.shards import encode_shards
     from refimpl.systems.encoders import model_key
 
     settings = model_key(model or models.path("all-MiniLM-L6-v2"), "bert", "dense/minilm", "tokens")

@@ -8,6 +8,7 @@ import typer
 from rich.console import Console
 
 from refimpl.cli.app import app
+from refimpl.cli.cluster import Dask, DaskReport, engine_of
 from refimpl.datasets import KINDS, names_of_datasets
 
 SYSTEMS = "dense,bm25,hybrid-rrf,hybrid-weighted,milvus-bm25"  # of refimpl.systems, which is slow to import
@@ -67,6 +68,8 @@ def run(
     ] = None,
     uri: Uri = None,
     token: Token = None,
+    dask: Dask = None,
+    dask_report: DaskReport = None,
     quiet: Quiet = False,
 ) -> None:
     """Encode, ingest, search, fuse, rerank and evaluate; exit status 1 for a deviation of Milvus or a failed system."""
@@ -84,7 +87,8 @@ def run(
         price_per_million_tokens=dict(map(_token_price, price_per_million_tokens or ())),
     )
     source, connection = open_dataset(dataset, split=split, skip_bad=skip_bad), retrieval.Connection(uri, token)
-    results = retrieval.run(source, names, out, settings, connection, show_progress=not quiet)
+    with engine_of(dask, dask_report) as engine:
+        results = retrieval.run(source, names, out, settings, connection, engine=engine, show_progress=not quiet)
     show_results(Console(), results, out)
     if results["failures"] or not all(validation["passed"] for validation in results["verdicts"]):
         raise typer.Exit(1)

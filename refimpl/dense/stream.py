@@ -17,6 +17,8 @@ from refimpl.common.text_files import decoded, numbered
 TEXTS_AT_A_TIME = 4096
 
 Reader = Callable[[Iterable[bytes], str], Iterator[str]]
+Map = Callable[[Callable[[list[str]], Any], Iterable[list[str]]], Iterable[Any]]
+"""The builtin `map`, or one that keeps its order, such as a cluster's."""
 
 
 def lines(stream: Iterable[bytes], name: str) -> Iterator[str]:
@@ -51,21 +53,26 @@ def json_records(stream: Iterable[bytes], name: str) -> Iterator[tuple[int, Any]
         yield number, record
 
 
-def embed_stream(function: EmbeddingFunction, texts: Iterator[str], out: Path) -> int:
+def embed_stream(function: EmbeddingFunction, texts: Iterator[str], out: Path, map: Map = map) -> int:
     """Write the vectors of `texts` to the .npy file `out`, float32 `(texts, dim)`, and return the number of texts.
 
-    `TEXTS_AT_A_TIME` texts are in memory at once. `out` is replaced in one step, when all vectors are written.
+    `map` encodes `TEXTS_AT_A_TIME` texts at a time. `out` is replaced in one step, when all vectors are written.
     """
     count = 0
     with open_atomically(out) as file, progress("embedding", None, shown=sys.stderr.isatty()) as advance:
         _write_header(file, (0, function.dim))
-        while chunk := list(islice(texts, TEXTS_AT_A_TIME)):
-            file.write(np.ascontiguousarray(function.encode_documents(chunk), dtype=np.float32).data)
-            count += len(chunk)
-            advance(len(chunk))
+        for vectors in map(function.encode_documents, _chunks(texts)):
+            file.write(np.ascontiguousarray(vectors, dtype=np.float32).data)
+            count += len(vectors)
+            advance(len(vectors))
         file.seek(0)
         _write_header(file, (count, function.dim))
     return count
+
+
+def _chunks(texts: Iterator[str]) -> Iterator[list[str]]:
+    while chunk := list(islice(texts, TEXTS_AT_A_TIME)):
+        yield chunk
 
 
 def _write_header(file: BinaryIO, shape: tuple[int, int]) -> None:

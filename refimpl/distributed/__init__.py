@@ -4,6 +4,7 @@
     encode_shards(client, documents, encoders, folder, settings)    as `refimpl.shards.encode_shards`
     fit_bm25(client, function, documents)                 as `function.fit`: counts per part, merged in a tree
     search_shards(client, folder, field, queries, k)      as `refimpl.search.exact` over the vectors of all shards
+    ClusterEngine(client)                                 of `refimpl run`: all of these
     in_order(client, function, items)                     as `map(function, items)`
 
 dask.distributed schedules the work, moves the data and repeats what a lost worker was doing. Its scheduler and workers
@@ -14,12 +15,14 @@ or from the hub), and for shards a folder that all machines share. What is missi
 from refimpl.distributed.bm25 import fit_bm25
 from refimpl.distributed.cluster import LOCAL, connect
 from refimpl.distributed.encode import encode_shards
+from refimpl.distributed.engine import ClusterEngine
 from refimpl.distributed.errors import ClusterError, ClusterWarning
 from refimpl.distributed.search import search_shards
 from refimpl.distributed.tasks import in_order
 
 __all__ = [
     "LOCAL",
+    "ClusterEngine",
     "ClusterError",
     "ClusterWarning",
     "connect",

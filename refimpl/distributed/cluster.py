@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from refimpl.common.atomic import check_output
 from refimpl.common.extras import importing
@@ -14,6 +15,7 @@ with importing("distributed"):
     from distributed import Client, LocalCluster, performance_report
 
 LOCAL = "local"
+SCHEMES = ("tcp", "tls", "ws", "wss", "ucx")
 TIMEOUT_S = 30.0
 """How long to wait for the scheduler, and then for the first worker."""
 
@@ -50,6 +52,8 @@ def connect(
     """
     if report is not None:
         check_output(report)
+    if address != LOCAL:
+        _check_address(address)
     with ExitStack() as stack:
         target = stack.enter_context(_local(workers)) if address == LOCAL else address
         client = stack.enter_context(_client(target, address, timeout_s))
@@ -61,6 +65,17 @@ def connect(
         yield client
 
 
+def _check_address(address: str) -> None:
+    """Raise ClusterError unless Dask's client can use the address: one that it refuses it cannot close, either."""
+    try:
+        parts = urlsplit(address)
+        valid = parts.scheme in SCHEMES and parts.hostname and parts.port
+    except ValueError:
+        valid = False
+    if not valid:
+        raise ClusterError(f"expected the address of a Dask scheduler, tcp://HOST:PORT, or {LOCAL!r}, got {address!r}")
+
+
 def _local(workers: int | None) -> LocalCluster:
     return LocalCluster(n_workers=workers or usable_cores(), threads_per_worker=1, dashboard_address="127.0.0.1:0")
 
@@ -69,9 +84,9 @@ def _local(workers: int | None) -> LocalCluster:
 def _client(target: "LocalCluster | str", address: str, timeout_s: float) -> Iterator[Client]:
     try:
         client = Client(target, timeout=timeout_s, set_as_default=False)
-    except (OSError, ValueError) as error:
+    except OSError as error:
         raise ClusterError(
-            f"expected a Dask scheduler at {address!r}, got none ({error}): start one with `dask scheduler`, or use "
+            f"expected a Dask scheduler at {address}, got none ({error}): start one with `dask scheduler`, or use "
             f"{LOCAL!r}"
         ) from error
     with client:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from pathlib import Path
+from time import perf_counter
 from typing import Any
 
 from refimpl.common.extras import importing
@@ -12,6 +13,7 @@ from refimpl.distributed.tasks import as_they_complete, share, shared
 from refimpl.shards import ROWS, Manifest, Part, ShardEntry, ShardError, begin, entry_of, finish, shard_file, split
 from refimpl.shards import encode_shard as encode_here
 from refimpl.shards.encode import Encode
+from refimpl.shards.parquet import Vectors
 
 with importing("distributed"):
     from distributed import Client, Future
@@ -29,6 +31,7 @@ def encode_shards(
     rows: int = ROWS,
     text_bytes: int | None = None,
     advance: Callable[[int], None] = lambda n: None,
+    record: Callable[[str, int, float], None] = lambda field, texts, seconds: None,
 ) -> Manifest:
     """Encode a collection into `folder`, shard by shard, and write its manifest; interrupted and called again, resume.
 
@@ -42,6 +45,8 @@ def encode_shards(
     documents, encoders, settings, rows, text_bytes, advance
         As in `refimpl.shards.encode_shards`; `encoders` must be picklable by cloudpickle, as the methods of embedding
         functions are. A model travels as its path and the sha256 of its files.
+    record
+        Called with field, number of texts and seconds for each part that a worker has encoded.
     folder
         Where the shards are written, by the workers: a folder that all machines share, under the same path.
 
@@ -68,8 +73,10 @@ def encode_shards(
         return client.submit(task, shared_encoders, part, pure=False)
 
     entries = {}
-    for entry in as_they_complete(client, submit, split(documents, rows)):
+    for entry, seconds in as_they_complete(client, submit, split(documents, rows)):
         _check_arrived(folder / entry.file, entry)
+        for field, taken in seconds.items():
+            record(field, entry.rows, taken)
         entries[entry.file] = entry
         advance(entry.rows)
     return finish(folder, settings, [entries[name] for name in sorted(entries)])
@@ -77,13 +84,21 @@ def encode_shards(
 
 def _encode(
     encoders: bytes, part: Part, *, folder: Path, settings: Mapping[str, Any], text_bytes: int | None
-) -> ShardEntry:
-    """Encode one part on a worker."""
+) -> tuple[ShardEntry, dict[str, float]]:
+    """Encode one part on a worker; with the seconds that each field took, none where the shard was there."""
     path = folder / shard_file(part.number)
-    functions = shared(encoders)
+    seconds: dict[str, float] = {}
+
+    def timed(name: str, encode: Encode, texts: list[str]) -> Vectors:
+        start = perf_counter()
+        vectors = encode(texts)
+        seconds[name] = perf_counter() - start
+        return vectors
+
+    functions = {name: partial(timed, name, encode) for name, encode in shared(encoders).items()}
     _check_folder(folder, settings)
     encode_here(part, functions, path, settings, text_bytes)
-    return entry_of(path)
+    return entry_of(path), seconds
 
 
 def _check_folder(folder: Path, settings: Mapping[str, Any]) -> None:

@@ -34,7 +34,7 @@ def share(client: Client, value: object) -> Future:
 
     It is pickled here and unpickled once per worker process, after its environment was compared with this one's.
     """
-    return client.submit(bytes, pickling.dumps((environment(), pickling.dumps(value))), pure=True)
+    return client.submit(bytes, pickling.dumps((environment(), pickling.dumps(value))), pure=False)
 
 
 @lru_cache(maxsize=4)
@@ -82,7 +82,7 @@ def in_order(client: Client, function: Callable[[Item], Result], items: Iterable
         As `connect`; or if the function's model is missing on a worker, or has other files there.
     """
     callee = share(client, function)
-    return _in_order(client, lambda item: client.submit(_call, callee, item, pure=False), items)
+    return _in_order(client, lambda item: [client.submit(_call, callee, item, pure=False)], items)
 
 
 def reduce_in_order(
@@ -93,14 +93,16 @@ def reduce_in_order(
     `merge([])` is the result without items.
     """
 
-    def group(members: tuple[Item, ...]) -> Future:
-        futures = [submit(item) for item in members]
-        while len(futures) > 1:
-            futures = [client.submit(merge, list(some), pure=False) for some in _groups(futures, FAN_IN)]
-        return futures[0]
+    def tree(members: tuple[Item, ...]) -> list[Future]:
+        level = [submit(item) for item in members]
+        futures = level
+        while len(level) > 1:
+            level = [client.submit(merge, list(some), pure=False) for some in _groups(level, FAN_IN)]
+            futures = futures + level
+        return futures
 
     total = merge([])
-    for result in _in_order(client, group, _groups(items, GROUP), GROUP):
+    for result in _in_order(client, tree, _groups(items, GROUP), GROUP):
         total = merge([total, result])
     return total
 
@@ -109,15 +111,20 @@ def _call(callee: bytes, item: Any) -> Any:
     return shared(callee)(item)
 
 
-def _in_order(client: Client, submit: Submit[Item], items: Iterable[Item], size: int = 1) -> Iterator[Any]:
-    """Yield the results of `submit(item)`, each of which is `size` tasks, in the order of the items."""
-    running: deque[Future] = deque()
+def _in_order(
+    client: Client, submit: Callable[[Item], list[Future]], items: Iterable[Item], size: int = 1
+) -> Iterator[Any]:
+    """Yield the result of the last future of `submit(item)`, in the order of the items; an item has `size` tasks.
+
+    The others are kept until then: Dask may forget a result that nobody keeps before a task that needs it arrives.
+    """
+    running: deque[list[Future]] = deque()
     for item in items:
         running.append(submit(item))
         while len(running) * size > _most_in_flight(client) + size:
-            yield running.popleft().result()
+            yield running.popleft()[-1].result()
     while running:
-        yield running.popleft().result()
+        yield running.popleft()[-1].result()
 
 
 def _groups(items: Iterable[Item], size: int) -> Iterator[tuple[Item, ...]]:

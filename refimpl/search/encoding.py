@@ -1,7 +1,7 @@
 """Encoding of a collection: queries in memory, documents into shards, through the embedding cache, with timings."""
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -13,9 +13,9 @@ from refimpl.search.costs import Timing
 from refimpl.search.documents import Documents
 from refimpl.search.plan import Encoder, LoadedDataset, RunPlan
 from refimpl.search.preflight import check_queries
-from refimpl.search.records import TEXT_BYTES, Queries, Vectors
+from refimpl.search.records import Queries, Vectors
 from refimpl.search.run_result import EncodedDataset, EncodedDocuments
-from refimpl.shards import ROWS, encode_shards
+from refimpl.shards import ROWS
 
 
 def encode_dataset(plan: RunPlan, dataset: LoadedDataset, folder: Path, show_progress: bool) -> EncodedDataset:
@@ -24,7 +24,7 @@ def encode_dataset(plan: RunPlan, dataset: LoadedDataset, folder: Path, show_pro
     The queries are first because they are few: an encoder that fails, and weights that Milvus refuses, cost no work.
     Documents are encoded into `folder`; shards that it has already are kept.
     """
-    timings = [_fit(one.field.name, one.fit, dataset.documents, show_progress) for one in plan.encoders if one.fit]
+    timings = [_fit(plan, one, dataset.documents, show_progress) for one in plan.encoders if one.fit]
     queries, of_queries = encode_queries(plan, dataset, show_progress)
     documents, of_documents = encode_documents(plan, dataset, folder, show_progress)
     return EncodedDataset(documents, queries, (*timings, *of_queries, *of_documents))
@@ -65,7 +65,7 @@ def encode_documents(
     settings = shard_settings(plan, dataset)
     count = len(dataset.documents)
     with progress("encode documents", count, show_progress) as advance:
-        encode_shards(dataset.documents, timed, folder, settings, rows=ROWS, text_bytes=TEXT_BYTES, advance=advance)
+        plan.engine.encode(dataset.documents, timed, folder, settings, ROWS, advance)
     return EncodedDocuments(folder, tuple(timed)), [one.timing(count) for one in timed.values()]
 
 
@@ -82,7 +82,7 @@ class _Timed:
     """An encoder, through the cache where it has one, that counts texts and seconds."""
 
     def __init__(self, plan: RunPlan, encoder: Encoder, what: str, encode: Callable[[list[str]], Vectors]) -> None:
-        self._name, self._what, self._encode = encoder.field.name, what, encode
+        self._name, self._what, self.encode = encoder.field.name, what, encode
         self._cache = EmbeddingCache({**encoder.key, "what": what}, plan.cache) if encoder.cached else None
         self._computed = 0
         self._seconds = 0.0
@@ -90,11 +90,15 @@ class _Timed:
         self._encoder = encoder
 
     def __call__(self, texts: list[str], advance: Callable[[int], None] = lambda n: None) -> Vectors:
-        encode = self._encode
+        encode = self.encode
         encoded = self._cache.encode(encode, texts, advance) if self._cache else _encoded(encode, texts, advance)
-        self._computed += encoded.computed
-        self._seconds += encoded.seconds
+        self.record(encoded.computed, encoded.seconds)
         return encoded.vectors
+
+    def record(self, texts: int, seconds: float) -> None:
+        """Count texts that were encoded, here or elsewhere."""
+        self._computed += texts
+        self._seconds += seconds
 
     def timing(self, texts: int) -> Timing:
         """The time of all calls, which were about `texts` texts or, where shards were there, about fewer."""
@@ -110,12 +114,13 @@ def _usage(encoder: Encoder) -> Usage | None:
     return function.usage if isinstance(function, Metered) else None
 
 
-def _fit(name: str, fit: Callable[[Iterable[list[str]]], object], documents: Documents, show_progress: bool) -> Timing:
-    with progress(f"fit {name}", len(documents), show_progress) as advance:
+def _fit(plan: RunPlan, encoder: Encoder, documents: Documents, show_progress: bool) -> Timing:
+    assert encoder.fit is not None
+    with progress(f"fit {encoder.field.name}", len(documents), show_progress) as advance:
         start = perf_counter()
-        fit(documents.parts(advance))
+        plan.engine.fit(encoder.function, encoder.fit, documents, advance)
         seconds = perf_counter() - start
-    return Timing("fit", name, len(documents), seconds)
+    return Timing("fit", encoder.field.name, len(documents), seconds)
 
 
 def _encoded(encode: Callable[[list[str]], Vectors], texts: list[str], advance: Callable[[int], None]) -> Encoded:

@@ -13,6 +13,7 @@ from refimpl.datasets.base import digest_of, finished
 from refimpl.evaluate import MEASURES, check_trec_id
 from refimpl.search.costs import Prices
 from refimpl.search.documents import Documents, Keeper
+from refimpl.search.engine import Engine, ThisProcess
 from refimpl.search.fields import Field
 from refimpl.search.records import Ranker, check_id
 
@@ -63,7 +64,7 @@ class RunPlan:
 
     Vectors are cached under `cache`, by default in the user's cache. `measures` and `ignore_identical_ids` are those of
     `refimpl.evaluate.evaluate`; None ignores them for the collections whose published rule it is. `prices`, for the
-    cost of each stage, change no result.
+    cost of each stage, change no result. `engine` fits, encodes, and searches exactly.
     """
 
     encoders: Sequence[Encoder]
@@ -74,6 +75,7 @@ class RunPlan:
     measures: Sequence[str] = MEASURES
     ignore_identical_ids: bool | None = None
     prices: Prices = field(default_factory=Prices)
+    engine: Engine = field(default_factory=ThisProcess)
 
     def ignores_identical_ids(self, dataset: "LoadedDataset") -> bool:
         """Whether a document whose id is the query's is left out of the results before they are evaluated."""

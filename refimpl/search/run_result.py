@@ -13,7 +13,7 @@ from refimpl.search.failures import Failures
 from refimpl.search.plan import LoadedDataset, RunPlan
 from refimpl.search.records import Queries, SearchResults, Vectors
 from refimpl.search.topk import TopK
-from refimpl.shards import Shard, read_shard, shard_paths
+from refimpl.shards import Shard, blocks_of, read_shard, shard_paths
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class EncodedDocuments:
 
     def blocks(self, field: str) -> Iterator[Vectors]:
         """The vectors of one field, shard by shard."""
-        return (read_shard(path, [field]).vectors[field] for path in shard_paths(self.folder))
+        return blocks_of(self.folder, field)
 
     def whole(self, field: str) -> Vectors:
         """The vectors of one field in one matrix, in memory."""

@@ -1,7 +1,6 @@
 """Validation of a run: Milvus' results against exact search, by every dense metric, sparse inner product and fusion."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import partial
+from collections.abc import Iterator, Sequence
 from typing import Any, get_args
 
 import numpy as np
@@ -9,12 +8,12 @@ import numpy as np
 from refimpl.common.progress import progress
 from refimpl.search import fusion
 from refimpl.search.fields import DenseField, Field, Metric
-from refimpl.search.records import Ranker, Vectors
+from refimpl.search.records import Ranker
 from refimpl.search.run_result import RunResult
-from refimpl.search.scorers import DenseScorer, scorer_of
+from refimpl.search.scorers import DenseScorer, Scorer, scorer_of
 from refimpl.search.store import MilvusStore
 from refimpl.search.topk import TopK, empty
-from refimpl.search.truth import Truth, common_rows, renumbered, truth_of
+from refimpl.search.truth import Truth, common_rows, renumbered
 from refimpl.search.validation import TOLERANCE, Bounds, Validation, validate
 
 QUERIES = 100  # searched by the metrics that the run does not use
@@ -44,7 +43,7 @@ def _validate_other_metrics(result: RunResult, store: MilvusStore, show_progress
                 with progress(f"validate {field.name} by {metric}", len(queries), show_progress) as advance:
                     store.set_metric(field.name, metric)
                     hits = result.hits(store.search(field.name, queries, HITS), HITS)
-                    truth = truth_of(DenseScorer(queries, metric), _blocks(result, field), hits)
+                    truth = _truth_of(result, DenseScorer(queries, metric), field, hits)
                     advance(len(queries))
                 yield truth.compare(hits, metric).to_dict(field.name)
         finally:
@@ -116,8 +115,8 @@ def _truth(result: RunResult, field: Field, hits: TopK) -> Truth:
     metric = field.metric if isinstance(field, DenseField) else "IP"
     queries = result.encoded.queries[field.name]
     assert not isinstance(queries, Sequence)  # texts: only of a full-text field
-    return truth_of(scorer_of(queries, metric), _blocks(result, field), hits)
+    return _truth_of(result, scorer_of(queries, metric), field, hits)
 
 
-def _blocks(result: RunResult, field: Field) -> Callable[[], Iterable[Vectors]]:
-    return partial(result.encoded.documents.blocks, field.name)
+def _truth_of(result: RunResult, scorer: Scorer, field: Field, hits: TopK) -> Truth:
+    return result.plan.engine.truth(scorer, result.encoded.documents.folder, field.name, hits)

@@ -49,15 +49,42 @@ def truth_of(scorer: Scorer, blocks: Callable[[], Iterable[Vectors]], hits: TopK
 
     The first pass finds the largest norm, on which the allowed errors depend.
     """
-    largest = max((float(scorer.norms(block).max(initial=0.0)) for block in blocks()), default=0.0)
-    scales = scorer.scales(largest)
-    candidates = [_Candidates(hits.ids[query], hits.ids.shape[1], scales[query]) for query in range(scorer.queries)]
-    first_row = 0
-    for block in blocks():
+    scales = scorer.scales(largest_norm(scorer, blocks()))
+    return part_of_truth(scorer, blocks(), hits, scales)
+
+
+def largest_norm(scorer: Scorer, blocks: Iterable[Vectors]) -> float:
+    """The largest Euclidean length of a document; 0 without documents."""
+    return max((float(scorer.norms(block).max(initial=0.0)) for block in blocks), default=0.0)
+
+
+def part_of_truth(
+    scorer: Scorer, blocks: Iterable[Vectors], hits: TopK, scales: Float[Array, " queries"], first_row: int = 0
+) -> Truth:
+    """The truth of consecutive documents, the first of which is `first_row`: a part of it, for `joined`."""
+    candidates = _candidates(hits, scales)
+    for block in blocks:
         for query, (row, error) in enumerate(scorer.rows(block, first_row)):
             chosen = candidates[query].chosen(row, first_row, error)
             candidates[query].add(chosen + first_row, scorer.exact(query, block, chosen, row))
         first_row += block.shape[0]
+    return _truth(candidates, scales)
+
+
+def joined(parts: Sequence[Truth], hits: TopK, scales: Float[Array, " queries"]) -> Truth:
+    """The truth of documents whose parts follow each other: equal to `truth_of` all of them, to the last bit."""
+    candidates = _candidates(hits, scales)
+    for part in parts:
+        for one, rows, scores in zip(candidates, part.rows, part.scores, strict=True):
+            one.add(rows, scores)
+    return _truth(candidates, scales)
+
+
+def _candidates(hits: TopK, scales: Float[Array, " queries"]) -> "list[_Candidates]":
+    return [_Candidates(ids, hits.ids.shape[1], scale) for ids, scale in zip(hits.ids, scales, strict=True)]
+
+
+def _truth(candidates: "Sequence[_Candidates]", scales: Float[Array, " queries"]) -> Truth:
     ranked = [one.ranked() for one in candidates]
     return Truth([rows for rows, _ in ranked], [scores for _, scores in ranked], scales)
 

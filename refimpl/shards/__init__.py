@@ -24,7 +24,7 @@ from refimpl.shards.encode import (
     source_hash,
     split,
 )
-from refimpl.shards.manifest import Manifest, ShardEntry, entry_of, shard_file, shard_paths, verify
+from refimpl.shards.manifest import Manifest, ShardEntry, blocks_of, entry_of, shard_file, shard_paths, verify
 from refimpl.shards.parquet import Column, Shard, ShardError, ShardInfo, read_info, read_shard, write_shard
 
 __all__ = [
@@ -37,6 +37,7 @@ __all__ = [
     "ShardError",
     "ShardInfo",
     "begin",
+    "blocks_of",
     "encode_shard",
     "encode_shards",
     "entry_of",

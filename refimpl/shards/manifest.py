@@ -9,7 +9,7 @@ from typing import Any
 from refimpl.common.atomic import write_atomically
 from refimpl.common.hashing import sha256
 from refimpl.common.json_reader import CHECKSUM, JsonError, checksum, read_json
-from refimpl.shards.parquet import Column, ShardError, read_info, read_shard
+from refimpl.shards.parquet import Column, ShardError, Vectors, read_info, read_shard
 
 SCHEMA = "refimpl.shards/1"
 FILE = "manifest.json"
@@ -120,3 +120,8 @@ def shard_paths(folder: Path) -> Iterator[Path]:
         raise ShardError(f"{folder} is not complete: run again, and what is there is kept")
     for entry in manifest.shards:
         yield folder / entry.file
+
+
+def blocks_of(folder: Path, field: str) -> Iterator[Vectors]:
+    """The vectors of one field of a complete folder, shard by shard."""
+    return (read_shard(path, [field]).vectors[field] for path in shard_paths(folder))

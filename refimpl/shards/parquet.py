@@ -113,6 +113,8 @@ def read_info(path: Path) -> ShardInfo:
     """Read a shard's footer; ShardError where the file is not a shard, FileNotFoundError where it is missing."""
     try:
         metadata = pq.read_metadata(path)
+    except FileNotFoundError:
+        raise
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError) as error:
         raise _named(path, error) from error
     return _info(path, metadata)
@@ -135,6 +137,8 @@ def read_shard(path: Path, columns: Collection[str] | None = None) -> Shard:
             arrays["text"].to_pylist() if "text" in arrays else [],
             {name: _vectors(arrays[name], info.columns[name]) for name in wanted if name not in RESERVED},
         )
+    except (FileNotFoundError, ShardError):
+        raise
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError, KeyError, ValueError, OSError) as error:
         raise _named(path, error) from error
 
@@ -212,7 +216,5 @@ def _info(path: Path, metadata: Any) -> ShardInfo:
         raise ShardError(f"{path}: expected a shard with {SCHEMA!r} in its metadata, got {error}") from error
 
 
-def _named(path: Path, error: Exception) -> Exception:
-    if isinstance(error, FileNotFoundError | ShardError):
-        return error
+def _named(path: Path, error: Exception) -> ShardError:
     return ShardError(f"{path}: expected a shard, a whole Parquet file, got {error}: remove it, and run again")

@@ -12,6 +12,7 @@ from refimpl.datasets import Dataset
 from refimpl.search import run as pipeline
 from refimpl.search import saved_run
 from refimpl.search.costs import Prices
+from refimpl.search.engine import Engine, ThisProcess
 from refimpl.search.file_locks import exclusive_run
 from refimpl.search.milvus_uri import Connection
 from refimpl.search.plan import RunPlan
@@ -28,13 +29,14 @@ def run(
     settings: Settings,
     connection: Connection | None = None,
     *,
+    engine: Engine | None = None,
     show_progress: bool = False,
 ) -> dict[str, Any]:
     """Run the named systems over a data set; write results, TREC runs and a searchable index to `out`.
 
-    Milvus is `connection.uri`, else MILVUS_URI, else a Milvus Lite file in `out`. Raises the errors of `build` and
-    `search.run`, ValueError for a price of a system that is not remote, OSError where `out` is not writable, and
-    InUseError where another run uses it.
+    Milvus is `connection.uri`, else MILVUS_URI, else a Milvus Lite file in `out`. `engine` fits, encodes and searches
+    exactly, by default in this process. Raises the errors of `build` and `search.run`, ValueError for a price of a
+    system that is not remote, OSError where `out` is not writable, and InUseError where another run uses it.
     """
     prices = _prices(names, settings)
     uri, token = (connection or Connection()).resolve(out / saved_run.LITE)
@@ -50,6 +52,7 @@ def run(
             measures=settings.measures,
             ignore_identical_ids=settings.ignore_identical_ids,
             prices=prices,
+            engine=engine or ThisProcess(),
         )
         with silenced(TruncationWarning):  # `System.about` says where texts are truncated
             results = pipeline.run(dataset, plan, out, uri, token, show_progress=show_progress)

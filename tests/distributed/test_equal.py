@@ -11,7 +11,11 @@ from scipy.sparse import csr_array
 import refimpl
 from refimpl import distributed, models, shards
 from refimpl.datasets import Document
+from refimpl.distributed.search import truth_over_shards
 from refimpl.search.exact import search_dense, search_sparse
+from refimpl.search.scorers import scorer_of
+from refimpl.search.topk import TopK
+from refimpl.search.truth import truth_of
 
 rng = np.random.default_rng(11)
 WORDS = [f"w{n}" for n in range(400)]
@@ -114,6 +118,18 @@ def test_sparse_hits_are_those_of_the_whole_collection(client, encoders, here, f
     assert (found.ids.tobytes(), found.scores.tobytes()) == (whole.ids.tobytes(), whole.scores.tobytes())
     scores = queries.astype(float).toarray() @ documents.astype(float).toarray().T
     np.testing.assert_allclose(found.scores, -np.sort(-scores, axis=1)[:, :9], rtol=1e-12)
+
+
+@pytest.mark.parametrize("field", ["dense", "bm25"])
+def test_what_the_judge_of_a_run_needs_is_that_of_one_process(client, here, field):
+    blocks = [shards.read_shard(path).vectors[field] for path in shards.shard_paths(here)]
+    scorer = scorer_of(blocks[3][:2])
+    hits = TopK(np.array([[48, 7, -1], [49, 202, 120]]), np.array([[1.0, 0.5, -np.inf], [1.0, 0.9, 0.8]]))
+    found = truth_over_shards(client, scorer, here, field, hits)
+    whole = truth_of(scorer, lambda: blocks, hits)
+    assert found.scales.tobytes() == whole.scales.tobytes()
+    assert [rows.tolist() for rows in found.rows] == [rows.tolist() for rows in whole.rows]
+    assert [scores.tobytes() for scores in found.scores] == [scores.tobytes() for scores in whole.scores]
 
 
 def test_what_is_complete_is_kept(client, tmp_path):

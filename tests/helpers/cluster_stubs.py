@@ -4,12 +4,17 @@ import hashlib
 import os
 import random
 import signal
+import threading
 import time
 from pathlib import Path
 
 import numpy as np
 
+from refimpl.search.scorers import DenseScorer
+from refimpl.sparse.bm25 import BM25EmbeddingFunction
+
 DIM = 4
+STOP = getattr(signal, "SIGSTOP", None)  # not on Windows
 
 
 def vectors(texts):
@@ -19,40 +24,74 @@ def vectors(texts):
 
 
 class Slow:
-    """Sleeps, then encodes."""
+    """Sleeps, where a text is `text`, by default always, and encodes."""
 
-    def __init__(self, seconds):
-        self.seconds = seconds
+    def __init__(self, seconds, text=None):
+        self.seconds, self.text = seconds, text
 
     def encode_documents(self, texts):
-        time.sleep(self.seconds)
+        if self.text is None or self.text in texts:
+            time.sleep(self.seconds)
         return vectors(texts)
 
 
 class Deadly:
-    """Kills its own process with a probability per call, before the texts are encoded or after, at most `most` times.
+    """Ends its own process at the first attempt to encode a part, for a share of all parts that `seed` chooses.
 
-    `folder` has one file per call, named by the process and what it did.
+    Half of these processes end before the part is encoded, half a moment later: while its shard is written, or after.
+    `folder` has a file for each end. `action` is the signal.
     """
 
-    def __init__(self, folder, probability, most, action=signal.SIGKILL):
-        self.folder, self.probability, self.most, self.action = Path(folder), probability, most, action
+    def __init__(self, folder, share, seed=0, action=signal.SIGKILL):
+        self.folder, self.share, self.seed, self.action = Path(folder), share, seed, action
+
+    def deaths(self, first_texts):
+        """The number of parts, with these first texts, that end a process."""
+        return sum(self._random(text).random() < self.share for text in first_texts)
+
+    def attempt(self, text):
+        """End the process, now or soon, if this is the first attempt for a part that does so."""
+        chance = self._random(text)
+        if chance.random() >= self.share:
+            return
+        try:
+            (self.folder / hashlib.sha256(text.encode()).hexdigest()).touch(exist_ok=False)
+        except FileExistsError:
+            return
+        if chance.random() < 0.5:
+            os.kill(os.getpid(), self.action)
+        threading.Timer(chance.uniform(0, 0.05), os.kill, (os.getpid(), self.action)).start()
 
     def encode_documents(self, texts):
-        encoded = None if random.random() < 0.5 else vectors(texts)
-        deaths = len(list(self.folder.glob("death-*")))
-        dies = random.random() < self.probability and deaths < self.most
-        (self.folder / f"{'death' if dies else 'call'}-{os.getpid()}-{time.time_ns()}").touch()
-        if dies:
-            os.kill(os.getpid(), self.action)
-        return vectors(texts) if encoded is None else encoded
+        self.attempt(texts[0])
+        return vectors(texts)
+
+    def _random(self, text):
+        return random.Random(f"{self.seed} {text}")
+
+
+class DeadlyBM25(BM25EmbeddingFunction):
+    """Counts terms, and ends processes as `deadly` does."""
+
+    def __init__(self, deadly):
+        super().__init__(str.split, variant="lucene")
+        self.deadly = deadly
 
     def count(self, texts):
-        """Die as in encoding, else count the terms."""
-        from refimpl.sparse.bm25 import BM25EmbeddingFunction
+        self.deadly.attempt(texts[0])
+        return super().count(texts)
 
-        self.encode_documents(texts)
-        return BM25EmbeddingFunction(str.split, variant="lucene").count(texts)
+
+class DeadlyScorer(DenseScorer):
+    """Scores blocks of documents, and ends processes as `deadly` does."""
+
+    def __init__(self, deadly, queries, metric):
+        super().__init__(queries, metric)
+        self.deadly = deadly
+
+    def rows(self, block, first_row=0):
+        self.deadly.attempt(f"row {first_row}")
+        return super().rows(block, first_row)
 
 
 class Failing:
@@ -69,3 +108,7 @@ class Failing:
 
 def reciprocal(number):
     return 1 / number
+
+
+def always_ending(texts):
+    os.kill(os.getpid(), signal.SIGKILL)

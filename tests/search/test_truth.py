@@ -10,7 +10,7 @@ from refimpl.search.records import Ranker
 from refimpl.search.run_validation import validate_hybrid
 from refimpl.search.scorers import DenseScorer, SparseScorer
 from refimpl.search.topk import TopK, empty
-from refimpl.search.truth import common_rows, renumbered, truth_of
+from refimpl.search.truth import common_rows, joined, largest_norm, part_of_truth, renumbered, truth_of
 from refimpl.search.validation import Bounds, validate
 
 DOCS, QUERIES, K = 200, 12, 15
@@ -95,6 +95,24 @@ def test_fields_are_validated_as_by_the_scores_of_all_documents(kind, name):
     assert found.max_error == pytest.approx(whole.max_error, abs=1e-12)
     assert replace(found, max_error=0.0) == replace(whole, max_error=0.0)
     assert found.passed == (name == "none")
+
+
+@pytest.mark.parametrize("name", FAULTS)
+@pytest.mark.parametrize("kind", ["IP", "COSINE", "L2", "sparse"])
+def test_parts_that_follow_each_other_are_joined_to_the_truth_of_all(kind, name):
+    hits = fault(name, engine(matrix(kind)))
+    whole = truth_of(scorer(kind), blocks(kind), hits)
+    scales = scorer(kind).scales(largest_norm(scorer(kind), blocks(kind)()))
+    parts, first_row = [], 0
+    for block in blocks(kind)():
+        parts.append(part_of_truth(scorer(kind), [block], hits, scales, first_row))
+        first_row += block.shape[0]
+    assert len(parts) > 2
+    halves = [joined(parts[:2], hits, scales), joined(parts[2:], hits, scales), joined([], hits, scales)]
+    for found in (joined(parts, hits, scales), joined(halves, hits, scales)):
+        assert found.scales.tobytes() == whole.scales.tobytes()
+        assert [rows.tolist() for rows in found.rows] == [rows.tolist() for rows in whole.rows]
+        assert [scores.tobytes() for scores in found.scores] == [scores.tobytes() for scores in whole.scores]
 
 
 @pytest.mark.parametrize("name", FAULTS)
