@@ -21,7 +21,7 @@ from scipy.sparse import issparse
 
 import refimpl
 from refimpl import models
-from refimpl.pickling import FilesChangedError
+from refimpl.pickling import FilesChangedError, dumps
 from refimpl.sparse.analyzers.build import CJK, READY_MADE
 
 TEXTS = [*seeded.TEXTS, "the query of the document"]
@@ -257,6 +257,16 @@ def test_a_default_number_of_workers_is_determined_again(made, monkeypatch, tmp_
     for copied in WAYS.values():
         assert copied(open_).encoder.num_workers == 7
         assert copied(fixed).encoder.num_workers == 3
+
+
+def test_a_default_number_of_workers_travels_with_dumps(monkeypatch, tmp_path):
+    folder = bert(tmp_path)
+    open_, fixed = (refimpl.MiniLMEmbeddingFunction(folder, max_length=20, num_workers=n) for n in (None, 3))
+    monkeypatch.setattr("refimpl.pickling.usable_cores", lambda: 5)
+    monkeypatch.setattr("refimpl.bert.encoder.usable_cores", lambda: 7)
+    assert pickle.loads(dumps(open_)).encoder.num_workers == 5
+    assert pickle.loads(dumps(fixed.encode_documents)).__self__.encoder.num_workers == 3
+    assert pickle.loads(pickle.dumps(open_)).encoder.num_workers == 7
 
 
 @pytest.mark.parametrize("name", READ_FROM_A_FOLDER)

@@ -5,6 +5,8 @@ float32 goes through the packed forward, float64 through the textbook one, which
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from contextvars import ContextVar
 from math import ceil
 from typing import TypeVar
 
@@ -25,6 +27,19 @@ LEAST_TILE_TOKENS = 64  # below, one worker: a second one saves at most a quarte
 Result = TypeVar("Result")
 Head = Callable[[Array, Array], Result]
 """Takes a tile's hidden states `(tokens, hidden)` and `lengths (texts,)`; returns a row or an item per text."""
+
+
+_one_thread: ContextVar[bool] = ContextVar("one_thread", default=False)
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Encode on the calling thread alone, with the tiles, and so the bits, of each encoder's `num_workers`."""
+    token = _one_thread.set(True)
+    try:
+        yield
+    finally:
+        _one_thread.reset(token)
 
 
 class Encoder:
@@ -57,7 +72,7 @@ class Encoder:
             with ONE_BLAS_THREAD:
                 return texts, head(self._hidden_states(tile), tile.lengths)
 
-        if self.num_workers == 1 or len(tiles) == 1:
+        if self.num_workers == 1 or len(tiles) == 1 or _one_thread.get():
             yield from map(run, tiles)
             return
         with ThreadPoolExecutor(self.num_workers) as pool:

@@ -6,6 +6,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
+from refimpl.bert.encoder import one_thread
 from refimpl.common.extras import importing
 from refimpl.datasets import Document
 from refimpl.distributed.errors import ClusterError, this_worker
@@ -97,7 +98,8 @@ def _encode(
 
     functions = {name: partial(timed, name, encode) for name, encode in shared(encoders).items()}
     _check_folder(folder, settings)
-    encode_here(part, functions, path, settings, text_bytes)
+    with one_thread():
+        encode_here(part, functions, path, settings, text_bytes)
     return entry_of(path), seconds
 
 

@@ -11,6 +11,7 @@ from itertools import islice
 from typing import Any, TypeVar
 
 from refimpl import pickling
+from refimpl.bert.encoder import one_thread
 from refimpl.common.extras import importing
 from refimpl.distributed.environment import check_environment, environment
 from refimpl.distributed.errors import ClusterError, this_worker
@@ -108,7 +109,8 @@ def reduce_in_order(
 
 
 def _call(callee: bytes, item: Any) -> Any:
-    return shared(callee)(item)
+    with one_thread():
+        return shared(callee)(item)
 
 
 def _in_order(

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
+from multiprocessing import current_process
 
 import numpy as np
 from jaxtyping import Int32, Int64
@@ -91,9 +92,11 @@ def check_tokens(tokens: Iterable[str]) -> None:
 def tokenize(texts: Sequence[str], analyzer: Analyze, num_workers: int = 1) -> TermIds:
     """Apply `analyzer` to each text, in `num_workers` processes if there are more than `TEXTS_PER_TASK` texts.
 
+    A daemonic process, such as a worker of a pool or of Dask, must not start others, and does all by itself.
+
     Raises TypeError for an analyzer that returns something else than tokens, or that cannot be sent to other processes.
     """
-    if num_workers == 1 or len(texts) <= TEXTS_PER_TASK:
+    if num_workers == 1 or len(texts) <= TEXTS_PER_TASK or current_process().daemon:
         return _tokenize_slice(texts, analyzer)
     slices = [texts[at : at + TEXTS_PER_TASK] for at in range(0, len(texts), TEXTS_PER_TASK)]
     pickled = _pickled(analyzer)

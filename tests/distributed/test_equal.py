@@ -62,6 +62,15 @@ def test_more_threads_than_cores_change_no_bit_because_their_number_travels(clie
     assert client.run(lambda: refimpl.common.stamp.usable_cores()) != dict.fromkeys(client.nthreads(), 8)
 
 
+def test_an_encoder_has_one_thread_on_a_worker_and_a_tokenizer_no_process(client, minilm_folder):
+    minilm = refimpl.MiniLMEmbeddingFunction(minilm_folder, num_workers=4)
+    threads = distributed.in_order(client, cluster_stubs.Threads(minilm.encode_documents), [TEXTS])
+    assert list(threads) == [{"same"}]
+    bm25 = refimpl.BM25EmbeddingFunction(str.split, ["a b"], num_workers=2, variant="lucene")
+    (found,) = distributed.in_order(client, bm25.encode_documents, [["a b"] * 2001])
+    assert (found != bm25.encode_documents(["a b"] * 2001)).nnz == 0
+
+
 def test_a_map_keeps_the_order_and_reads_no_further_than_it_must(client):
     read = []
 
