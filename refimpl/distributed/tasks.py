@@ -18,6 +18,7 @@ from refimpl.distributed.errors import ClusterError, this_worker
 
 with importing("distributed"):
     from distributed import Client, Future, as_completed
+    from distributed.comm import CommClosedError
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -51,13 +52,15 @@ def shared(content: bytes) -> Any:
 
 def as_they_complete(client: Client, submit: Submit[Item], items: Iterable[Item]) -> Iterator[Any]:
     """Yield the results of `submit(item)` in any order; `items` are read as results arrive."""
-    running = as_completed(loop=client.loop, with_results=True)
+    running = as_completed(loop=client.loop)
+    most = _most_in_flight(client)
     for item in items:
         running.add(submit(item))
-        while running.count() >= _most_in_flight(client):
-            yield next(running)[1]
-    for _, result in running:
-        yield result
+        while running.count() >= most:
+            yield next(running).result()
+            most = _most_in_flight(client)
+    for future in running:
+        yield future.result()
 
 
 def in_order(client: Client, function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
@@ -121,10 +124,12 @@ def _in_order(
     The others are kept until then: Dask may forget a result that nobody keeps before a task that needs it arrives.
     """
     running: deque[list[Future]] = deque()
+    most = _most_in_flight(client) + size
     for item in items:
         running.append(submit(item))
-        while len(running) * size > _most_in_flight(client) + size:
+        while len(running) * size > most:
             yield running.popleft()[-1].result()
+            most = _most_in_flight(client) + size
     while running:
         yield running.popleft()[-1].result()
 
@@ -136,4 +141,8 @@ def _groups(items: Iterable[Item], size: int) -> Iterator[tuple[Item, ...]]:
 
 
 def _most_in_flight(client: Client) -> int:
-    return PER_THREAD * max(1, sum(client.nthreads().values()))
+    """Workers come and go, so this is computed again when a result has arrived."""
+    try:
+        return PER_THREAD * max(1, sum(client.nthreads().values()))
+    except OSError as error:
+        raise CommClosedError(str(error)) from error
