@@ -1,4 +1,4 @@
-"""Everything that README.md shows is executed: its Python, its `refimpl` commands, its `make` targets (dry run)."""
+"""What README.md and docs/commands.md show is executed: examples, `refimpl` commands, `make` targets (dry run)."""
 
 import os
 import re
@@ -10,27 +10,31 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```", README, flags=re.DOTALL | re.MULTILINE)
-PYTHON = [block for language, block in BLOCKS if language == "python"]
+COMMANDS_PAGE = (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")
+CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```", README + COMMANDS_PAGE, flags=re.DOTALL | re.MULTILINE)
+EXAMPLES = re.findall(r"^```python\n(.*?)^```\n```text\n(.*?)^```", README, flags=re.DOTALL | re.MULTILINE)
 COMMANDS = [line.split("#")[0].strip() for language, block in BLOCKS if language == "sh" for line in block.splitlines()]
 BY_HAND = ("python3 -m venv ", ".venv/bin/")  # what `make demo` does
 ELSEWHERE = (
     "refimpl demo",
     "refimpl run --dataset beir:",
+    "refimpl reproduce",
 )  # executed by CI; they need collections that are not part of the repository
 
 
-def test_there_are_commands_and_code_to_run():
-    assert len(PYTHON) >= 2
+def test_it_is_short_and_has_an_example_with_its_output_for_each_reader():
+    assert len(README.splitlines()) < 120
+    assert len(EXAMPLES) == 3
+    assert all(len(code.splitlines()) <= 18 for code, _ in EXAMPLES)
     assert len(COMMANDS) >= 8
 
 
-@pytest.mark.parametrize("block", PYTHON, ids=range(len(PYTHON)))
-def test_python_runs_and_prints_what_the_readme_shows(block):
-    done = subprocess.run([sys.executable, "-"], input=block, capture_output=True, text=True, check=False, cwd=ROOT)
+@pytest.mark.parametrize(("code", "output"), EXAMPLES, ids=["checker", "measurer", "learner"])
+def test_an_example_prints_what_stands_below_it(code, output):
+    done = subprocess.run([sys.executable, "-"], input=code, capture_output=True, text=True, check=False, cwd=ROOT)
     assert done.returncode == 0, done.stderr
-    expected = re.findall(r"print\(.*\)  # (.*)", block)
-    assert done.stdout.splitlines() == expected
+    assert done.stdout == output
 
 
 @pytest.mark.parametrize("command", [c for c in COMMANDS if c.startswith("make ")])
@@ -76,14 +80,16 @@ def test_every_command_is_run_by_one_of_the_tests_above():
 
 
 def test_every_path_in_the_map_exists():
-    listed = re.search(r"^```text\n(.*?)^```", README, flags=re.DOTALL | re.MULTILINE).group(1)
+    listed = re.search(r"^## Map\n\n```text\n(.*?)^```", CONTRIBUTING, flags=re.DOTALL | re.MULTILINE).group(1)
     paths = [line.split()[0] for line in listed.splitlines() if line.strip()]
     assert len(paths) > 15
     assert [path for path in paths if not (ROOT / path).exists()] == []
 
 
 def test_the_tests_have_one_folder_per_package_as_the_map_says():
-    assert re.search(r"^tests +one folder per package of refimpl, one file per topic$", README, flags=re.MULTILINE)
+    assert re.search(
+        r"^tests +one folder per package of refimpl, one file per topic$", CONTRIBUTING, flags=re.MULTILINE
+    )
     packages = {file.parent.name for file in (ROOT / "refimpl").glob("*/__init__.py")}
     folders = {file.parent.name for file in (ROOT / "tests").glob("*/*.py")}
     tested = {file.relative_to(ROOT / "tests").parts[0] for file in (ROOT / "tests").glob("*/**/test_*.py")}
