@@ -12,6 +12,7 @@ from refimpl.distributed.environment import check_environment, environment, warn
 from refimpl.distributed.errors import ClusterError, clear_errors
 
 with importing("distributed"):
+    from dask import config
     from distributed import Client, LocalCluster, performance_report
 
 LOCAL = "local"
@@ -76,8 +77,19 @@ def _check_address(address: str) -> None:
         raise ClusterError(f"expected the address of a Dask scheduler, tcp://HOST:PORT, or {LOCAL!r}, got {address!r}")
 
 
-def _local(workers: int | None) -> LocalCluster:
-    return LocalCluster(n_workers=workers or usable_cores(), threads_per_worker=1, dashboard_address="127.0.0.1:0")
+@contextmanager
+def _local(workers: int | None) -> Iterator[LocalCluster]:
+    """Start workers for the block.
+
+    A worker that died is started again by its nanny. Dask's cluster gives it up after 15 s, fewer than an import can
+    take on a machine that is busy, and closes it for ever: here it does not, as long as the block lasts.
+    """
+    number = workers or usable_cores()
+    with (
+        config.set({"distributed.deploy.lost-worker-timeout": "1 day"}),
+        LocalCluster(n_workers=number, threads_per_worker=1, dashboard_address="127.0.0.1:0") as cluster,
+    ):
+        yield cluster
 
 
 @contextmanager

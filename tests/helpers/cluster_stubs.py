@@ -135,3 +135,13 @@ class Threads:
         finally:
             encoder._hidden_states = states
         return seen
+
+
+class NumWorkers:
+    """Encodes, and returns the encoder's `num_workers` and the vectors."""
+
+    def __init__(self, encode):
+        self.encode = encode
+
+    def __call__(self, texts):
+        return self.encode.__self__.encoder.num_workers, self.encode(texts)
