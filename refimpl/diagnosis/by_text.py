@@ -68,8 +68,8 @@ class TextSearch:
     select, refine, enumerated
         See `Select`, `Refine` and `Enumerate`.
     settled
-        Takes bases and texts that no single hypothesis explains; returns whether something else explains them, so that
-        the search ends.
+        Takes bases and all mismatching texts, where no single hypothesis explains one; returns whether something else
+        explains them, so that the search ends.
     work
         The limit, in floating-point operations.
     """
@@ -138,9 +138,9 @@ class TextSearch:
             trials += [trial for trial in new if trial is not None]
             if any(trial.explained.all() for trial in trials):
                 break
-        if not any(trial.count for trial in trials) and self.settled(bases, remaining):
-            return []
         if not any(trial.count for trial in trials):
+            if len(remaining) == len(self.mismatching) and self.settled(bases, remaining):
+                return []
             new = [self._try(each, (), few, probes) for each in self.enumerated(bases, remaining)]
             trials += [trial for trial in new if trial is not None]
         trials.sort(key=_order)

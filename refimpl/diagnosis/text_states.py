@@ -15,7 +15,7 @@ SHORT = 64  # tokens up to which a text is always computed in float64
 CACHE_BYTES = 1 << 28
 SIMILAR = 1.3  # ratio of the lengths of texts that are computed together
 TINY = 24  # tokens up to which the number of calls counts, not that of tokens
-CALL = 2e7  # operations that the Python code of a forward pass amounts to
+CALL = 4e7  # operations that the Python code of a forward pass amounts to
 
 
 @dataclass(frozen=True)

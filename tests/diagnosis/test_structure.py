@@ -9,7 +9,7 @@ from refimpl.diagnosis import diagnose_embeddings, diagnose_trace
 from refimpl.diagnosis.structure.families import MASKS, structural
 
 TOLERANCE = 1e-10  # both compute in float64
-DRAWS = 64
+DRAWS = 48
 LAYERS = 4
 
 pytestmark = pytest.mark.usefixtures("quick")

@@ -103,11 +103,6 @@ def dynamic_int8(model: Any) -> Any:
     return torch.ao.quantization.quantize_dynamic(model, {torch.nn.Linear}, dtype=torch.qint8)
 
 
-def one_bias_less(model: Any) -> Any:
-    model.encoder.layer[3].intermediate.dense.bias.data.zero_()
-    return model
-
-
 def pymilvus_splade_rows(texts: list[str]) -> np.ndarray:
     """pymilvus.model's, which calls a tokenizer's method by the name that transformers 5 has dropped."""
     from pymilvus.model.sparse import SpladeEmbeddingFunction
@@ -205,12 +200,6 @@ FINDS = [
         "`torch.ao.quantization.quantize_dynamic` of the linear layers, FBGEMM on x86.",
         lambda: transformers_vectors(dynamic_int8),
         ("dynamic int8, 7-bit activations",),
-    ),
-    Find(
-        "transformers, one bias of a layer forgotten",
-        "Such as a converter that skips a tensor; one of the structural faults.",
-        lambda: transformers_vectors(one_bias_less),
-        ("encoder.layer.3.intermediate.dense.bias left out",),
     ),
     Find(
         "pymilvus.model 0.3.4, SpladeEmbeddingFunction",
