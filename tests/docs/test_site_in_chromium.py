@@ -70,7 +70,7 @@ def test_every_link_between_the_guides_has_its_target(site: Path) -> None:
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(380, "dark"), (1280, "light")])
-@pytest.mark.parametrize("page", ["index.html", "glossary.html", "gallery.html", "commands.html"])
+@pytest.mark.parametrize("page", ["index.html", "glossary.html", "gallery.html", "commands.html", "benchmarks.html"])
 def test_a_page_fits_is_accessible_and_requests_nothing(
     site: Path, chromium: Any, page: str, width: int, scheme: str
 ) -> None:
