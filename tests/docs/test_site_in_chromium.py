@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import yaml
-from browsing import serious_faults
+from browser import serious_faults
 
 ROOT = Path(__file__).parents[2]
 HOOKS = ("fences.py", "home.py", "terms.py", "accessible.py")

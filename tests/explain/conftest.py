@@ -5,14 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from browser import chromium, pages
+from browser import pages
 
 from refimpl.explain import all_panels, page
 from refimpl.explain.collection import Collection
 from refimpl.explain.panel import Panel
 from refimpl.explain.scene import Scene, build
-
-__all__ = ["chromium"]
 
 QUESTION = "Where was Alan Turing born, and when did Turing test machines?"
 DOCUMENTS = [

@@ -10,7 +10,7 @@ import zlib
 
 import numpy as np
 import pytest
-from browsing import serious_faults
+from browser import serious_faults
 
 from refimpl import SpladeEmbeddingFunction, explain
 from refimpl.compare import compare_traces

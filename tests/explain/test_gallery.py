@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from browsing import cells, serious_faults
+from browser import cells, serious_faults
 
 from docs.hooks import gallery
 

@@ -6,8 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from browser import SCHEMES, WIDTHS, serious_faults
-from browsing import cells, until
+from browser import SCHEMES, WIDTHS, cells, serious_faults, until
 
 from refimpl.explain import page
 from refimpl.search.exact import search_dense

@@ -1,29 +1,14 @@
 """Pages in Debian's Chromium, driven by Playwright, offline; axe-core in them."""
 
-import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
-import pytest
 from axe_playwright_python.sync_playwright import Axe
 
 SCHEMES, WIDTHS = ("light", "dark"), (380, 1280)
-
-
-@pytest.fixture(scope="session")
-def chromium() -> Iterator[Any]:
-    """A running browser; skips where Chromium is not installed."""
-    path = shutil.which("chromium") or shutil.which("chromium-browser")
-    if path is None:
-        pytest.skip("Chromium is not installed (apt-get install chromium)")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu"])
-        yield browser
-        browser.close()
 
 
 @contextmanager
@@ -58,3 +43,19 @@ def serious_faults(tab: Any) -> list[tuple[str, Any]]:
         for fault in response["violations"]
         if fault["impact"] in ("serious", "critical")
     ]
+
+
+def until(tab: Any, expression: str, argument: Any = None) -> None:
+    """Poll until the expression is true; Playwright's own waiting needs eval, which the page's policy forbids."""
+    end = monotonic() + 20
+    while not tab.evaluate(expression, argument):
+        assert monotonic() < end, expression
+        tab.wait_for_timeout(30)
+
+
+def cells(tab: Any, table: str, column: int) -> list[str]:
+    """A column's unrounded values where it has numbers, else its texts."""
+    return tab.eval_on_selector_all(
+        f"[data-table={table}] tbody tr > :nth-child({column})",
+        "cells => cells.map(c => c.dataset.value ?? c.textContent)",
+    )

@@ -4,9 +4,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from browser import chromium, pages
-
-__all__ = ["chromium"]
+from browser import pages
 
 
 @pytest.fixture
