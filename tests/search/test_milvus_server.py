@@ -5,6 +5,7 @@ Milvus 2.3 has no sparse vectors, no hybrid search and no BM25 function: those a
 
 import json
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -14,13 +15,14 @@ pytest.importorskip("milvus", reason="PyPI's milvus, the server, is not installe
 from milvus_server import TOKEN, MilvusServer
 
 from refimpl import systems
-from refimpl.datasets import open_dataset
+from refimpl.datasets import Document, open_dataset
 from refimpl.search.exact import search_dense
 from refimpl.search.fields import DenseField
 from refimpl.search.indexed_store import IndexedStore
 from refimpl.search.milvus_uri import Connection, MilvusError
 from refimpl.search.store import MilvusStore
 from refimpl.search.validation import validate_dense
+from refimpl.shards import encode_shards, shard_paths
 from refimpl.sweep import Effort, Options, parse_grids, sweep
 
 pytestmark = pytest.mark.peer
@@ -170,3 +172,35 @@ def test_searches_are_exact_again_after_sigkill_in_the_middle_of_them(server):
     with opened(server, "searched") as store:
         assert stored_ids(store) == sorted(IDS)
         assert store.search("dense", QUERIES, K).hits(POSITION, K).ids.tolist() == expected
+
+
+def test_the_servers_own_bulk_import_reads_our_shards(server, tmp_path):
+    """By gRPC: 2.3 has no REST API for imports. Its storage is the local disk, so it reads the files where they are."""
+    from pymilvus import connections, utility
+
+    documents = [Document(doc_id, f"text {doc_id}") for doc_id in IDS]
+    rows = iter(range(0, N, 1000))
+
+    def encode(texts):
+        start = next(rows)
+        return VECTORS[start : start + len(texts)]
+
+    encode_shards(documents, {"dense": encode}, tmp_path, {}, rows=1000)
+    with opened(server, "imported") as store:
+        connections.connect("imports", uri=server.uri, token=TOKEN)
+        tasks = [utility.do_bulk_insert("imported", [str(f)], using="imports") for f in shard_paths(tmp_path)]
+        deadline = time.monotonic() + 120
+        while time.monotonic() < deadline:
+            states = [utility.get_bulk_insert_state(task, using="imports") for task in tasks]
+            if all(state.state_name not in ("Pending", "Started", "Persisted") for state in states):
+                break
+            time.sleep(0.5)
+        connections.disconnect("imports")
+        assert [(state.state_name, state.failed_reason) for state in states] == [("Completed", "")] * 3
+        store._client.refresh_load("imported")  # 2.3 does not load what is imported into a loaded collection
+        while len(stored_ids(store)) < N and time.monotonic() < deadline:
+            time.sleep(0.5)
+        assert stored_ids(store) == sorted(IDS)
+        hits = store.search("dense", QUERIES, K).hits(POSITION, K)
+        assert validate_dense(hits, QUERIES, VECTORS, "L2").passed
+        assert store.texts(["doc-7"]) == {"doc-7": "text doc-7"}
