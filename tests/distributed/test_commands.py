@@ -36,6 +36,14 @@ def test_embed_writes_the_same_file_and_the_report(client, tmp_path, monkeypatch
     assert "Dask Performance Report" in (tmp_path / "report.html").read_text()
 
 
+def test_embed_writes_the_same_shards(client, tmp_path):
+    (tmp_path / "texts.txt").write_text("\n".join(TEXTS.values()))
+    refimpl("embed", tmp_path / "texts.txt", "--shards", tmp_path / "here")
+    refimpl("embed", tmp_path / "texts.txt", "--shards", tmp_path / "there", "--dask", client.scheduler.address)
+    for file in ("000000.parquet", "manifest.json"):
+        assert (tmp_path / "there" / file).read_bytes() == (tmp_path / "here" / file).read_bytes()
+
+
 def test_a_report_without_a_cluster_is_refused(tmp_path):
     arguments = ["embed", "-", "--out", str(tmp_path / "v.npy"), "--dask-report", str(tmp_path / "report.html")]
     done = CliRunner().invoke(app, arguments, input="text")
