@@ -18,8 +18,9 @@ MOST_GROUPS = 5
 FIRST_ROWS = 12  # shortest texts on which candidates are compared before all
 ON_ALL = 3  # candidates that are tried on all texts
 PROBES = 2
+BEST_ROUNDINGS = 2
 BEST_SINGLES = 12  # single hypotheses that costly ones are paired with
-UNCLEAR = 0.25  # largest share of the squared difference that a structural fault may leave in texts that it explains
+UNCLEAR = 0.25  # largest share of the squared difference that a cause may leave in texts that it explains
 HINT = 0.25  # smallest share of the difference that is shown as a hint
 
 Select = Callable[[Sequence[int]], list[int]]
@@ -138,15 +139,24 @@ class TextSearch:
             trials += [trial for trial in new if trial is not None]
             if any(trial.explained.all() for trial in trials):
                 break
-        if not any(trial.count for trial in trials):
-            if len(remaining) == len(self.mismatching) and self.settled(bases, remaining):
+        if not any(trial.count for trial in trials) and len(remaining) == len(self.mismatching):
+            trials += self._rounded(trials, few, probes)
+            if not any(trial.count for trial in trials) and self.settled(bases, remaining):
                 return []
+        if not any(trial.count for trial in trials):
             new = [self._try(each, (), few, probes) for each in self.enumerated(bases, remaining)]
             trials += [trial for trial in new if trial is not None]
         trials.sort(key=_order)
         if not any(trial.count for trial in trials):
             trials = sorted([*trials, *self._pairs(trials, few, probes)], key=_order)
         return trials
+
+    def _rounded(self, singles: Sequence[Trial], few: Sequence[int], probes: Sequence[int]) -> list[Trial]:
+        """The best roundings of weights, each with every other hypothesis: an arithmetic has similar errors."""
+        cheap = [trial.combination for trial in sorted(singles, key=_order) if not _costly(trial.combination)]
+        rounding = [each for each in cheap if any("rounding" in one.apply.values for one in each)][:BEST_ROUNDINGS]
+        pairs = [self._try_pair(one, other, few, probes) for one in rounding for other in cheap]
+        return [trial for trial in pairs if trial is not None]
 
     def _refined(self, bases: Sequence[Combination], remaining: Sequence[int], kept: Sequence[int]) -> list[Trial]:
         probes = list(kept[:PROBES])
@@ -219,17 +229,20 @@ class TextSearch:
         return [each for each in valid if each.explained.all()] or valid[:1]
 
     def _convincing(self, whole: Trial, remaining: int) -> bool:
-        """Whether the trial explains one of the first `remaining` texts; with a structural fault, most of them clearly.
+        """Whether the trial explains some of the first `remaining` texts clearly; a structural fault, most of them.
 
-        A fault affects every text. Of thousands some bring a small difference below a large tolerance by chance.
+        Of thousands of changes some bring a small difference below a large tolerance by chance; a structural fault
+        affects every text. That each value is one of a stored format is evidence by itself.
         """
         explained = np.flatnonzero(whole.explained[:remaining])
-        without = tuple(each for each in whole.combination if not _enumerated(each))
-        if len(without) == len(whole.combination) or not len(explained):
-            return len(explained) > 0
-        before = self.problem.trial(without, [int(row) for row in whole.rows[explained]]).squares.sum()
-        clearly = whole.squares[explained].sum() <= UNCLEAR * before
-        return bool(clearly and len(explained) >= remaining / 2)
+        listed = tuple(each for each in whole.combination if not _enumerated(each))
+        structural = len(listed) < len(whole.combination)
+        if not len(explained) or (structural and len(explained) < remaining / 2):
+            return False
+        if any("store" in each.apply.values for each in whole.combination):
+            return True
+        before = self.problem.trial(listed if structural else (), [int(row) for row in whole.rows[explained]])
+        return bool(whole.squares[explained].sum() <= UNCLEAR * before.squares.sum())
 
     def _whole(self, combinations: Sequence[Combination]) -> list[Trial]:
         """The trials on all texts of the combinations that explain all of them."""
