@@ -18,7 +18,9 @@ from refimpl.serve.limits import Limits
 from refimpl.serve.metrics import Metrics
 from refimpl.serve.protocol import Connections
 
-BACKLOG = 128  # connections that may be accepted at once, before the cap is applied
+BACKLOG = 128  # connections that wait to be accepted
+AT_ONCE = 32  # connections that asyncio accepts in one step of its loop
+STEPS = 4  # from a connection being accepted to one beyond the cap being closed
 OTHER_FILES = 64
 
 
@@ -39,10 +41,16 @@ class Server(uvicorn.Server):
                 access_log=False,
                 proxy_headers=False,
                 server_header=False,
-                backlog=BACKLOG,
+                backlog=AT_ONCE,
                 timeout_graceful_shutdown=cast("int", limits.grace_s),  # passed to asyncio.wait_for
             )
         )
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start, and let more connections wait than asyncio accepts at once: it has one number for both."""
+        await super().startup(sockets)
+        for listener in sockets or ():
+            listener.listen(BACKLOG)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Refuse what waits, then wait for what is computed."""
@@ -95,8 +103,8 @@ def _handling(stop: Callable[[int, FrameType | None], None]) -> Iterator[None]:
 def most_connections(limits: Limits) -> int:
     """`max_connections`, or fewer where the limit on open files leaves no more.
 
-    asyncio accepts up to `BACKLOG` connections before the first is seen. Where none is left, it logs one error for each
-    of them and tries again: hundreds of megabytes in a minute.
+    asyncio accepts up to `AT_ONCE` connections in each of `STEPS` steps before the first has displaced another. Where
+    no file is left, it logs an error for each and tries again: hundreds of megabytes in a minute.
     """
     try:
         import resource
@@ -105,7 +113,7 @@ def most_connections(limits: Limits) -> int:
     files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     if files == resource.RLIM_INFINITY:
         return limits.max_connections
-    return max(1, min(limits.max_connections, files - BACKLOG - OTHER_FILES))
+    return max(1, min(limits.max_connections, files - STEPS * AT_ONCE - OTHER_FILES))
 
 
 def listening(host: str, port: int) -> socket.socket:

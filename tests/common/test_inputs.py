@@ -107,8 +107,8 @@ def test_every_parameter_that_may_be_a_file_is_in_the_table_or_listed_as_somethi
     from refimpl.cli import check, encoder, explain, models, report, retrieval, serve, vectors  # noqa: F401
     from refimpl.cli.app import app
 
-    folders = {"model", "out", "directory"}
-    written = {"save", "html", "json_file", "junit_xml", "emit_inputs", "results", "page"}
+    folders = {"model", "out", "directory", "shards"}
+    written = {"save", "html", "json_file", "junit_xml", "emit_inputs", "results", "page", "dask_report", "into"}
     groups = [app, *(group.typer_instance for group in app.registered_groups)]
     callbacks = [command.callback for group in groups for command in group.registered_commands]
     files = {

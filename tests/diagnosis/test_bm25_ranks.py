@@ -20,7 +20,7 @@ def diagnosed(factors):
     inputs = SUITES["bm25"].inputs(SETTINGS)
     zoo = Zoo({"empty": "not counted"} | factors)
     answers = {name: ranks(zoo(one["corpus"], one["queries"], one["k1"], one["b"])) for name, one in inputs.items()}
-    return SUITES["bm25"].diagnose(answers, list(answers), SETTINGS)
+    return str(SUITES["bm25"].diagnose(answers, list(answers), SETTINGS))
 
 
 @pytest.mark.parametrize(

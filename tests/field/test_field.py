@@ -198,7 +198,9 @@ def test_an_error_of_one_case_has_its_name_once(adapters):
     (adapters / "bad.py").write_text("def embed(texts):\n    return [[float(len(text)), 1.0] for text in texts]\n")
     row = measure(entry(kind="embed", function="bad:embed", suite="encoder", model="none"), "1", 60.0, adapters)
     assert (row.failure, row.passed, row.largest) == ("", 0, None)
-    assert row.problem == "published-1: expected a vector of 384 numbers, got shape (2,)"
+    assert (
+        row.problem == "form: every vector has 2 numbers, expected 384: another model, or vectors that were projected"
+    )
 
 
 def test_a_page_without_jinja2_is_refused_before_anything_runs(tmp_path, monkeypatch):

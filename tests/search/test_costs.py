@@ -11,6 +11,7 @@ from refimpl.base import Usage
 from refimpl.cli.retrieval import app
 from refimpl.datasets import open_dataset
 from refimpl.search.costs import Prices, Timing, stage_costs
+from refimpl.search.documents import Documents
 from refimpl.search.encoding import encode_dataset
 from refimpl.search.fields import DenseField
 from refimpl.search.plan import Encoder, LoadedDataset, RunPlan, System
@@ -89,10 +90,11 @@ class Client:
 
 @pytest.mark.parametrize(("states", "tokens"), [(True, [2, 5]), (False, [None, None])])
 def test_tokens_are_those_of_the_requests_of_a_stage(tmp_path, states, tokens):
-    data = LoadedDataset("toy", "0", ["a", "b"], ["one two three", "four five"], {"q": "six seven"}, {"q": {"a": 1}})
+    documents = Documents.of(["a", "b"], ["one two three", "four five"])
+    data = LoadedDataset("toy", "0", documents, {"q": "six seven"}, {"q": {"a": 1}})
     encoder = Encoder(DenseField("remote", 2), Client(states), {}, cached=False)
     plan = RunPlan([encoder], [System("remote", ("remote",), "")], cache=tmp_path)
-    timings = encode_dataset(plan, data, False).timings
+    timings = encode_dataset(plan, data, tmp_path / "shards", False).timings
     assert [(timing.stage, timing.remote, timing.tokens) for timing in timings] == [
         ("encode queries", True, tokens[0]),
         ("encode documents", True, tokens[1]),
