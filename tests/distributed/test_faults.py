@@ -176,6 +176,7 @@ def connect(address, timeout_s=60.0):
 
 
 @pytest.mark.slow
+@pytest.mark.huge
 def test_work_that_ends_every_worker_is_one_error(tmp_path):
     with (
         pytest.raises(ClusterError, match=r"^\S+ ended 4 workers, tcp://\S+ last: see that worker's log"),
@@ -185,6 +186,7 @@ def test_work_that_ends_every_worker_is_one_error(tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.huge
 def test_work_of_a_worker_that_stops_answering_is_done_by_another(tmp_path):
     calls, folder = tmp_path / "calls", tmp_path / "shards"
     calls.mkdir()

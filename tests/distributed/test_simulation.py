@@ -62,6 +62,7 @@ def test_some_deaths(client, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.huge
 def test_a_thousand_shards_eight_workers_and_many_deaths(tmp_path):
     with distributed.connect("local", workers=8) as client:
         ended = simulate(client, tmp_path, parts=1000, share=0.01)
