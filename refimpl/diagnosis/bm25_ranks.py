@@ -18,7 +18,7 @@ from refimpl.sparse.bm25.checks import check_variant
 class RankDiagnosis:
     """The number of queries, those in the variant's order, and each hypothesis that has the order of all of them.
 
-    Hypotheses that give the same order cannot be told apart by ranks: all are listed. One that leaves more pairs of
+    Hypotheses that give the same order cannot be distinguished by ranks: all are listed. One that leaves more pairs of
     documents in no order than another explains less, and is not listed.
     """
 

@@ -14,7 +14,7 @@ from refimpl.diagnosis.token_hypotheses import PREFIXES, SPECIAL, TOKENS
 from refimpl.diagnosis.token_probes import REPEATED, probes
 
 ROUNDING = 1e-5  # of the spread of vectors, by which two vectors of the same tokens may differ
-NOISIEST = 1e-3  # noise up to which one vector is told from another
+NOISIEST = 1e-3  # noise up to which two vectors can be distinguished
 MOST = 5  # hypotheses together
 BEAM = 4
 SHOWN = 3
