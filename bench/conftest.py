@@ -70,4 +70,6 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         raced = ", ".join(f"{name} {version}" for name, version in sorted(peers.present.items()))
         terminalreporter.write_line(f"raced against: {raced}")
     for name, why in sorted(peers.absent.items()):
-        terminalreporter.write_line(f"absent, so not raced: {name} ({why}); docs/benchmarks.md says how to install it", yellow=True)
+        terminalreporter.write_line(
+            f"absent, so not raced: {name} ({why}); docs/benchmarks.md says how to install it", yellow=True
+        )
