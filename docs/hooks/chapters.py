@@ -15,6 +15,7 @@ import jupytext
 from nbclient import NotebookClient
 from nbformat import NotebookNode
 
+from refimpl import models
 from refimpl.common.stamp import usable_cores
 
 ROOT = Path(__file__).parents[2]
@@ -89,8 +90,19 @@ def _printed(text: str) -> str:
     return f"``` {{ .text .printed }}\n{text.rstrip()}\n```"
 
 
+def prepare() -> None:
+    """Do what a machine does once, and says on stderr: fetch the chapters' models, and read its fonts."""
+    from matplotlib import font_manager
+
+    font_manager.get_font_names()  # writes the cache of fonts
+    texts = "".join(chapter.read_text("utf-8") for chapter in CHAPTERS)
+    for name in ["all-MiniLM-L6-v2", *(name for name in models.SOURCES if f'"{name}"' in texts)]:
+        models.path(name)
+
+
 def started(pool: ThreadPoolExecutor) -> dict[Path, Future[NotebookNode]]:
     """Submit the execution of every chapter."""
+    prepare()
     return {chapter: pool.submit(executed, chapter) for chapter in CHAPTERS}
 
 

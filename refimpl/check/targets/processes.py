@@ -56,7 +56,7 @@ def work_of(marker: str) -> tuple[int, bool]:
     used, waiting = 0, False
     for pid in _marked(marker) if Path("/proc/self/stat").exists() else ():
         with contextlib.suppress(OSError):
-            fields = (Path("/proc") / str(pid) / "stat").read_text().rpartition(")")[2].split()
+            fields = (Path("/proc") / str(pid) / "stat").read_text("utf-8", "replace").rpartition(")")[2].split()
             used += int(fields[11]) + int(fields[12])  # utime and stime; the name, in parentheses, may have blanks
             waiting |= fields[0] in "RD"
     return used, waiting
