@@ -16,9 +16,10 @@ from typing import Any
 from refimpl.common.extras import importing
 from refimpl.common.shared import Shared, quiet_loggers
 from refimpl.search.fields import DenseField, Field, FullTextField, Metric
-from refimpl.search.file_locks import InUseError, name_process, pids_with_open, writable_folder
+from refimpl.search.file_locks import InUseError, name_process, pids_with_open
 from refimpl.search.indexes import NO_PARAMETERS, Parameters
 from refimpl.search.ingestion import BATCH, Ingestion, Writer
+from refimpl.search.lite_files import discard_unfinished, lite_path
 from refimpl.search.milvus_uri import MilvusError, check_uri, is_lite, redacted, remedy
 from refimpl.search.records import (
     ID_BYTES,
@@ -61,7 +62,7 @@ class MilvusStore:
         self.fields = {field.name: field for field in fields}
         check_uri(uri)
         self.lite = is_lite(uri)
-        self._uri = str(_lite_path(uri)) if self.lite else uri
+        self._uri = str(lite_path(uri)) if self.lite else uri
         self._client = _connected(self._uri, token, fields)
         self._prepare()
 
@@ -215,6 +216,8 @@ class MilvusStore:
         with _calling(f"preparing {self.collection} in {redacted(self._uri)}"):
             created = not self._client.has_collection(self.collection)
             try:
+                if created and self.lite:
+                    discard_unfinished(Path(self._uri), self.collection)
                 if created:
                     self._client.create_collection(self.collection, schema=self._schema())
                 self._index()
@@ -282,7 +285,7 @@ def check_reachable(uri: str, token: str | None, fields: Sequence[Field]) -> Non
     """
     check_uri(uri)
     if is_lite(uri):
-        path = _lite_path(uri)
+        path = lite_path(uri)
         if os.getpid() not in pids_with_open(path / "LOCK"):
             _open_lite(path)
     else:
@@ -325,12 +328,6 @@ def _connection_message(uri: str, token: str | None, error: Exception) -> str:
         f"expected a Milvus server at {redacted(uri)}, got no answer ({reason}): "
         f"start it, check host and port{scheme}, or omit --uri to use Milvus Lite"
     )
-
-
-def _lite_path(uri: str) -> Path:
-    path = Path(uri).expanduser().resolve()
-    writable_folder(path.parent, "give another --out, or a writable --uri")
-    return path
 
 
 def _open_lite(path: Path) -> None:

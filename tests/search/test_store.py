@@ -264,6 +264,17 @@ def test_ingestion_killed_at_ten_random_moments_writes_every_document_once(tmp_p
     assert done.stdout == "begin\n1500 1500 True text 1400\n"
 
 
+@pytest.mark.parametrize("left", [[], ["schema.json.tmp"]])
+def test_a_kill_before_the_schema_is_written_does_not_block_the_next_run(tmp_path, left):
+    """Milvus Lite makes the collection's folder, then writes its schema."""
+    folder = tmp_path / "new.db" / "collections" / "first"
+    folder.mkdir(parents=True)
+    for name in left:
+        (folder / name).write_text("{", "utf-8")
+    with MilvusStore("first", FIELDS, uri=str(tmp_path / "new.db")) as store:
+        assert store.count() == 0
+
+
 HOLD = """
 import sys, numpy as np
 from refimpl.search.store import MilvusStore
