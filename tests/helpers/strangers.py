@@ -3,14 +3,17 @@
 import json
 import socket
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
+from prometheus_client.parser import text_string_to_metric_families
 
 from refimpl.tokens import Tokens
 
+BODY = {"query": "q", "texts": ["a"]}
 PATIENCE_S = 60  # a server that does not answer in this time fails the test
 
 
@@ -86,3 +89,19 @@ def _received(client: socket.socket) -> bytes:
         return client.recv(1 << 16)
     except ConnectionResetError:
         return b""
+
+
+def until(holds: Callable[[], Any], what: str) -> None:
+    """Wait for a condition; AssertionError with `what` where it takes too long."""
+    deadline = time.monotonic() + PATIENCE_S
+    while not holds():
+        assert time.monotonic() < deadline, f"never: {what}"
+        time.sleep(0.01)
+
+
+def samples(port: int, **headers: str) -> dict[tuple[str, tuple[str, ...]], float]:
+    """The server's metrics by name and label values."""
+    status, text = get(port, "/metrics", **headers)
+    assert status == 200
+    families = text_string_to_metric_families(text.decode())
+    return {(one.name, tuple(one.labels.values())): one.value for family in families for one in family.samples}

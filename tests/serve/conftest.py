@@ -5,6 +5,7 @@ from contextlib import ExitStack
 
 import pytest
 from served import running
+from strangers import Instant
 
 from refimpl import MaxSimRerankFunction, MiniLMEmbeddingFunction, SpladeEmbeddingFunction
 from refimpl.http import Secret
@@ -51,3 +52,14 @@ def sparse_url(serve: Serve) -> str:
 @pytest.fixture(scope="session")
 def locked_url(serve: Serve) -> str:
     return serve(key=KEY)
+
+
+@pytest.fixture
+def instant() -> Instant:
+    return Instant()
+
+
+@pytest.fixture
+def fake(engine: Engine, instant: Instant) -> Engine:
+    """The session's encoder with a reranker that computes nothing."""
+    return Engine(engine.embedder, instant, "minilm", "instant")

@@ -7,22 +7,17 @@ import socket
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from prometheus_client.parser import text_string_to_metric_families
 from served import running_server
-from strangers import PATIENCE_S, Instant, answer, connected, get, post, request
+from strangers import BODY, PATIENCE_S, Instant, answer, connected, get, post, request, samples, until
 
 import refimpl.serve.batches
 import refimpl.serve.bodies
-from refimpl.http import Secret
 from refimpl.providers import PROVIDERS
 from refimpl.providers.fields import Served
 from refimpl.providers.parsing import field_values
@@ -34,15 +29,7 @@ from refimpl.serve.run import listening
 ROOT = Path(__file__).parents[2]
 SHORT = Limits(header_timeout_s=0.3, body_timeout_s=0.3, response_timeout_s=0.3, max_connections=4)
 SERVED = Served(dim=384, max_length=256, vocab=30522, max_texts=1000, max_chars=1000)
-BODY = {"query": "q", "texts": ["a"]}
 HALF_HEAD = b"POST /rerank HTTP/1.1\r\nHost: localhost\r\nX-Half: "
-
-
-def until(holds: Callable[[], Any], what: str) -> None:
-    deadline = time.monotonic() + PATIENCE_S
-    while not holds():
-        assert time.monotonic() < deadline, f"never: {what}"
-        time.sleep(0.01)
 
 
 def closed(client: socket.socket, more: bytes) -> bool:
@@ -55,24 +42,6 @@ def closed(client: socket.socket, more: bytes) -> bool:
         return False
     except ConnectionError:
         return True
-
-
-@pytest.fixture
-def instant() -> Instant:
-    return Instant()
-
-
-@pytest.fixture
-def fake(engine: Engine, instant: Instant) -> Engine:
-    """The session's encoder with a reranker that computes nothing."""
-    return Engine(engine.embedder, instant, "minilm", "instant")
-
-
-def samples(port: int, **headers: str) -> dict[tuple[str, tuple[str, ...]], float]:
-    status, text = get(port, "/metrics", **headers)
-    assert status == 200
-    families = text_string_to_metric_families(text.decode())
-    return {(one.name, tuple(one.labels.values())): one.value for family in families for one in family.samples}
 
 
 class TestConnections:
@@ -428,170 +397,3 @@ class TestWork:
             until(lambda: len(server.app.state.batches) == 1, "it waits")
             go_on.set()
             assert second.result()[0] == 200
-
-
-class TestStopping:
-    def test_what_waits_gets_503_and_what_is_computed_finishes(self, fake: Engine, instant: Instant) -> None:
-        instant.free.clear()
-        with running_server(fake) as (server, port), ThreadPoolExecutor(3) as pool, connected(port) as slow:
-            computed = pool.submit(post, port, {"query": "first", "texts": ["a"]})
-            assert instant.begun.wait(PATIENCE_S)
-            waiting = [pool.submit(post, port, {"query": f"q{number}", "texts": ["a"]}) for number in range(2)]
-            slow.sendall(request(b"{", Content_Length="100"))
-            until(lambda: len(server.app.state.batches) == 3, "two wait")
-            until(lambda: len(server.server_state.tasks) == 4, "one sends its body")
-            server.should_exit = True
-            assert [one.result()[0] for one in waiting] == [503, 503]
-            assert answer(slow)[0] == 503
-            instant.free.set()
-            assert computed.result()[0] == 200
-
-    def test_what_is_parsed_meanwhile_gets_503(
-        self, fake: Engine, instant: Instant, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        parsed, go_on = threading.Event(), threading.Event()
-
-        def slowly(data: bytes) -> Any:
-            if len(data) > 100_000:
-                parsed.set()
-                assert go_on.wait(PATIENCE_S)
-            return json.loads(data)
-
-        monkeypatch.setattr(refimpl.serve.bodies, "strict_json", slowly)
-        instant.free.clear()
-        with running_server(fake) as (server, port), ThreadPoolExecutor(3) as pool:
-            computed = pool.submit(post, port, {"query": "first", "texts": ["a"]})
-            assert instant.begun.wait(PATIENCE_S)
-            waiting = pool.submit(post, port, BODY)
-            until(lambda: len(server.app.state.batches) == 2, "one waits")
-            large = pool.submit(post, port, {"query": "q", "texts": ["a" * 100_000]})
-            assert parsed.wait(PATIENCE_S)
-            server.should_exit = True
-            assert waiting.result()[0] == 503
-            go_on.set()
-            instant.free.set()
-            assert (large.result()[0], computed.result()[0]) == (503, 200)
-
-    def test_the_process_ends_within_the_grace_whatever_is_computed(self) -> None:
-        with process("threading.Event().wait()", grace_s=1) as (child, port), ThreadPoolExecutor(1) as pool:
-            assert child.stdout is not None
-            computed = pool.submit(post, port, BODY)
-            assert child.stdout.readline() == "computing\n"
-            child.terminate()
-            assert computed.result()[0] == 503
-            _, errors = child.communicate(timeout=PATIENCE_S)
-        assert (child.returncode, errors) == (0, "")
-
-    def test_the_process_ends_within_the_grace_when_a_response_is_not_read(self) -> None:
-        body = {"query": "q", "texts": ["x" * 200_000 + str(number) for number in range(36)], "return_text": True}
-        with process("", grace_s=1, response_timeout_s=600) as (child, port), socket.socket() as client:
-            assert child.stdout is not None
-            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-            client.connect(("127.0.0.1", port))
-            client.sendall(request(body))
-            assert [child.stdout.readline() for _ in range(36)] == ["computing\n"] * 36
-            child.terminate()
-            child.communicate(timeout=PATIENCE_S)
-        assert child.returncode == 0
-
-
-@contextmanager
-def process(before_scores: str, **limits: float) -> Iterator[tuple["subprocess.Popen[str]", int]]:
-    """A server in a process, and its port; it prints "computing", then runs `before_scores`, for each step."""
-    code = f"""
-import sys, threading
-sys.path.insert(0, {str(ROOT / "tests" / "helpers")!r})
-from strangers import Instant
-from refimpl import MiniLMEmbeddingFunction
-from refimpl.serve.engine import Engine
-from refimpl.serve.limits import Limits
-from refimpl.serve.run import run
-
-class Printing(Instant):
-    def raw_scores(self, tokens):
-        print("computing", flush=True)
-        {before_scores}
-        return super().raw_scores(tokens)
-
-run(Engine(MiniLMEmbeddingFunction(), Printing(), "none", "printing"), "127.0.0.1", 0, None, Limits(**{limits!r}))
-"""
-    command = [sys.executable, "-c", code]
-    child = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    try:
-        assert child.stdout is not None
-        yield child, int(child.stdout.readline().split()[0].rpartition(":")[2])
-    finally:
-        child.kill()
-        child.communicate()
-
-
-class TestBrowsers:
-    @pytest.mark.parametrize(
-        ("host", "status"),
-        [
-            ("localhost", 200),
-            ("LOCALHOST:1", 200),
-            ("127.0.0.1:8080", 200),
-            ("192.0.2.1", 200),
-            ("[::1]:8080", 200),
-            ("embedder:8080", 200),
-            ("evil.example", 421),
-            ("localhost.evil.example", 421),
-            ("127.0.0.1.evil.example", 421),
-            ("evil.example#localhost", 421),
-            ("localhost@evil.example", 421),
-            ("[::1", 421),
-            ("", 421),
-        ],
-    )
-    def test_a_name_that_nobody_allowed_is_refused(self, fake: Engine, host: str, status: int) -> None:
-        with running_server(fake, hosts=["Embedder"]) as (_, port):
-            assert get(port, "/health", host)[0] == status
-            assert get(port, "/metrics", host)[0] == status
-            assert post(port, BODY, Host=host)[0] == status
-
-    def test_any_host_where_it_is_wanted(self, fake: Engine) -> None:
-        with running_server(fake, hosts=["*"]) as (_, port):
-            assert get(port, "/health", "evil.example")[0] == 200
-
-    @pytest.mark.parametrize(
-        ("declared", "status"),
-        [
-            ("application/json", 200),
-            ("Application/JSON; charset=UTF-8", 200),
-            ('application/json;charset="utf-8"', 200),
-            ("application/vnd.api+json", 200),
-            ("application/json; charset=latin-1", 415),
-            ("text/plain", 415),
-            ("text/plain; application/json", 415),
-            ("application/x-www-form-urlencoded", 415),
-            ("multipart/form-data; boundary=json", 415),
-            ("", 415),
-            (None, 415),
-        ],
-    )
-    def test_only_json_is_read(self, fake: Engine, declared: Any, status: int) -> None:
-        with running_server(fake) as (_, port):
-            assert post(port, BODY, Content_Type=declared)[0] == status
-
-    def test_a_content_encoding_is_refused(self, fake: Engine) -> None:
-        with running_server(fake) as (_, port):
-            assert post(port, BODY, Content_Encoding="gzip")[0] == 415
-
-
-class TestMetrics:
-    def test_count_requests_by_route_and_status(self, fake: Engine) -> None:
-        with running_server(fake) as (_, port):
-            for body in (BODY, BODY, {}):
-                post(port, body)
-            for path in ("/a", "/b", "/health"):
-                get(port, path)
-            found = samples(port)
-        counts = {labels: value for (name, labels), value in found.items() if name == "refimpl_requests_total"}
-        assert counts == {("/rerank", "200"): 2, ("/rerank", "422"): 1, ("other", "404"): 2, ("/health", "200"): 1}
-        assert found["refimpl_request_seconds_count", ("/rerank",)] == 3
-
-    def test_need_the_key(self, fake: Engine) -> None:
-        with running_server(fake, Secret("the-key")) as (_, port):
-            assert get(port, "/metrics")[0] == 401
-            assert samples(port, Authorization="Bearer the-key")
