@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from matplotlib.figure import Figure
@@ -13,17 +14,8 @@ from refimpl.report import figures
 from refimpl.report.plots import STYLED, WIDTH_IN, Palette
 from refimpl.report.svg import INK, LINE, inline
 
-COLOURS = {  # of a file that is opened by itself; a page has its own
-    "paper": "#ffffff",
-    "ink": "#1c1d1f",
-    "line": "#d9dadc",
-    **{
-        f"side-{place}": colour
-        for place, colour in enumerate(
-            ("#c2410c", "#1d6fb8", "#2f855a", "#7b4fb5", "#8a6d0b", "#b83280", "#0f7c85", "#6b7280")
-        )
-    },
-}
+COLOURS = Path(__file__).parent / "templates" / "report.css"  # those of a page, light and dark, by scheme
+DARK = "@media (prefers-color-scheme: dark)"
 
 
 @dataclass(frozen=True)
@@ -60,16 +52,27 @@ def front(spots: Sequence[Spot], xlabel: str, alt: str, number: int) -> str:
 
 
 def standalone(svg: str) -> str:
-    """The `<svg>` as a file of its own: with the colours that a page defines, a background and a size."""
+    """The `<svg>` as a file of its own: with a page's colours in both schemes, a background and a size."""
     found = re.search(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', svg)
     if found is None:
         raise ValueError("expected an svg with a viewBox")
     width, height = found.groups()
-    variables = "".join(f"--{name}: {colour}; " for name, colour in COLOURS.items())
-    style = f"<style>svg {{ {variables}background: var(--paper); color: var(--ink); font-family: sans-serif }}</style>"
+    light, dark = _colours()
+    style = (
+        f"<style>svg {{ {light}background: var(--card); color: var(--ink); font-family: sans-serif }} "
+        f"{DARK} {{ svg {{ {dark}}} }}</style>"
+    )
     start = svg.index(">") + 1
     opening = svg[: start - 1] + f' width="{float(width) * 2:.0f}" height="{float(height) * 2:.0f}">'
     return f"{opening}{style}{svg[start:]}\n"
+
+
+def _colours() -> tuple[str, str]:
+    """Return what a plot uses of the page's variables, in the light and in the dark scheme."""
+    schemes = COLOURS.read_text(encoding="utf-8").split(DARK)[:2]
+    found = [re.findall(r"(--(?:card|paper|ink|line|side-\d)): ([^;]+);", text.partition("}")[0]) for text in schemes]
+    light, dark = ("".join(f"{name}: {colour}; " for name, colour in variables) for variables in found)
+    return light, dark
 
 
 def _axes(axes: Any, latencies: Sequence[float], xlabel: str) -> None:
