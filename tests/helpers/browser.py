@@ -1,6 +1,7 @@
 """Pages in Debian's Chromium, driven by Playwright, offline; axe-core in them."""
 
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from time import monotonic
@@ -43,6 +44,28 @@ def serious_faults(tab: Any) -> list[tuple[str, Any]]:
         for fault in response["violations"]
         if fault["impact"] in ("serious", "critical")
     ]
+
+
+def rgba(colour: str) -> list[float]:
+    """Red, green, blue and alpha, from 0 to 1, of `rgb(r, g, b)` or `rgba(r, g, b, a)`."""
+    numbers = [float(part) for part in re.findall(r"[\d.]+", colour)]
+    return [*(part / 255 for part in numbers[:3]), *(numbers[3:] or [1.0])]
+
+
+def luminance(parts: Sequence[float]) -> float:
+    """The relative luminance of WCAG 2.2 of an opaque colour, red, green and blue from 0 to 1."""
+    red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts[:3])
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def contrast(colour: str, background: str) -> float:
+    """WCAG's contrast ratio, from 1 to 21, of a colour, perhaps transparent, on an opaque background."""
+    *above, alpha = rgba(colour)
+    *below, opaque = rgba(background)
+    assert opaque == 1.0, f"expected an opaque background, got {background}"
+    mixed = [alpha * one + (1 - alpha) * other for one, other in zip(above, below, strict=True)]
+    darker, lighter = sorted((luminance(mixed), luminance(below)))
+    return (lighter + 0.05) / (darker + 0.05)
 
 
 def until(tab: Any, expression: str, argument: Any = None) -> None:
