@@ -56,6 +56,9 @@ def check(
     bm25_b: Annotated[
         float | None, typer.Option(min=0.0, max=1.0, help="b of every BM25 case, for a target with a fixed one.")
     ] = None,
+    bm25_own_tokens: Annotated[
+        bool, typer.Option("--bm25-own-tokens", help="A BM25 that answers tokens may have a tokenizer of its own.")
+    ] = False,
     diagnose: Annotated[bool, typer.Option(help="Search for the cause of a mismatch.")] = True,
     json_file: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the results as JSON.")] = None,
     junit_xml: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the results for a CI server.")] = None,
@@ -70,7 +73,7 @@ def check(
     """Compare an implementation with the golden vectors; exit status 1 for a mismatch, 2 for a wrong command line."""
     from refimpl.cli import check_output
 
-    settings, suites = _settings(tolerance, (bm25_variant, bm25_k1, bm25_b), diagnose, suite)
+    settings, suites = _settings(tolerance, (bm25_variant, bm25_k1, bm25_b, bm25_own_tokens), diagnose, suite)
     if list_cases:
         return check_output.list_suites(suites, settings)
     if emit_inputs is not None:
@@ -88,7 +91,7 @@ def check(
 
 
 def _settings(
-    tolerance: str, bm25: tuple[str, float | None, float | None], diagnose: bool, suites: list[str] | None
+    tolerance: str, bm25: tuple[str, float | None, float | None, bool], diagnose: bool, suites: list[str] | None
 ) -> "tuple[Settings, list[str]]":
     from refimpl.check.suites import SUITES
     from refimpl.check.suites.base import Settings

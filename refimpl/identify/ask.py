@@ -92,10 +92,17 @@ def _alone(target: Target, probe: Probe, keywords: Sequence[str]) -> Answer:
 
 
 def parse(raw: Any, probe: Probe) -> Answer:
-    """Scores `(queries, docs)` from rows of numbers, or from `{"hits": [[document, score], ...]}` per query."""
+    """Scores `(queries, docs)` from rows of numbers, or from `{"hits": [[document, score], ...]}` per query.
+
+    `{"tokens": ..., "scores": rows}` has the rows beside tokens, which are not read.
+    """
     shape = (len(probe.queries), len(probe.corpus))
     if raw is None or (isinstance(raw, Mapping) and "error" in raw):
         return Refusal(str(raw["error"]) if isinstance(raw, Mapping) else "null")
+    if isinstance(raw, Mapping) and "tokens" in raw:
+        if raw.get("scores") is None:
+            return Refusal("tokens without scores")
+        raw = raw["scores"]
     try:
         rows = [_row(row, shape[1]) for row in raw]
         scores = np.array(rows, np.float64)

@@ -33,7 +33,8 @@ Answer = Any
 class Settings:
     """Settings of a check: the tolerance, the BM25 that the target implements, whether to search for causes.
 
-    `k1` and `b` replace those of every BM25 case: for a target with fixed ones.
+    `k1` and `b` replace those of every BM25 case: for a target with fixed ones. `own_tokens` allows a BM25 that answers
+    tokens to split texts otherwise than at whitespace.
     """
 
     tolerance: Tolerance
@@ -41,6 +42,7 @@ class Settings:
     diagnose: bool = True
     k1: float | None = None
     b: float | None = None
+    own_tokens: bool = False
 
 
 @dataclass

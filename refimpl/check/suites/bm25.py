@@ -2,18 +2,28 @@
 
 import contextlib
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from jaxtyping import Float
 
 from refimpl import golden
 from refimpl.check.suites.base import CaseSuite, Session, Settings, behaviour
+from refimpl.check.suites.bm25_tokens import (
+    Answer,
+    TokenAnswer,
+    differences,
+    finite,
+    joined,
+    parse_tokens,
+    scores_of,
+    split_otherwise,
+)
 from refimpl.check.suites.parse import numbers
-from refimpl.check.targets.base import AnswerError, TargetError
+from refimpl.check.targets.base import AnswerError, TargetError, UnsupportedError
 from refimpl.common.types import Array
-from refimpl.compare import Comparison, compare_order, compare_values, worst_of
+from refimpl.compare import Comparison, compare_order, compare_values, from_condition, worst_of
 from refimpl.sparse.bm25.formulas import VARIANTS
 
 if TYPE_CHECKING:
@@ -23,7 +33,8 @@ if TYPE_CHECKING:
     from refimpl.diagnosis.result import Diagnosis
     from refimpl.identify.ask import Probe
 
-    Found = Diagnosis | TargetDiagnosis | RankDiagnosis | str
+    Formula = Diagnosis | TargetDiagnosis | RankDiagnosis | str
+    Found: TypeAlias = "Formula | TokenDiagnosis"
 
 KEYWORDS = ("corpus", "queries", "k1", "b")
 FLOAT32 = 1e-6  # pymilvus.model stores float32 weights, so its scores are no more exact
@@ -42,7 +53,7 @@ def _larger(session: Session) -> dict[str, Any]:
 def _answers(session: Session, *changes: Mapping[str, Any]) -> list[Any]:
     """The answers to the larger case with each of `changes`, from one call: some commands take seconds to start."""
     case = _larger(session)
-    return session.run([{**case, **change} for change in changes])
+    return [scores_of(answer) for answer in session.run([{**case, **change} for change in changes])]
 
 
 @behaviour("order-invariance", "documents in another order have the same scores", "segments with idfs of their own")
@@ -61,6 +72,16 @@ def _alone(session: Session) -> Comparison:
 def _twice(session: Session) -> Comparison:
     first, second = _answers(session, {}, {})
     return compare_values("scores of two runs", second, first, allowed(session.settings))
+
+
+@behaviour("tokens", "texts are split at whitespace", "analyzers that lower-case, stem or drop words", needs=())
+def _tokens(session: Session) -> Comparison:
+    if not any(isinstance(answer, TokenAnswer) for answer in session.golden.values()):
+        raise UnsupportedError("the target answers no tokens")
+    found = differences(session.suite.inputs(session.settings), session.golden)
+    if session.settings.own_tokens and found:
+        return from_condition(True, "tokens", f"the target's own, as --bm25-own-tokens allows: {found}")
+    return from_condition(found is None, "tokens", found or "every text is split at whitespace")
 
 
 def _row(row: Any, documents: int, where: str) -> Any:
@@ -85,9 +106,11 @@ class BM25Suite(CaseSuite):
     form = (
         'input: {"corpus": ["a text", ...], "queries": [...], "k1": 1.5, "b": 0.75, "variant": "pymilvus"}; '
         'answer: a row for each query, [a score for each document] or {"hits": [[document, score], ...]}; null or '
-        '{"error": "a message"} refuses one input; a Python callable gets the input as keywords'
+        '{"error": "a message"} refuses one input; {"tokens": {"corpus": [["a", "token"], ...], "queries": [...]}, '
+        '"scores": the rows} has the target\'s own tokens too, on which the scores are then expected, or tokens alone; '
+        "a Python callable gets the input as keywords"
     )
-    behaviours = (_reversed, _alone, _twice)
+    behaviours = (_reversed, _alone, _twice, _tokens)
 
     def inputs(self, settings: Settings) -> Mapping[str, Any]:
         """Return the cases; ValueError for an unknown variant."""
@@ -100,10 +123,17 @@ class BM25Suite(CaseSuite):
             for name, case in golden.cases(self.file).items()
         }
 
-    def read_for(self, value: Any, answer: Any, where: str) -> Float[Array, "queries docs"]:
-        """Parse rows of scores, or of hits, whose other documents have the score 0; AnswerError for a refusal."""
+    def read_for(self, value: Any, answer: Any, where: str) -> Answer:
+        """Parse rows of scores, or of hits, whose other documents have the score 0; AnswerError for a refusal.
+
+        A TokenAnswer for an object with tokens.
+        """
         if answer is None or (isinstance(answer, Mapping) and "error" in answer):
             raise AnswerError(f"{where}: refused: {answer['error'] if isinstance(answer, Mapping) else 'null'}")
+        if isinstance(answer, Mapping) and "tokens" in answer:
+            corpus, queries = parse_tokens(value, answer["tokens"], where)
+            rows = answer.get("scores")
+            return TokenAnswer(corpus, queries, None if rows is None else scores_of(self.read_for(value, rows, where)))
         if isinstance(answer, list | tuple):
             answer = [_row(row, len(value["corpus"]), where) for row in answer]
         return self.read(answer, where)
@@ -120,21 +150,49 @@ class BM25Suite(CaseSuite):
         case = self.golden(name)
         if settings.variant in case.expected and settings.k1 is None and settings.b is None:
             return np.array(case.expected[settings.variant])
-        from refimpl.diagnosis.bm25_target import IndexTarget
+        return _indexed(self.inputs(settings)[name], settings.variant)
 
-        (scores,) = IndexTarget(settings.variant).run(self.task, [self.inputs(settings)[name]])
-        return np.asarray(scores)
+    def _expected_for(self, name: str, answer: Answer, settings: Settings) -> Float[Array, "queries docs"]:
+        """As `expected`; where the target has split texts otherwise, those of `BM25Index` on the target's tokens."""
+        value = self.inputs(settings)[name]
+        if not isinstance(answer, TokenAnswer) or not split_otherwise(value, answer):
+            return self.expected(name, settings)
+        own = {"corpus": list(joined(answer.corpus)), "queries": list(joined(answer.queries))}
+        return _indexed({**value, **own}, settings.variant)
 
-    def compare(self, name: str, answer: Float[Array, "queries docs"], settings: Settings) -> Comparison:
-        """Compare every score; where the tolerance has none, the order of each query's documents."""
-        expected = self.expected(name, settings)
-        if settings.tolerance.score is None and answer.shape == expected.shape:
-            rows = zip(answer, expected, strict=True)
+    def compare(self, name: str, answer: Answer, settings: Settings) -> Comparison:
+        """Compare every score; where the tolerance has none, the order of each query's documents.
+
+        Scores with tokens are compared with those of the variant on these tokens; tokens alone with whitespace's.
+        """
+        what = "scores (query, document)"
+        if isinstance(answer, TokenAnswer):
+            found = split_otherwise(self.inputs(settings)[name], answer)
+            if answer.scores is None:
+                return from_condition(not found, "tokens", found[0] if found else "as whitespace separates them")
+            what += " on the target's own tokens" if found else ""
+        scores, expected = scores_of(answer), self._expected_for(name, answer, settings)
+        if settings.tolerance.score is None and scores.shape == expected.shape:
+            rows = zip(scores, expected, strict=True)
             return worst_of(compare_order(f"query {q}", a, b, FLOAT32) for q, (a, b) in enumerate(rows))
-        return compare_values("scores (query, document)", answer, expected, allowed(settings))
+        return compare_values(what, scores, expected, allowed(settings))
 
     def diagnose_target(self, session: Session, answers: Mapping[str, Any], failed: Sequence[str]) -> "Found":
         """Measure the target's factors where it answers other inputs; else, or where that fails, as `diagnose`."""
+        return self._with_tokens(answers, session.settings, self._formula(session, answers))
+
+    def diagnose(self, answers: Mapping[str, Any], failed: Sequence[str], settings: Settings) -> "Found":
+        """Diagnose the answers to all cases together, those that passed included."""
+        return self._with_tokens(answers, settings, _cause(self._given(answers, settings), settings))
+
+    def _with_tokens(self, answers: Mapping[str, Any], settings: Settings, formula: "Formula") -> "Found":
+        """The cause, after the difference of the tokens that the target has answered, if there is one."""
+        found = differences(self.inputs(settings), answers)
+        if found is None:
+            return formula
+        return TokenDiagnosis(found, formula if self._given(answers, settings) else None)
+
+    def _formula(self, session: Session, answers: Mapping[str, Any]) -> "Formula":
         from refimpl.diagnosis.bm25_target import PartialDiagnosis
 
         found = self._measured(session, answers)
@@ -148,10 +206,10 @@ class BM25Suite(CaseSuite):
         from refimpl.diagnosis.bm25_target import diagnose_bm25_target
 
         settings = session.settings
-        if "any_input" not in session.target.traits:
+        cases = self.scored(answers, settings)
+        if "any_input" not in session.target.traits or not cases:
             return None
         with contextlib.suppress(ValueError, TargetError):
-            cases = self.scored(answers, settings)
             known = {"k1": settings.k1, "b": settings.b}
             return diagnose_bm25_target(session.target, cases, settings.variant, allowed(settings), **known)
         return None
@@ -168,40 +226,75 @@ class BM25Suite(CaseSuite):
             (answer,) = session.run([one])
         except (TargetError, AnswerError):
             return []
-        shape = (len(inputs.queries), len(inputs.corpus))
-        return _case("a random corpus", inputs, answer) if answer.shape == shape else []
+        return _case("a random corpus", inputs, answer)
 
     def scored(self, answers: Mapping[str, Any], settings: Settings) -> "dict[str, ScoredCase]":
-        """The answers with an expected shape, with their inputs."""
+        """The answers with scores of an expected shape, with their inputs, in which whitespace separates the tokens."""
         from refimpl.diagnosis.bm25_target import ScoredCase
-        from refimpl.identify.ask import Probe
 
         found = {}
-        for name, one in self.inputs(settings).items():
-            inputs = Probe(tuple(one["corpus"]), tuple(one["queries"]), one["k1"], one["b"])
-            if name in answers and answers[name].shape == (len(inputs.queries), len(inputs.corpus)):
-                found[name] = ScoredCase(inputs, answers[name])
+        for name, inputs in self._probes(settings).items():
+            if name in answers and _has_shape(answers[name], inputs):
+                one = answers[name]
+                if isinstance(one, TokenAnswer):
+                    inputs = replace(inputs, corpus=joined(one.corpus), queries=joined(one.queries))
+                found[name] = ScoredCase(inputs, scores_of(one))
         return found
 
-    def diagnose(self, answers: Mapping[str, Any], failed: Sequence[str], settings: Settings) -> "Found":
-        """Diagnose the answers to all cases together, those that passed included."""
-        return _cause(self._given(answers, settings), settings)
+    def _probes(self, settings: Settings) -> "dict[str, Probe]":
+        from refimpl.identify.ask import Probe
+
+        inputs = self.inputs(settings).items()
+        return {name: Probe(tuple(c["corpus"]), tuple(c["queries"]), c["k1"], c["b"]) for name, c in inputs}
 
     def _given(self, answers: Mapping[str, Any], settings: Settings) -> "list[GivenCase]":
-        scored = self.scored(answers, settings).items()
-        return [case for name, one in scored for case in _case(name, one.inputs, one.scores)]
+        named = [(name, inputs) for name, inputs in self._probes(settings).items() if name in answers]
+        return [case for name, inputs in named for case in _case(name, inputs, answers[name])]
 
 
-def _case(name: str, inputs: "Probe", scores: Float[Array, "queries docs"]) -> "list[GivenCase]":
-    """The case; none where it has no scores, or one that is not finite."""
+@dataclass(frozen=True)
+class TokenDiagnosis:
+    """How a target's tokens differ from whitespace's, and why its scores differ on its own tokens, if it has scores."""
+
+    tokens: str
+    formula: "Formula | None"
+
+    @property
+    def causes(self) -> Sequence[Any]:
+        """The causes of the formula."""
+        return () if self.formula is None or isinstance(self.formula, str) else self.formula.causes
+
+    def __str__(self) -> str:
+        if self.formula is None:
+            return f"tokens: {self.tokens}"
+        return f"tokens: {self.tokens}\nscores on the target's own tokens: {self.formula}"
+
+
+def _indexed(value: Mapping[str, Any], variant: str) -> Float[Array, "queries docs"]:
+    from refimpl.diagnosis.bm25_target import IndexTarget
+
+    (scores,) = IndexTarget(variant).run("bm25", [value])
+    return np.asarray(scores)
+
+
+def _has_shape(answer: Answer, inputs: "Probe") -> bool:
+    scores = answer.scores if isinstance(answer, TokenAnswer) else answer
+    return scores is not None and scores.shape == (len(inputs.queries), len(inputs.corpus))
+
+
+def _case(name: str, inputs: "Probe", answer: Answer) -> "list[GivenCase]":
+    """The case, with the target's own tokens if it has answered them; none without finite scores of the shape."""
     from refimpl.diagnosis.bm25_problem import GivenCase
 
-    if not scores.size or not np.isfinite(scores).all():
+    if not _has_shape(answer, inputs) or not finite(answer):
         return []
-    return [GivenCase(name, inputs.corpus, inputs.queries, inputs.k1, inputs.b, scores)]
+    if isinstance(answer, TokenAnswer):
+        corpus, queries = ([list(tokens) for tokens in each] for each in (answer.corpus, answer.queries))
+        return [GivenCase(name, corpus, queries, inputs.k1, inputs.b, scores_of(answer))]
+    return [GivenCase(name, inputs.corpus, inputs.queries, inputs.k1, inputs.b, answer)]
 
 
-def _cause(cases: "list[GivenCase]", settings: Settings, measured: "TargetDiagnosis | None" = None) -> "Found":
+def _cause(cases: "list[GivenCase]", settings: Settings, measured: "TargetDiagnosis | None" = None) -> "Formula":
     """The cause; where there is none, with the factors that were measured."""
     from refimpl.diagnosis.bm25 import diagnose_bm25_cases
 
