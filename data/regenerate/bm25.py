@@ -31,6 +31,24 @@ def zipf(docs: int, queries: int) -> tuple[list[str], list[str]]:
     return [text(int(n)) for n in random.integers(3, 40, docs)], [text(4) for _ in range(queries)]
 
 
+def longer() -> list[str]:
+    """Lengths beyond 40, which one byte rounds, by 0 to 11 percent, and a few short ones.
+
+    Each word is drawn by itself: no phrase repeats, and of no two documents are the lengths in tokens and in distinct
+    terms proportional.
+    """
+    random = np.random.default_rng(17)
+    letters = "bcdfghjklmnpqrv"
+    vocabulary = np.array([*letters, *(f"{a}{b}" for a in letters for b in "xyz")])
+    shares = 1 / np.arange(3, 3 + len(vocabulary))
+
+    def text(length: int) -> str:
+        kept = np.where(random.random(len(vocabulary)) < 0.5, shares, 0)  # each document lacks half of the words
+        return " ".join(random.choice(vocabulary, length, p=kept / kept.sum()))
+
+    return [text(length) for length in (5, 43, 67, 12, 95, 151, 231, 29, 407)]
+
+
 LONG = "cat " * 5 + "and so on " * 30
 LARGER, QUERIES = zipf(40, 5)
 CASES = [
@@ -133,6 +151,14 @@ CASES = [
         "ASCII-only tokenizers",
         ["naïve café", "火星 是 红色 的", "🚀 火星", "größer café", "привет"],
         ["火星", "café 🚀", "größer", "cafe"],
+        {},
+    ),
+    (
+        "long-documents",
+        "lengths of 43 to 407 tokens, which one byte rounds",
+        "Lucene, tantivy and Whoosh store a document's length in one byte",
+        longer(),
+        ["b", "hx", "m kz", "c h vy"],
         {},
     ),
     ("larger", "40 documents of drawn words, five queries", "", LARGER, QUERIES, {}),
