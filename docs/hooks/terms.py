@@ -12,7 +12,7 @@ from mkdocs.utils import get_relative_url
 GLOSSARY = Path(__file__).parents[1] / "glossary.md"
 PAGE = "glossary.html"
 ORDINARY = ("Expansion", "Head", "Normalisation", "Oracle", "Run", "Saturation", "Segment", "Significance", "Term")
-AMBIGUOUS = frozenset((*ORDINARY, "Threshold", "Trace", "Upper bound"))  # pages link these by themselves
+AMBIGUOUS = frozenset((*ORDINARY, "Precision", "Threshold", "Trace", "Upper bound"))  # pages link these by themselves
 HEADINGS = ("h1", "h2", "h3", "h4", "h5", "h6", "th", "summary")
 CLOSED = frozenset((*HEADINGS, "a", "code", "pre", "script", "style", "svg", "button", "label", "nav"))
 TAG = re.compile(r"(<[^>]+>)")

@@ -27,4 +27,4 @@ def root(
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None:
-    """The readable, checkable twin of pymilvus.model: MiniLM, BM25, reranking and hybrid search in plain numpy."""
+    """A readable reference implementation of pymilvus.model in numpy: MiniLM, BM25, reranking and hybrid search."""
