@@ -52,6 +52,10 @@ def library(name: str, explanation: str, variant: str, **values: Any) -> Hypothe
 
 
 FITTED = Hypothesis("other k1 and b", "every score is the formula's with these parameters", bm25(fit=True))
+PARAMETERS = tuple(
+    Hypothesis(f"k1 = {k1:g} and b = {b:g}", "in every call, whatever its parameters are", bm25(k1=k1, b=b))
+    for k1, b in STARTS
+)
 FORMULAS = tuple(
     Hypothesis(f"variant {variant.name}", origin, bm25(**formula_fields(variant))) for variant, origin in ORIGINS
 )
@@ -165,6 +169,17 @@ SCORES = (
         bm25(scale=bm25_scores.over_maximum),
     ),
 )
+RANKS = (
+    *PARAMETERS,
+    Hypothesis(
+        "lengths and their average of distinct terms",
+        "a document's length is its number of different terms, and so is the average",
+        bm25(doc_len=bm25_scores.relative_distinct_counts),
+    ),
+    Hypothesis("no idf", "every term weighs the same", bm25(idf=bm25_scores.no_idf)),
+    Hypothesis("term frequencies ignored", "a term counts once, however often it occurs", bm25(tf=bm25_scores.binary)),
+)
+"""Further ones for ranks; from scores, these factors are solved."""
 BM25 = (*FORMULAS, *LIBRARIES, *FACTORS, *COUNTING, *SCORES, FITTED)
 
 

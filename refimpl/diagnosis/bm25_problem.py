@@ -8,7 +8,7 @@ from scipy.optimize import least_squares
 
 from refimpl.common.texts import TextsOrTokens
 from refimpl.common.types import Array
-from refimpl.diagnosis.bm25_hypotheses import ANALYSIS, BM25, FITTED, STARTS
+from refimpl.diagnosis.bm25_hypotheses import ANALYSIS, BM25, FITTED, PARAMETERS, STARTS
 from refimpl.diagnosis.bm25_scores import Analyze, BM25Corpus, BM25Variant
 from refimpl.diagnosis.hypotheses import Combination, Hypothesis, apply_all
 from refimpl.diagnosis.search import Problem
@@ -75,7 +75,7 @@ class BM25Problem(Problem):
         """Given - computed scores, relative to max(1, |given|), of all cases, flat; of a few queries of one case."""
         if few:
             return self.few().errors(combination, few=False)
-        return self._errors(self.variant(combination), own=not _fits(combination))
+        return self._errors(self.variant(combination), own=not _sets_parameters(combination))
 
     def few(self) -> "BM25Problem":
         """The problem with at most FEW queries of the case that has most scores: a cause must explain these too."""
@@ -89,7 +89,7 @@ class BM25Problem(Problem):
     def by_case(self, combination: Combination) -> list[Array]:
         """Given - computed scores `(queries, docs)` of each case."""
         variant = self.variant(combination)
-        computed = self._computed(variant, own=not _fits(combination))
+        computed = self._computed(variant, own=not _sets_parameters(combination))
         return [case.scores - scores for case, scores in zip(self.cases, computed, strict=True)]
 
     def complexity(self, combination: Combination) -> int:
@@ -149,6 +149,11 @@ class BM25Problem(Problem):
         better = np.sum(errors(rounded) ** 2) <= np.sum(errors(fitted) ** 2) + 1e-12
         k1, b = rounded if better else fitted
         return replace(variant, k1=float(k1), b=float(b), fit=False)
+
+
+def _sets_parameters(combination: Combination) -> bool:
+    """Whether k1 and b are fitted or given by a hypothesis, so that they are not each case's own."""
+    return any(hypothesis is FITTED or hypothesis in PARAMETERS for hypothesis in combination)
 
 
 def _fits(combination: Combination) -> bool:

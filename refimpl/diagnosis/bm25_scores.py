@@ -80,9 +80,25 @@ def distinct_counts(corpus: BM25Corpus, rows: Array, avgdl: float) -> Array:
     return corpus.distinct[rows]
 
 
+def relative_distinct_counts(corpus: BM25Corpus, rows: Array, avgdl: float) -> Array:
+    """Number of different terms, times the average length over their average: relative to the latter."""
+    distinct = corpus.distinct[rows]
+    return np.asarray(distinct * avgdl / max(float(distinct.mean()) if len(rows) else 0.0, 1e-300))
+
+
 def average_lengths(corpus: BM25Corpus, rows: Array, avgdl: float) -> Array:
     """The average for every document."""
     return np.full(len(rows), avgdl)
+
+
+def no_idf(df: Array, n_docs: int, epsilon: float) -> Idf:
+    """1 for every term."""
+    return np.ones(len(df))
+
+
+def binary(tf: Array, doc_len: Array, avgdl: float, k1: float, b: float, delta: float) -> Weight:
+    """1 for every term that a document has."""
+    return np.asarray((tf > 0).astype(np.float64))
 
 
 def term_frequencies(queries: Array) -> Array:
