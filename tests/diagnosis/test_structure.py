@@ -20,8 +20,13 @@ def folder(tmp_path_factory, minilm_folder):
     return write_small_model(tmp_path_factory.mktemp("layers"), minilm_folder / "tokenizer.json", layers=LAYERS)
 
 
+def by_hand(seeds, quick):
+    """The seeds, of which all but the first `quick` are run by hand: each takes up to a minute."""
+    return [seed if seed < quick else pytest.param(seed, marks=pytest.mark.huge) for seed in seeds]
+
+
 @pytest.mark.peer
-@pytest.mark.parametrize("seed", range(DRAWS))
+@pytest.mark.parametrize("seed", by_hand(range(DRAWS), 12))
 def test_a_drawn_fault_is_named(seed, folder):
     import torch_faults
 
@@ -30,7 +35,7 @@ def test_a_drawn_fault_is_named(seed, folder):
 
 
 @pytest.mark.peer
-@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("seed", by_hand(range(12), 3))
 def test_a_fault_of_no_family_has_no_cause(seed, folder):
     import torch_faults
 

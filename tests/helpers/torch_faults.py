@@ -332,7 +332,7 @@ def noise(model: BertModel, draw: random.Random) -> str:
 
 def other_factor(model: BertModel, draw: random.Random) -> str:
     number, name, data = tensor(model, draw)
-    data.mul_(draw.choice([0.9, 1.1, 1.5, -1.0]))
+    data.mul_(draw.choice([0.9, 1.1, 1.5, -0.5]))  # -1 would be a hypothesis: a negated key negates the scores
     return f"encoder.layer.{number}.{name} times a number"
 
 
