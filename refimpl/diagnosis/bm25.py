@@ -11,6 +11,7 @@ from scipy.sparse import issparse
 from refimpl.common.texts import TextsOrTokens, check_texts_or_tokens
 from refimpl.common.types import Array
 from refimpl.diagnosis.bm25_hypotheses import ANALYSIS, FITTED, SCORES, SEGMENTS, published_variant
+from refimpl.diagnosis.bm25_matching import readings
 from refimpl.diagnosis.bm25_output import outputs
 from refimpl.diagnosis.bm25_problem import BM25Problem, GivenCase
 from refimpl.diagnosis.bm25_readings import ScoredCorpus
@@ -128,10 +129,10 @@ def _causes(
 
 def _solutions(
     cases: Sequence[GivenCase], analyze: Analyze, variant: str, tolerance: float
-) -> list[tuple[str, Solution]]:
-    """The formulas of several known factors that give every score, with the name of another analyzer."""
+) -> list[tuple[tuple[str, ...], Solution]]:
+    """The formulas of several known factors that give every score, with the names of another analyzer or matching."""
     expected = expected_features(variant)
-    for name, whole in _analyzed(cases, analyze):
+    for names, whole in _analyzed(cases, analyze):
         sampled = [one.sampled(MAX_SCORES) for one in whole]
         for (output, some), (_, every) in zip(outputs(sampled), outputs(whole), strict=False):
             with np.errstate(all="ignore"):  # forms are tried where they have no value, such as the logarithm of 0
@@ -139,21 +140,22 @@ def _solutions(
                 confirm = Solver(every, output, expected, tolerance).confirmed
                 confirmed = [confirm(one.formula, one.side) for one in found]
             if solutions := [one for one in confirmed if one is not None]:
-                return [(name, one) for one in solutions]
+                return [(names, one) for one in solutions]
     return []
 
 
-def _analyzed(cases: Sequence[GivenCase], analyze: Analyze) -> Iterator[tuple[str, list[ScoredCorpus]]]:
-    """The corpora as they are split, then as each other analyzer splits them that can have given the scores."""
+def _analyzed(cases: Sequence[GivenCase], analyze: Analyze) -> Iterator[tuple[tuple[str, ...], list[ScoredCorpus]]]:
+    """The corpora as they are split, then as each other analyzer or matching reads them that can have the scores."""
     first = _corpora(cases, analyze)
-    yield "", first
+    yield (), first
     if all(case.analyzed for case in cases):
         tried = [first]
         for hypothesis in ANALYSIS:
             corpora = _corpora(cases, hypothesis.apply.values["analyzer"]())
             if all(map(ScoredCorpus.possible, corpora)) and not any(_same(corpora, others) for others in tried):
                 tried.append(corpora)
-                yield hypothesis.name, corpora
+                yield (hypothesis.name,), corpora
+        yield from readings(cases, analyze)
 
 
 def _corpora(cases: Sequence[GivenCase], analyze: Analyze) -> list[ScoredCorpus]:
@@ -173,9 +175,9 @@ class FactorCause(Cause):
         return f"{count}: {'; '.join(self.names)}\nconfirmed: {self.explanation} (residual {self.residual:.2g})"
 
 
-def _solved(named: tuple[str, Solution], cases: Sequence[GivenCase]) -> Cause:
-    analyzer, solution = named
-    names = tuple(filter(None, (analyzer, *map(str, solution.differences))))
+def _solved(named: tuple[tuple[str, ...], Solution], cases: Sequence[GivenCase]) -> Cause:
+    analyzed, solution = named
+    names = (*analyzed, *map(str, solution.differences))
     scores = sum(case.scores.size for case in cases)
     explanation = f"the formula gives all {scores} scores" + (f" of {len(cases)} cases" if len(cases) > 1 else "")
     return FactorCause(names, explanation, solution.residual, 1.0, True)

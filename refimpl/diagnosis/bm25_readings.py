@@ -24,13 +24,22 @@ class ScoredCorpus:
     """A corpus and queries as tokens, with parameters, and the scores `(queries, docs)` that were given for them.
 
     `n` are document frequencies (False) and total occurrences (True) of the query terms, of the whole corpus; `f`,
-    `q`, `scores` and lengths are of the sampled documents and queries.
+    `q`, `scores` and lengths are of the sampled documents and queries. `counts` are those of `BM25Corpus`.
     """
 
-    def __init__(self, documents: TokenLists, queries: TokenLists, k1: float, b: float, scores: Array) -> None:
+    def __init__(
+        self,
+        documents: TokenLists,
+        queries: TokenLists,
+        k1: float,
+        b: float,
+        scores: Array,
+        counts: Array | None = None,
+    ) -> None:
         self.documents, self.queries = documents, queries
         self.k1, self.b, self.scores = k1, b, scores
-        self.reduced = BM25Corpus(documents, queries)
+        self.reduced = BM25Corpus(documents, queries, counts)
+        self.known = frozenset(np.array(self.reduced.terms, object)[self.reduced.counts.any(axis=0)])
         self.f = np.ascontiguousarray(self.reduced.counts.T)  # (terms, docs)
         self.q = self.reduced.queries  # (queries, terms)
         self.n = {False: np.count_nonzero(self.f, axis=1).astype(np.float64), True: self.f.sum(axis=1)}
@@ -84,8 +93,9 @@ class ScoredCorpus:
 
     @property
     def present(self) -> list[frozenset[str]]:
-        """The terms of each sampled document."""
-        return [frozenset(self.documents[column]) for column in self.columns.tolist()]
+        """The query terms that each sampled document has."""
+        terms = np.array(self.reduced.terms, object)
+        return [frozenset(terms[column > 0]) for column in self.f.T]
 
     @cached_property
     def vocabulary(self) -> Mapping[bool, Array]:

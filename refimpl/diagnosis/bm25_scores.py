@@ -16,9 +16,13 @@ Analyze = Callable[[str], list[str]]
 
 
 class BM25Corpus:
-    """Tokenised documents and queries, reduced to the queries' terms."""
+    """Tokenised documents and queries, reduced to the queries' terms.
 
-    def __init__(self, documents: TokenLists, queries: TokenLists) -> None:
+    `counts` `(docs, terms)` replaces those of the queries' terms, in the order of their first occurrence, where they
+    are not counted as whole tokens.
+    """
+
+    def __init__(self, documents: TokenLists, queries: TokenLists, counts: Array | None = None) -> None:
         query_terms = term_ids(queries)
         vocabulary = {term: i for i, term in enumerate(query_terms.terms)}
         self.queries = count_matrix(query_terms.ids, query_terms.lengths, len(vocabulary)).toarray().astype(np.float64)
@@ -27,7 +31,8 @@ class BM25Corpus:
         all_terms = count_matrix(docs.ids, docs.lengths, len(docs.terms))
         self.distinct = np.diff(all_terms.indptr).astype(np.float64)
         self.all_df = np.bincount(all_terms.indices, minlength=len(docs.terms))
-        self.counts = _counts_of(docs, vocabulary)
+        self.terms = tuple(query_terms.terms)
+        self.counts = _counts_of(docs, vocabulary) if counts is None else counts
 
     def scores(self, variant: "BM25Variant") -> Array:
         """`(queries, docs)` in float64; an absent term contributes 0 unless the variant has another value."""

@@ -113,11 +113,7 @@ class Solver:
         return any(np.any(each != 0) for each in without)
 
     def _sides_of(self) -> Iterator[QuerySide]:
-        unknown = any(
-            not set(query) <= {term for doc in one.documents for term in doc}
-            for one in self.corpora
-            for query in one.queries
-        )
+        unknown = any(not set(query) <= one.known for one in self.corpora for query in one.queries)
         for combine, repeat, counts in itertools.product(COMBINE, REPEAT, (True, False) if unknown else (True,)):
             if repeat != "saturated":
                 yield QuerySide(repeat, combine, counts)
@@ -177,8 +173,7 @@ class Solver:
         key = number, side.combine, side.unknown_counts
         if key not in self._sides:
             one = self.corpora[number]
-            known = frozenset(term for doc in one.documents for term in doc)
-            present = one.present
+            known, present = one.known, one.present
             counts = [Counter(term for term in query if side.unknown_counts or term in known) for query in one.queries]
             combine = COMBINE[side.combine][0]
             self._sides[key] = np.array(
