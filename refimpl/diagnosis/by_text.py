@@ -20,6 +20,9 @@ ON_ALL = 3  # candidates that are tried on all texts
 PROBES = 2
 BEST_ROUNDINGS = 2
 BEST_SINGLES = 12  # single hypotheses that costly ones are paired with
+EXTENDED = 2  # combinations at a time that are extended by one hypothesis after another
+MOST_TOGETHER = 4  # hypotheses of one that is
+SMALLER = 0.25  # largest share of the squared error that an extension may leave
 UNCLEAR = 0.25  # largest share of the squared difference that a cause may leave in texts that it explains
 HINT = 0.25  # smallest share of the difference that is shown as a hint
 
@@ -52,6 +55,8 @@ class Explanation:
     """Of combinations that explain a part of the unexplained texts: the residual, and the share of the difference."""
     untried: str
     """What the limit of work left out: "" for nothing, "pairs" of hypotheses, or "hypotheses"."""
+    tried: int = 0
+    """The number of different combinations of listed hypotheses that were tried."""
 
 
 @dataclass
@@ -85,6 +90,8 @@ class TextSearch:
     settled: Callable[[Sequence[Combination], Sequence[int]], bool]
     work: float = field(default_factory=lambda: WORK)
     untried: str = ""
+    combinations: set[frozenset[Hypothesis]] = field(default_factory=set)
+    """Those of listed hypotheses that were tried."""
 
     def __post_init__(self) -> None:
         self.work += self.problem.states.work  # without that of the reference
@@ -105,7 +112,9 @@ class TextSearch:
             whole = self._whole([trial.combination for trial in found])
             if whole:
                 others = tuple(trial.combination for trial in whole[1:])
-                return Explanation((_group(whole[0], set(self.mismatching)),), others, (), (), self.untried)
+                return Explanation(
+                    (_group(whole[0], set(self.mismatching)),), others, (), (), self.untried, len(self.combinations)
+                )
             best = found[0]
             groups.append(_group(best, set(remaining)))
             remaining = [row for row in remaining if row not in groups[-1].rows]
@@ -114,7 +123,7 @@ class TextSearch:
             return Explanation((together,), (), (), (), self.untried)
         nearest = self._nearest(tried, context, remaining) if remaining else ()
         groups.sort(key=lambda group: -len(group.rows))
-        return Explanation(tuple(groups), (), tuple(remaining), nearest, self.untried)
+        return Explanation(tuple(groups), (), tuple(remaining), nearest, self.untried, len(self.combinations))
 
     def _together(self, groups: Sequence[Group]) -> Group | None:
         """The hypotheses of all groups at once, where they explain every text: one implementation has them all."""
@@ -139,6 +148,8 @@ class TextSearch:
             trials += [trial for trial in new if trial is not None]
             if any(trial.explained.all() for trial in trials):
                 break
+        if not any(trial.count for trial in trials):
+            trials += self._extended(trials, few, probes)
         if not any(trial.count for trial in trials) and len(remaining) == len(self.mismatching):
             trials += self._rounded(trials, few, probes)
             if not any(trial.count for trial in trials) and self.settled(bases, remaining):
@@ -150,6 +161,28 @@ class TextSearch:
         if not any(trial.count for trial in trials):
             trials = sorted([*trials, *self._pairs(trials, few, probes)], key=_order)
         return trials
+
+    def _extended(self, singles: Sequence[Trial], few: Sequence[int], probes: Sequence[int]) -> list[Trial]:
+        """The nearest single hypotheses, each with a second, a third and a fourth one, as long as errors shrink.
+
+        One short text decides; what explains it is tried on all `few`.
+        """
+        cheap = [each for each in singles if each.combination and not _costly(each.combination)]
+        order = sorted((each for each in cheap if np.isfinite(each.squares).all()), key=lambda t: t.squares.sum())
+        row = [next((row for row in few if len(self.problem.encoder.firsts[row]) > 1), few[0])]
+        before = float(self.problem.trial((), row).squares.sum())
+        beam = [self.problem.trial(each.combination, row) for each in order[:EXTENDED]]
+        for _ in range(MOST_TOGETHER - 1):
+            beam = [each for each in beam if each.squares.sum() <= SMALLER * before]
+            new = [self._try_pair(each.combination, one.combination, row, probes) for each in beam for one in order]
+            longer = sorted((each for each in new if each is not None), key=_order)
+            if not longer:
+                return []
+            if longer[0].count:
+                return [self.problem.trial(each.combination, few) for each in longer[:ON_ALL] if each.count]
+            before = min(float(each.squares.sum()) for each in beam)
+            beam = sorted(longer, key=lambda each: float(each.squares.sum()))[:EXTENDED]
+        return []
 
     def _rounded(self, singles: Sequence[Trial], few: Sequence[int], probes: Sequence[int]) -> list[Trial]:
         """The best roundings of weights, each with every other hypothesis: an arithmetic has similar errors."""
@@ -171,6 +204,8 @@ class TextSearch:
             return None
         if self._spent("hypotheses"):
             return None
+        if not any(map(_enumerated, combination)):
+            self.combinations.add(frozenset(combination))
         if probes and not self.problem.trial(combination, probes).explained.all():
             return None
         return self.problem.trial(combination, few)

@@ -222,5 +222,6 @@ def _cause(
 def _notes(found: Explanation) -> tuple[str, ...]:
     if not found.untried:
         return ()
-    tried = "each hypothesis alone, but not every pair of them, was tried"
-    return (f"the search ended at its limit of work: {tried if found.untried == 'pairs' else 'not all were tried'}",)
+    tried = "each alone, but not every pair of them" if found.untried == "pairs" else "but not each alone"
+    ended = "the search ended at its limit of work, which does not depend on time"
+    return (f"{ended}; ruled out: {found.tried:,} combinations of listed hypotheses, {tried}",)
