@@ -72,7 +72,7 @@ def describe(target: str, measured: Measured) -> Identification:
         return Identification(target, sentence, False, "", "", (), (), measured.seconds)
     found = tuple(factors(measured))
     known = features.features(measured)
-    near = tuple(features.nearest(known)[:3])
+    near = tuple(features.nearest_few(known))
     text, formula = latex.formula(measured)
     sentence = _sentence(measured, found, known, near)
     return Identification(target, sentence, measured.confirmed, text, formula, found, near, measured.seconds)
@@ -99,7 +99,7 @@ def _sentence(measured: Measured, found: Sequence[Factor], known: features.Featu
 
 def conclusion(measured: Measured) -> str:
     """Whether the formula is confirmed, and which implementations of the table have it, as a clause."""
-    near = features.nearest(features.features(measured))[:3]
+    near = features.nearest_few(features.features(measured))
     return _conclusion(measured, tuple(factors(measured)), near)
 
 
@@ -115,7 +115,8 @@ def _conclusion(measured: Measured, found: Sequence[Factor], near: Sequence[Matc
     same = [match for match in near if not match.different and len(match.same) >= len(near[0].same) - MISSING]
     if not same:
         differs = ", ".join(name for name, _, _ in near[0].different)
-        nearest = near[0].implementation.name
+        equal = [one.implementation for one in near if one.implementation.features == near[0].implementation.features]
+        nearest = " and ".join(one.name for one in equal)
         return f"no implementation of the table has this formula; nearest is {nearest} (other {differs})"
     names = " and ".join(match.implementation.name for match in same)
     undetermined = [one for one in found if one.status == "undetermined" and not one.name.startswith("tokens: ")]

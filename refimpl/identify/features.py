@@ -219,3 +219,10 @@ def nearest(found: Features) -> list[Match]:
         different = tuple((name, one.features[name], found[name]) for name in shared if name not in same)
         matches.append(Match(one, same, different))
     return sorted(matches, key=lambda match: (len(match.different), -len(match.same)))
+
+
+def nearest_few(found: Features, few: int = 3) -> list[Match]:
+    """The first `few` of `nearest`, and any further ones with the features of one of them: none stands for another."""
+    matches = nearest(found)
+    shown = [match.implementation.features for match in matches[:few]]
+    return [match for match in matches if match.implementation.features in shown]

@@ -6,7 +6,7 @@ from bm25_zoo import Zoo
 from refimpl.check.targets.python import PythonTarget
 from refimpl.identify import identify_bm25, implementations
 from refimpl.identify.bm25 import measure
-from refimpl.identify.features import features, nearest
+from refimpl.identify.features import features, nearest, nearest_few
 from refimpl.identify.idf import FORMS
 from refimpl.identify.query import COMBINE, REPEAT
 
@@ -37,9 +37,17 @@ def test_every_entry_can_be_measured():
         assert one.source != "measured" or any(part[0].isdigit() for part in one.name.split()), one.name
 
 
-def test_no_two_measured_entries_are_the_same():
-    seen = [tuple(sorted(one.features.items())) for one in implementations() if one.source == "measured"]
-    assert len(set(seen)) == len(seen)
+def test_measured_entries_with_the_same_features_are_named_together():
+    """Two names of one formula are never told as one of them, nor as three: the others differ."""
+    groups = {}
+    for one in implementations():
+        if one.source == "measured":
+            groups.setdefault(tuple(sorted(one.features.items())), []).append(one)
+    equal = [group for group in groups.values() if len(group) > 1]
+    assert [[one.name for one in group] for group in equal] == [["txtai bm25 9.14.0", "bm25_pt 0.0.7"]]
+    for group in equal:
+        found = [match.implementation.name for match in nearest_few(group[0].features, 1)]
+        assert found == [one.name for one in group]
 
 
 def test_an_entry_is_nearest_to_itself():
@@ -82,3 +90,8 @@ def test_the_formula_as_text_and_as_latex(factors, text, latex):
     identified = identify_bm25(PythonTarget(Zoo(factors), "zoo"))
     assert text in identified.text
     assert latex in identified.latex
+
+
+def test_two_implementations_of_one_formula_are_both_named():
+    sentence = identify_bm25(PythonTarget(Zoo({"scores": "float32"}), "zoo")).sentence
+    assert sentence.endswith("this is the formula of txtai bm25 9.14.0 and bm25_pt 0.0.7."), sentence
