@@ -71,7 +71,7 @@ class TextSearch:
         The texts to explain, and those that must stay as they are, each shortest first.
     bases
         Combinations, one of which is part of every cause, such as a measured normalisation; `()` for none.
-    select, refine, enumerated
+    select, refine, prompts, enumerated
         See `Select`, `Refine` and `Enumerate`.
     settled
         Takes bases and all mismatching texts, where no single hypothesis explains one; returns whether something else
@@ -86,6 +86,7 @@ class TextSearch:
     bases: Sequence[Combination]
     select: Select
     refine: Refine
+    prompts: Enumerate
     enumerated: Enumerate
     settled: Callable[[Sequence[Combination], Sequence[int]], bool]
     work: float = field(default_factory=lambda: WORK)
@@ -148,6 +149,9 @@ class TextSearch:
             trials += [trial for trial in new if trial is not None]
             if any(trial.explained.all() for trial in trials):
                 break
+        if not any(trial.count for trial in trials) and len(remaining) == len(self.mismatching):
+            new = [self._try(each, (), few, probes) for each in self.prompts(bases, remaining)]
+            trials += [trial for trial in new if trial is not None]
         if not any(trial.count for trial in trials):
             trials += self._extended(trials, few, probes)
         if not any(trial.count for trial in trials) and len(remaining) == len(self.mismatching):

@@ -19,6 +19,7 @@ from refimpl.diagnosis.encoder import EncoderVariant, VariedEncoder
 from refimpl.diagnosis.hypotheses import Combination
 from refimpl.diagnosis.linear_maps import linear_map
 from refimpl.diagnosis.outputs import degenerate, measured_head, reordered
+from refimpl.diagnosis.prompts import PromptSearch
 from refimpl.diagnosis.result import Cause, Diagnosis
 from refimpl.diagnosis.same_tokens import Encode, MeasuredTokenizer, measured_tokenizer
 from refimpl.diagnosis.sampling import few_texts, varied_tokens
@@ -118,7 +119,7 @@ def _explained(
     varied = varied_tokens(problem.encoder)
     truncation, pooling = TruncationSearch(problem), PoolingSearch(problem)
     structure = StructuralSearch(problem, problem.states.work + WORK)
-    arithmetic = ArithmeticSearch(problem)
+    arithmetic, prompts = ArithmeticSearch(problem), PromptSearch(problem)
     added_to = _nothing if tokenizer is None else tokenizer.added_to
     search = TextSearch(
         problem,
@@ -127,6 +128,7 @@ def _explained(
         measured_head(problem.actual),
         lambda rows: few_texts(rows, tokens, varied),
         lambda context, *rows: chain(added_to(context), truncation(context, *rows), pooling(context, *rows)),
+        prompts,
         structure,
         arithmetic,
     )
@@ -136,7 +138,7 @@ def _explained(
     causes = _causes(found, len(mismatching) + len(matching), len(matching), labels, problem.encoder.max_length)
     unexplained = tuple(labels[row] for row in found.unexplained)
     context = found.groups[0].combination if found.groups else ()
-    ruled_out = structure.ruled_out() if found.unexplained else ()
+    ruled_out = (*prompts.ruled_out(), *structure.ruled_out()) if found.unexplained else ()
     measured = () if tokenizer is None else (str(tokenizer),)
     notes = (*measured, *pooling_note(problem, context, found.unexplained, labels), *ruled_out, *_notes(found))
     return Diagnosis(False, difference, problem.tolerance, causes, unexplained=unexplained, notes=notes)

@@ -52,6 +52,7 @@ class EncoderVariant:
     unknown_words: IdChange | None = None
     max_length: int = 0
     prefix: str = ""
+    suffix: str = ""
     truncation: Truncation = LONGEST_FIRST
     swapped: bool = False
     token_types: Callable[[Array], Array] = identity
@@ -99,7 +100,7 @@ class VariedEncoder:
     def tokens(self, variant: EncoderVariant) -> Tokens:
         """The tokens of all texts; NotApplicable where the tokenizer cannot be changed like this."""
         length = variant.max_length or self.max_length
-        texts = (variant.prefix, variant.text_changes, variant.swapped)
+        texts = (variant.prefix, variant.suffix, variant.text_changes, variant.swapped)
         key = (variant.tokenizer_changes, length, variant.truncation, variant.unknown_words, *texts)
         tokens = self._tokens.get(key, lambda: self._tokenize(variant, length))
         return replace(tokens, token_type_ids=self._token_types(variant, tokens))
@@ -140,7 +141,7 @@ class VariedEncoder:
     def _tokenize(self, variant: EncoderVariant, max_length: int) -> Tokens:
         settings = (variant.tokenizer_changes, variant.truncation, variant.unknown_words)
         tokenizer = varied_tokenizer(self.folder, max_length, *settings)
-        firsts = [_rewritten(variant, variant.prefix + text) for text in self.firsts]
+        firsts = [_rewritten(variant, variant.prefix + text + variant.suffix) for text in self.firsts]
         try:
             if self.seconds is None:
                 return tokenizer(firsts)

@@ -206,7 +206,7 @@ PREFIXES = tuple(
     Hypothesis(
         f"prefix '{prefix}'",
         "the text is preceded by an instruction that this model was not trained with",
-        encoder(prefix=prefix),
+        encoder(prefix=prefix, suffix=""),
     )
     for prefix in ("query: ", "passage: ")
 )

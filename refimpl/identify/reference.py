@@ -41,7 +41,14 @@ PREFIXES = (  # documented by E5, BGE, Nomic, mxbai, Arctic, GTE, Instructor, Em
     "Query: ",
     "Document: ",
     "Represent the query for retrieval: ",
+    "Represent the query for retrieving evidence documents: ",
     "Represent the document for retrieval: ",
+    "Represent the Wikipedia question for retrieving supporting documents: ",
+    "Represent the Wikipedia document for retrieval: ",
+    "task: sentence similarity | query: ",
+    "task: question answering | query: ",
+    "task: classification | query: ",
+    "task: clustering | query: ",
     "Instruct: Given a web search query, retrieve relevant passages that answer the query\nQuery: ",
 )
 

@@ -1,0 +1,155 @@
+"""Text that an implementation adds before or after each text: published prompts, and others by their tokens."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from refimpl.common.types import Array
+from refimpl.diagnosis.embedding_problem import EmbeddingProblem
+from refimpl.diagnosis.hypotheses import Combination, Hypothesis, apply_all, change
+from refimpl.diagnosis.pooling import POOLING, EmbeddingVariant
+from refimpl.diagnosis.prompt_solver import Given, Ids, PromptSolver
+from refimpl.diagnosis.structure.families import structural
+from refimpl.diagnosis.tokenizing import VariedTokenizer, varied_tokenizer
+from refimpl.diagnosis.truncating import LONGEST_FIRST
+from refimpl.identify.reference import PREFIXES
+
+WORK = 3e11  # floating-point operations, some twelve seconds on one core
+MOST_COMPUTED = 28_000  # tokens of forward passes
+SINGLE = 0.5  # work of an operation in float32, in those in float64
+LEAST = 0.05  # squared distance by which a prefix changes a short text's unit vector
+HOPELESS = 0.9, 3000  # distance that no prefix is at after so many tokens of forward passes
+NEAR = 1e-3  # distance of a right prefix where there is another, small deviation
+MOST_TOKENS = 8  # of the text, special tokens included
+COMMON = (
+    "a the of and to in is are for with it that this : ; , . - _ / > < = | ( ) [ ] ' \" ! ? * #"
+    " your my our text texts input user question answer sentence document context title topic"
+)
+CLS = next(each for each in POOLING if each.name == "CLS pooling")
+
+
+def prompt(before: str, after: str) -> Hypothesis:
+    """The hypothesis that `before` and `after` surround each text."""
+    parts = ([f"prefix {before!r}"] if before else []) + ([f"suffix {after!r}"] if after else [])
+    return Hypothesis(
+        " and ".join(parts),
+        "each text is preceded or followed by words that this model was not trained with",
+        change(EmbeddingVariant, prefix=before, suffix=after),
+        remedy="leave it out",
+    )
+
+
+class PromptSearch:
+    """Finds the prefix or suffix of vectors, alone or with [CLS] pooling."""
+
+    def __init__(self, problem: EmbeddingProblem) -> None:
+        self.problem = problem
+        self.tried = 0
+        """The number of sequences of tokens that were compared with a text's vector."""
+
+    def __call__(self, bases: Sequence[Combination], unexplained: Sequence[int]) -> list[Combination]:
+        """Bases with the prefix or suffix of the shortest unexplained text; `[]` for one that looks otherwise."""
+        if not structural(self.problem.encoder.published.config):
+            return []
+        tokenizer = varied_tokenizer(self.problem.encoder.folder, self.problem.encoder.max_length, (), LONGEST_FIRST)
+        special = tuple(map(int, tokenizer([""]).input_ids))
+        lengths = self.problem.encoder.tokens(EmbeddingVariant()).lengths
+        rows = sorted(unexplained, key=lambda row: int(lengths[row]))
+        if len(special) != 2 or not 2 <= lengths[rows[0]] <= MOST_TOKENS:
+            return []
+        published = [tuple(map(int, tokenizer([text]).input_ids))[1:-1] for text in PREFIXES]
+        for base, solves in ((bases[0], True), ((*bases[0], CLS), False)):
+            given = self._given(base, special, rows[0])
+            solver = self._solver(tokenizer, base, given, published)
+            if self._distance(solver) < LEAST:
+                return []
+            distances = solver.distances([ids for ids in published if ids])
+            nearest = min(zip(distances, (ids for ids in published if ids), strict=True))
+            if nearest[0] > NEAR and solves:
+                nearest = self._solved(solver, published)
+            self.tried += solver.compared
+            self.problem.states.work += self._work(max(0, solver.tokens - HOPELESS[1]))
+            if nearest[0] <= NEAR:
+                return self._spelled(tokenizer, base, nearest[1], rows)
+        return []
+
+    def ruled_out(self) -> tuple[str, ...]:
+        """A sentence about the sequences of tokens that were tried; `()` where none was."""
+        if not self.tried:
+            return ()
+        return (f"no prefix or suffix of {self.tried:,} explains it: published prompts, and tokens solved for",)
+
+    def _given(self, base: Combination, special: Ids, row: int) -> Given:
+        variant = apply_all(EmbeddingVariant(), base)
+        weights = self.problem.encoder.weights(variant)
+        tokens = self.problem.encoder.tokens(variant)
+        ids = tokens.select(np.array([row])).input_ids
+        vector = self.problem.actual[row] / np.maximum(np.linalg.norm(self.problem.actual[row]), 1e-300)
+
+        def pool(states: Array) -> Array:
+            return variant.pool(states, np.ones(states.shape[:2], dtype=bool), weights)
+
+        return Given(vector.astype(np.float32), special[:1], tuple(map(int, ids[1:])), pool)
+
+    def _solver(
+        self, tokenizer: VariedTokenizer, base: Combination, given: Given, published: Sequence[Ids]
+    ) -> PromptSolver:
+        weights = self.problem.states.single_weights(apply_all(EmbeddingVariant(), base))
+        usual = {token for ids in published for token in ids} | set(map(int, tokenizer([COMMON]).input_ids[1:-1]))
+        pieces = [tokenizer.piece(i) for i in range(weights.config.vocab_size)]
+        excluded = [i for i, piece in enumerate(pieces) if len(piece) > 2 and piece[0] == "[" and piece[-1] == "]"]
+        return PromptSolver(weights, given, sorted(usual), excluded)
+
+    def _distance(self, solver: PromptSolver) -> float:
+        """That of the text without a prefix."""
+        return float(solver.distances([()])[0])
+
+    def _solved(self, solver: PromptSolver, published: Sequence[Ids]) -> tuple[float, Ids]:
+        best: tuple[float, Ids] = (np.inf, ())
+        for best in solver.search(ids for ids in published if len(ids) <= MOST_TOKENS):
+            ended = solver.tokens > MOST_COMPUTED or self._work(solver.tokens) > WORK
+            if ended or (solver.tokens > HOPELESS[1] and best[0] > HOPELESS[0]):
+                break
+        return best
+
+    def _work(self, tokens: int) -> float:
+        config = self.problem.encoder.published.config
+        per_token = 8 * config.hidden_size**2 + 4 * config.hidden_size * config.intermediate_size
+        return SINGLE * float(tokens * config.num_hidden_layers * per_token)
+
+    def _spelled(
+        self, tokenizer: VariedTokenizer, base: Combination, ids: Ids, rows: Sequence[int]
+    ) -> list[Combination]:
+        """The combinations that give the second shortest text its vector; else the nearest one.
+
+        Of an empty text the vector shows no place: tokens are before or after it.
+        """
+        found = []
+        for split in range(len(ids), -1, -1):
+            parts = [spelling(tokenizer, part) for part in (ids[:split], ids[split:])]
+            if None not in parts:
+                before, after = (part or "" for part in parts)
+                found.append((*base, prompt(before, f" {after.rstrip()}" if after else "")))
+        trials = [self.problem.trial(each, rows[:2]) for each in found]
+        trials.sort(key=lambda trial: float(trial.squares.sum()))
+        exact = [trial.combination for trial in trials if trial.explained.all()]
+        return exact or [trial.combination for trial in trials[:1]]
+
+
+def spelling(tokenizer: VariedTokenizer, ids: Ids) -> str | None:
+    """A text of these tokens, with a space at the end: a published prompt, or the shortest one; None without one."""
+    return next((text for text in _spellings(tokenizer, ids) if tuple(tokenizer([text]).input_ids[1:-1]) == ids), None)
+
+
+def _spellings(tokenizer: VariedTokenizer, ids: Ids) -> Iterator[str]:
+    if not ids:
+        yield ""
+    yield from PREFIXES
+    spaced = " ".join(tokenizer.piece(token) for token in ids).replace(" ##", "")
+    joined = spaced
+    for mark in ":;,.!?)]":
+        joined = joined.replace(f" {mark}", mark)
+    for mark in "_-/'":
+        joined = joined.replace(f" {mark} ", mark)
+    yield f"{joined} "
+    yield f"{spaced} "
