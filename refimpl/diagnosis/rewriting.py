@@ -65,5 +65,11 @@ def only_controls_removed(text: str) -> str:
     return "".join(c for c in spaced if unicodedata.category(c) != "Cc" and c != "\ufffd")
 
 
+def only_format_removed(text: str) -> str:
+    """Without format characters (Cf), whitespace unified; control characters (Cc), as U+0001, are kept."""
+    spaced = "".join(" " if c in "\t\n\r" or unicodedata.category(c) == "Zs" else c for c in text)
+    return "".join(c for c in spaced if unicodedata.category(c) != "Cf")
+
+
 def _without_marks(text: str, categories: tuple[str, ...]) -> str:
     return "".join(c for c in text if unicodedata.category(c) not in categories)

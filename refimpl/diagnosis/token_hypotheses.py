@@ -113,6 +113,12 @@ TEXTS = tuple(
             rewriting.only_controls_removed,
             {"tokenizer_changes": (tokenizing.not_cleaned,)},
         ),
+        (
+            "only format characters removed",
+            "format characters, such as soft hyphens and zero-width joiners, are removed, but not control characters",
+            rewriting.only_format_removed,
+            {"tokenizer_changes": (tokenizing.not_cleaned,)},
+        ),
         ("kana split", "Japanese kana are split into words of one character, as Han is", rewriting.kana_split, {}),
     )
 )

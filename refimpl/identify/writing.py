@@ -41,6 +41,9 @@ FORMS = (
     Form("newline and tab", "red\nbig\thouse", {"as a space": "red big house", "removed": "redbighouse"}),
     Form("no-break space", "red\u00a0house", {"as a space": "red house", "removed": "redhouse"}),
     Form("zero-width space", "red\u200bhouse", {"removed": "redhouse", "as a space": "red house"}),
+    Form("zero-width joiner", "red\u200dhouse", {"removed": "redhouse", "as a space": "red house"}),
+    Form("soft hyphen", "red\u00adhouse", {"removed": "redhouse", "as a space": "red house"}),
+    Form("byte order mark", "red\ufeffhouse", {"removed": "redhouse", "as a space": "red house"}),
     Form("control character", "red\u0001house", {"removed": "redhouse", "as a space": "red house"}),
     Form("comma", "red, big", {"a token of its own": "red , big", "removed": "red big"}),
     Form(

@@ -66,6 +66,8 @@ def _cleaned(c: str, rules: Rules) -> str:
     category = unicodedata.category(c)
     if c in "\t\n\r" or category == "Zs":
         return " "
+    if rules.controls == "control kept" and (category == "Cc" or c == "\ufffd"):
+        return c
     if c == "\ufffd" or category == "Cc" or (category[0] == "C" and rules.controls != "format kept"):
         return " " if rules.controls == "spaces" else ""
     return c
@@ -136,6 +138,7 @@ FAULTS = {
     "all marks stripped": _rules(marks=("Mn", "Mc", "Me")),
     "control characters as spaces": _rules(controls="spaces"),
     "format characters kept": _rules(controls="format kept"),
+    "only format characters removed": _rules(controls="control kept"),
     "kana split": _rules(kana=True),
     "special tokens removed from texts": _rules(special="removed"),
     "special tokens read as text": _rules(special="text"),
