@@ -57,7 +57,7 @@ def test_a_starter_passes_and_its_mistaken_copy_does_not(language, source, build
     text = (STARTERS / source).read_text("utf-8")
     target, result = checked(tmp_path, source, text, build, command)
     assert result.ok, result.summary()
-    assert result.count(Status.passed) == 21
+    assert result.count(Status.passed) == 22
     escaped = {"corpus": ['a"b\\c/\t\n\x01é', "x"], "queries": ['a"b\\c/', "\x01é"], "k1": 1e-1, "b": 0}
     (rows,) = target.run("bm25", [escaped])
     # ln(1 + (2 - 1 + 0.5) / 1.5) / (1 + 0.1) = ln(2) / 1.1
