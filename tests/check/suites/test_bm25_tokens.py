@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 import sys
 from itertools import pairwise
 
@@ -168,7 +169,7 @@ def test_over_url_and_command(tmp_path, httpserver):
         "for line in sys.stdin:\n    print(answers.readline().rstrip(), flush=True)\n",
         encoding="utf-8",
     )
-    command = CommandTarget(f"{sys.executable} {tmp_path / 'mine.py'}")
+    command = CommandTarget(shlex.join([sys.executable, str(tmp_path / "mine.py")]))
     patterns = [*INPUTS, "tokens"]
     for target in (url, command):
         result = check(target, ["bm25"], SETTINGS, patterns)
