@@ -68,8 +68,7 @@ def identification() -> str:
     """What `refimpl identify` measured in the BM25 of Milvus Lite: its factors, and the nearest known formula."""
     rows = json.loads((ROOT / "data" / "field" / "results.json").read_text("utf-8"))["rows"]
     (row,) = (row for row in rows if row["name"] == IDENTIFIED)
-    formula, _, relation = row["sentence"].rstrip(".").partition(": no implementation")
-    conclusion = ("no implementation" + relation).split("; ")
+    formula, _, conclusion = row["sentence"].rstrip(".").rpartition(": ")
     parts = [
         words(16, 28, "Identify: which BM25 is this?", "title"),
         words(16, 56, f"{row['name']} {row['version']}", "mono"),
@@ -78,7 +77,7 @@ def identification() -> str:
     factors = formula.split(", ")
     parts += [words(28, 110 + 24 * i, f"✓ {factor}", "found") for i, factor in enumerate(factors)]
     below = 110 + 24 * len(factors) + 16
-    lines = [line for sentence in conclusion for line in wrapped(sentence)]
+    lines = [line for sentence in conclusion.split("; ") for line in wrapped(sentence)]
     parts += [words(16, below + 22 * i, line, "other") for i, line in enumerate(lines)]
     return svg(f"refimpl identify on {row['name']}: {row['sentence']}", parts)
 

@@ -16,7 +16,7 @@ from refimpl.oracle import assert_bm25_match, assert_embeddings_match, assert_ra
 def test_golden_vectors(golden_vectors):
     assert golden_vectors["normalized"].shape == (71, 384)
     assert golden_vectors.source("pooled").source["package"] == "transformers"
-    assert len(golden_vectors.cases("bm25")) == 18
+    assert len(golden_vectors.cases("bm25")) == 19
 
 def test_minilm(minilm_oracle, golden_vectors):
     rows = [0, 4, 12]
