@@ -58,9 +58,9 @@ def main() -> None:
 
 def side(loaded: LoadedDataset, client: Any) -> tuple[dict[str, Any], dict[str, float]]:
     """Results and seconds of every stage, in this process or on the workers of `client`."""
-    bm25 = BM25EmbeddingFunction(variant="lucene")
+    words, bm25 = Words(), BM25EmbeddingFunction(variant="lucene")
     encoders = [
-        Encoder(DenseField("dense", DIM), Words(), {"model": "words"}, cached=False),
+        Encoder(DenseField("dense", DIM), words, {"model": "words"}, cached=False),
         Encoder(SparseField("bm25"), bm25, {"model": "bm25"}, cached=False, fit=bm25.fit_parts),
     ]
     engine = ThisProcess() if client is None else ClusterEngine(client)
@@ -76,11 +76,11 @@ def side(loaded: LoadedDataset, client: Any) -> tuple[dict[str, Any], dict[str, 
         encode_documents(plan, loaded, folder, False)
         results["files"] = [entry.sha256 for entry in Manifest.read(folder).shards]
         seconds["encode"] = perf_counter() - started
-        for one in encoders:
-            queries = one.function.encode_queries(list(loaded.queries.values()))  # type: ignore[union-attr]
+        queries = list(loaded.queries.values())
+        for field, vectors in (("dense", words.encode_queries(queries)), ("bm25", bm25.encode_queries(queries))):
             started = perf_counter()
-            results[one.field.name] = search(client, folder, one.field.name, queries)
-            seconds[f"search {one.field.name}"] = perf_counter() - started
+            results[field] = search(client, folder, field, vectors)
+            seconds[f"search {field}"] = perf_counter() - started
     return results, seconds
 
 
