@@ -1,6 +1,7 @@
 """The cause of a mismatch of sentence vectors."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from refimpl.diagnosis.prompts import PromptSearch
 from refimpl.diagnosis.result import Cause, Diagnosis
 from refimpl.diagnosis.same_tokens import Encode, MeasuredTokenizer, measured_tokenizer
 from refimpl.diagnosis.sampling import few_texts, varied_tokens
+from refimpl.diagnosis.similarities import matched_order, random_directions, similarity_note
 from refimpl.diagnosis.structure.search import StructuralSearch
 from refimpl.diagnosis.truncations import TruncationSearch
 from refimpl.diagnosis.weighted_pooling import PoolingSearch, pooling_note
@@ -30,7 +32,9 @@ from refimpl.tokens import TruncationWarning
 
 LABEL = 30  # characters of a text that label it
 MOST_TOKENS = 8192  # of all texts; of more, a function in float32 shows which texts mismatch, and fewer are explained
-REORDERED = "the vectors are right, but belong to other texts: sorted by length, or concurrent results mixed up"
+LEAST_ALIKE, MOST_ALIKE = 5, 64  # texts whose pairs are compared
+ANOTHER_ORDER = "rows in another order"
+MIXED_UP = "belong to other texts: sorted by length, or concurrent results mixed up"
 
 
 def diagnose_embeddings(
@@ -83,17 +87,37 @@ def diagnose_embeddings(
     difference = float(deviations.max(initial=0.0))
     if difference <= tolerance:
         return Diagnosis(True, difference, tolerance, ())
-    if sentence := degenerate(vectors, expected):
+    if sentence := degenerate(vectors, expected) or random_directions(vectors, expected):
         return Diagnosis(False, difference if np.isfinite(difference) else np.inf, tolerance, (), observation=sentence)
     if (residual := reordered(vectors, expected, tolerance)) is not None:
-        cause = Cause(("rows in another order",), REORDERED, residual, 1.0, True)
+        cause = Cause((ANOTHER_ORDER,), f"the vectors are right, but {MIXED_UP}", residual, 1.0, True)
         return Diagnosis(False, difference, tolerance, (cause,))
     if (found := linear_map(vectors, expected, tolerance)) is not None:
         cause = Cause((found.name,), found.explanation, found.residual, 1.0, True)
         return Diagnosis(False, difference, tolerance, (cause,))
+    if (order := matched_order(vectors, expected)) is not None:
+        in_order = np.empty_like(vectors)
+        in_order[order] = vectors
+        diagnosis = diagnose_embeddings(in_order, checked, model_path=folder, tolerance=tolerance, labels=labels)
+        return _out_of_order(diagnosis, difference, 1 - _squares(in_order - expected) / _squares(vectors - expected))
     labels = labels or [repr(text[:LABEL]) for text in checked]
     tokenizer = None if encode is None else measured_tokenizer(encode, folder, encoder.max_length)
     return _explained(problem, deviations, labels, difference, tokenizer)
+
+
+def _squares(errors: Array) -> float:
+    return float(np.sum(errors**2))
+
+
+def _out_of_order(found: Diagnosis, difference: float, share: float) -> Diagnosis:
+    """The diagnosis of the rows put in order, whose order is a cause as well; `share` is what it explains alone."""
+    causes = tuple(
+        replace(each, names=(ANOTHER_ORDER, *each.names), explanation=f"the vectors {MIXED_UP}; {each.explanation}")
+        for each in found.causes
+    )
+    if not causes:
+        causes = (Cause((ANOTHER_ORDER,), f"the vectors {MIXED_UP}", found.difference, share, found.matches),)
+    return replace(found, matches=False, difference=difference, causes=causes)
 
 
 def _reference(folder: Path, texts: list[str], problem: EmbeddingProblem) -> Array:
@@ -140,8 +164,14 @@ def _explained(
     context = found.groups[0].combination if found.groups else ()
     ruled_out = (*prompts.ruled_out(), *structure.ruled_out()) if found.unexplained else ()
     measured = () if tokenizer is None else (str(tokenizer),)
-    notes = (*measured, *pooling_note(problem, context, found.unexplained, labels), *ruled_out, *_notes(found))
+    alike = _alike(problem, found.unexplained)
+    notes = (*measured, *pooling_note(problem, context, found.unexplained, labels), *ruled_out, *alike, *_notes(found))
     return Diagnosis(False, difference, problem.tolerance, causes, unexplained=unexplained, notes=notes)
+
+
+def _alike(problem: EmbeddingProblem, rows: Sequence[int]) -> tuple[str, ...]:
+    few = rows[:MOST_ALIKE]
+    return similarity_note(problem.actual[list(few)], problem.vectors((), few)[0]) if len(few) >= LEAST_ALIKE else ()
 
 
 def _of_arithmetic(
