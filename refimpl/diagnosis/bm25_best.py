@@ -11,7 +11,8 @@ from refimpl.common.types import Array
 from refimpl.diagnosis.bm25_idfs import KNOWN_FLOORS, SLACK, weights_of
 from refimpl.diagnosis.bm25_readings import ScoredCorpus
 from refimpl.identify.formula import Formula
-from refimpl.identify.idf import FORMS, Floor, Idf
+from refimpl.identify.idf import Floor, Idf
+from refimpl.identify.idf_forms import FORMS
 
 FLOORS = (*KNOWN_FLOORS, Floor("mean", 0.1, "smaller"))
 Documents = Int[Array, " docs"]

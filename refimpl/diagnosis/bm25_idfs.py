@@ -1,7 +1,7 @@
 """Known idfs (form, floor, counting, scale) that the scores of one-term queries allow under a known weight."""
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -11,8 +11,11 @@ from refimpl.common.types import Array
 from refimpl.diagnosis.bm25_readings import ScoredCorpus, TermReading
 from refimpl.identify.combine import BASES
 from refimpl.identify.formula import DocLengths, Formula
-from refimpl.identify.idf import FORMS, RULES, Floor, Idf, IdfForm
+from refimpl.identify.idf import MEANS, RULES, Floor, Idf, mean_idf
+from refimpl.identify.idf_forms import FORMS, IdfForm
 
+Means = Mapping[str, Array]
+"""Kind of floor -> the mean of each reading's corpus."""
 Points = Float64[Array, " points"]
 NO_FLOOR = Floor()
 KNOWN_FLOORS = (
@@ -57,16 +60,18 @@ class Table:
         corpus = np.array([one.corpus for one in terms], dtype=np.int64)
         kinds = [True, False] if any(one.size != one.filled for one in corpora) else [True]
         self.rows = [Counting(*row) for row in itertools.product(FORMS, (False, True), kinds)]
-        ideal, means = [], []
+        ideal: list[Points] = []
+        means: dict[str, list[Points]] = {kind: [] for kind in MEANS}
         for row in self.rows:
             n = np.array([corpora[one.corpus].n[row.occurrences][one.term] for one in terms])
             sizes = np.array([float(one.size if row.n_empty else one.filled) for one in corpora])
             with np.errstate(all="ignore"):
                 ideal.append(row.form.of(n, sizes[corpus]))
                 pairs = zip(corpora, sizes, strict=True)
-                mean = [np.mean(row.form.of(one.vocabulary[row.occurrences], float(size))) for one, size in pairs]
-            means.append(np.array(mean)[corpus])
-        self.ideal, self.means = np.array(ideal), np.array(means)
+                every = [row.form.of(one.vocabulary[row.occurrences], float(size)) for one, size in pairs]
+            for kind in MEANS:
+                means[kind].append(np.array([mean_idf(values, kind) for values in every])[corpus])
+        self.ideal, self.means = np.array(ideal), {kind: np.array(values) for kind, values in means.items()}
         self.has_base = np.array([row.form.has_base for row in self.rows])
 
     def fits(self, formula: Formula, factors: Points) -> Iterator[Formula]:
@@ -74,7 +79,7 @@ class Table:
         readings, kept = self._read(formula, factors)
         if not len(kept):
             return
-        ideal, means = self.ideal[:, kept], self.means[:, kept]
+        ideal, means = self.ideal[:, kept], {kind: values[:, kept] for kind, values in self.means.items()}
         for usable, scales in _scales(ideal, self.has_base, readings):
             with np.errstate(all="ignore"):
                 expected = scales[:, None] * ideal
@@ -82,7 +87,8 @@ class Table:
             for row in np.flatnonzero(usable & (off.mean(axis=1) <= MOST_FLOORED)):
                 counting = self.rows[row]
                 scale = _rounded(float(scales[row]), SLACK * float(np.min(readings.relative)))
-                for floor in _floors(ideal[row], means[row], readings, float(scales[row]), off[row]):
+                own = {kind: values[row] for kind, values in means.items()}
+                for floor in _floors(ideal[row], own, readings, float(scales[row]), off[row]):
                     idf = Idf(counting.form, floor, (), 0.0, counting.occurrences)
                     yield replace(formula, idf=idf, n_empty=counting.n_empty, scale=scale)
 
@@ -104,16 +110,19 @@ def weights_of(one: ScoredCorpus, formula: Formula) -> Array:
     relative = lengths / average
     relative = relative if formula.floor is None else np.maximum(relative, formula.floor)
     shape = one.f.shape
-    tiled = DocLengths(*(np.broadcast_to(each, shape).ravel() for each in (lengths, relative, np.ones(shape[1]))))
+    tables = [np.broadcast_to(each, shape).ravel() for each in (lengths, relative, np.ones(shape[1]))]
+    tiled = DocLengths(tables[0], tables[1], tables[2], average)
     return formula.weights(one.f.ravel(), tiled, one.k1, one.b).reshape(shape)
 
 
-def _floors(ideal: Points, means: Points, readings: Readings, scale: float, off: Array) -> list[Floor]:
+def _floors(ideal: Points, means: Means, readings: Readings, scale: float, off: Array) -> list[Floor]:
     """The floors under which all readings match: rules differ in idfs that other scores may show."""
     if not off.any():
         return [NO_FLOOR]
-    floors = dict.fromkeys((*KNOWN_FLOORS, *_suggested(means, readings, scale, np.flatnonzero(off))))
-    return [floor for floor in floors if _matches(floor.apply(ideal, means), readings, scale)]
+    floors = dict.fromkeys((*KNOWN_FLOORS, *_suggested(ideal, means, readings, scale, np.flatnonzero(off))))
+    return [
+        floor for floor in floors if _matches(floor.apply(ideal, means.get(floor.kind, np.zeros(1))), readings, scale)
+    ]
 
 
 def _scales(ideal: Array, has_base: Array, readings: Readings) -> Iterator[tuple[Array, Array]]:
@@ -151,17 +160,24 @@ def _matches(expected: Points, readings: Readings, scale: float) -> bool:
         return bool((off <= SLACK * readings.errors + 1e-9 * np.abs(scale * expected)).all())
 
 
-def _suggested(means: Points, readings: Readings, scale: float, off: Array) -> list[Floor]:
-    """Constant floors and shares of the mean that the deviating readings have."""
+def _suggested(ideal: Points, means: Means, readings: Readings, scale: float, off: Array) -> Iterator[Floor]:
+    """Constant floors, shares of a mean and multiples of the idf that the deviating readings have."""
     levels = readings.values[off] / scale
-    found = []
     error = 2 * float(np.max(readings.errors[off])) / abs(scale) + 1e-9
     if np.ptp(levels) <= error:
-        found += [
-            Floor("constant", _rounded(float(levels[0]), error / max(abs(levels[0]), 1e-9)), rule) for rule in RULES
-        ]
+        level = _rounded(float(levels[0]), error / max(abs(levels[0]), 1e-9))
+        yield from (Floor("constant", level, rule) for rule in RULES)
+    for kind, mean in means.items():
+        if (share := _share(levels, mean[off], error)) is not None:
+            yield from (Floor(kind, share, rule) for rule in RULES)
+    if (ideal[off] < 0).all() and (share := _share(levels, ideal[off], error)) is not None:
+        yield Floor("multiple", share, "negative")
+
+
+def _share(levels: Points, of: Points, error: float) -> float | None:
+    """The one number that the levels are of `of`; None where they differ."""
     with np.errstate(all="ignore"):
-        shares = levels / means[off]
-    if np.isfinite(shares).all() and np.ptp(shares) <= 1e-6 + error / np.min(np.abs(means[off])):
-        found += [Floor("mean", _rounded(float(shares[0]), 1e-5), rule) for rule in RULES]
-    return found
+        shares = levels / of
+    if not np.isfinite(shares).all() or np.ptp(shares) > 1e-6 + error / np.min(np.abs(of)):
+        return None
+    return _rounded(float(shares[0]), 1e-5)

@@ -10,7 +10,7 @@ from jaxtyping import Float64, Int
 
 from refimpl.common.types import Array
 from refimpl.diagnosis.bm25_scores import BM25Corpus, TokenLists
-from refimpl.identify.idf import Idf, frequencies
+from refimpl.identify.idf import Idf, frequencies, mean_idf
 from refimpl.identify.length import Average, LengthKind
 from refimpl.identify.scores import Precision
 
@@ -86,7 +86,7 @@ class ScoredCorpus:
             size, n = float(self.size if n_empty else self.filled), self.n[idf.counts_occurrences]
             with np.errstate(all="ignore"):
                 every = idf.form.of(self.vocabulary[idf.counts_occurrences], size)
-                mean = float(np.mean(every)) if self.filled else 0.0
+                mean = mean_idf(every, idf.floor.kind) if self.filled else 0.0
                 values = idf.floor.apply(idf.form.of(np.maximum(n, 1), size), mean)
             self._idfs[key] = np.where(n > 0, values, 0.0)
         return self._idfs[key]

@@ -194,7 +194,7 @@ def _unsaturated(cells: Cells) -> Iterator[Formula]:
     for formula in _unsaturated_forms():
         relative = cells.relative(formula.kind, formula.average, True, formula.floor)
         b = Parameters(b=formula.b).of(cells)[1]
-        lengths = DocLengths(cells.lengths(formula.kind), relative, np.ones(len(cells.f)))
+        lengths = DocLengths(cells.lengths(formula.kind), relative, np.ones(len(cells.f)), np.nan)
         with np.errstate(all="ignore"):
             t = np.where(cells.f > 0, formula.transform.of(np.maximum(cells.f, 1)), 0.0)
             norm = {"none": 1.0, "power": lengths.lengths**formula.power}.get(formula.norm, 1 - b + b * relative)

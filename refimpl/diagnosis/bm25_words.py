@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from refimpl.identify.features import Features
-from refimpl.identify.idf import FORMS
+from refimpl.identify.idf_forms import FORMS
 from refimpl.identify.query import COMBINE, REPEAT
 
 TITLES: Mapping[str, str] = {

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from refimpl.identify import collection, combine, heldout, idf, query, tokens
+from refimpl.identify import collection, combine, heldout, idf, query, ranks, tokens
 from refimpl.identify.ask import Answers, Refusal, Scores, Target, ask
 from refimpl.identify.collection import Empty
 from refimpl.identify.combine import Fit, Run
@@ -16,10 +16,12 @@ from refimpl.identify.heldout import HeldOut
 from refimpl.identify.idf import Idf
 from refimpl.identify.probes import long, mixed, probe, small, with_empty
 from refimpl.identify.query import QueryFit
-from refimpl.identify.scores import FLOAT64, INSIDE, Corpus, Precision, Scale, find_scale
+from refimpl.identify.row_scaling import SPANS, RowScaling, Undone, undone
+from refimpl.identify.scores import Corpus, Precision, Scale, coarser, find_scale, lower_is_better
 from refimpl.identify.tf import Tf
 from refimpl.identify.tokens import Token
 
+NOISE = 1e-30  # scores below are no BM25's
 DEFAULTS = (1.2, 1.5, 2.0, 0.75, 1.6, 0.9, 0.4, 1.0)
 
 
@@ -108,10 +110,21 @@ class Plan:
         layout, setting = self._layouts[name]
         return Run(Corpus(layout, scores, scale, self.probes[name].queries), setting)
 
-    def scale(self, scores: Scores) -> Scale:
-        """The scale of the main input's scores."""
+    def scale(self, scores: Scores, rows: RowScaling = "none") -> Scale:
+        """The scale of the main input's scores, of which `rows` was undone."""
         layout = self._layouts["mixed"][0]
-        return find_scale(layout, scores, self.probes["mixed"].queries, query.pairs(layout))
+        found = find_scale(layout, scores, self.probes["mixed"].queries, query.pairs(layout))
+        if rows not in SPANS:
+            return replace(found, rows=rows)
+        return replace(found, rows=rows, best=float(np.nanmax(scores)) if rows == "min-max" else 1.0, squash="none")
+
+    def lower_is_better(self, scores: Scores) -> bool:
+        """Whether more occurrences of a term lower the main input's scores."""
+        return lower_is_better(self._layouts["mixed"][0], scores, self.probes["mixed"].queries)
+
+    def everywhere(self) -> dict[str, str]:
+        """Probes and the query whose term all their documents have."""
+        return {name: self._layouts[name][0].idf[len(self.probes[name].corpus)] for name in ("long", "small")}
 
 
 def measure(target: Target, progress: Callable[[str], None] = lambda what: None) -> Measured:
@@ -124,32 +137,45 @@ def measure(target: Target, progress: Callable[[str], None] = lambda what: None)
     progress(f"running {len(plan.probes)} inputs")
     answers = ask(target, plan.probes)
     if all(isinstance(one, Refusal) for one in answers.by_name.values()):
-        raise ValueError(f"{target.name} answered none of {len(plan.probes)} inputs: {answers.by_name['mixed']}")
+        raise ValueError(f"{target.name} answered none of {len(plan.probes)} inputs: {_refused(answers, 'mixed')}")
     main = answers.scores("mixed")
-    if main is not None and main.any() and np.ptp(main) and plan.scale(main).best is not None:
-        progress("running again: the scores are divided by the best one")
+    if main is not None and main.any() and np.ptp(main) and _scaled_rows(plan, answers):
+        progress("running again: the scores are divided by a number of the query")
         plan = Plan(anchored=True)
         answers = ask(target, plan.probes)
     progress("fitting")
+    rows = undone(answers, plan.probes, plan.everywhere())
     with np.errstate(all="ignore"):  # forms are tried where they have no value, such as the logarithm of 0
-        found = _analyse(answers, plan, None)
-        if found.scale.precision is FLOAT64 and not found.problem and not found.confirmed:
-            coarser = _analyse(answers, plan, INSIDE)
-            found = coarser if coarser.confirmed else found
-    found = replace(found, tokens=_tokens(target, answers))
+        found = _analyse(answers, rows, plan, None)
+        if not found.problem and not found.confirmed and main is not None:
+            others = (_analyse(answers, rows, plan, one) for one in coarser(found.scale.precision, main.ravel()))
+            found = next((one for one in others if one.confirmed), found)
+    found = replace(found, tokens=_tokens(target, answers), scale=_described(found, plan, main))
     return replace(found, seconds=time.perf_counter() - started)
 
 
-def _analyse(answers: Answers, plan: Plan, precision: Precision | None) -> Measured:
-    start = Measured(answers, 0.0)
-    main = answers.scores("mixed")
-    if problem := _problem(answers, main):
+def _scaled_rows(plan: Plan, answers: Answers) -> bool:
+    """Whether the scores of a query are divided by their best one or by another number of the row."""
+    rows, main = undone(answers, plan.probes, plan.everywhere()), answers.scores("mixed")
+    return rows.scaling in SPANS or (main is not None and plan.scale(main).best is not None)
+
+
+def _described(found: Measured, plan: Plan, main: Scores | None) -> Scale:
+    """The scale; of negative scores without a formula, negated only where lower ones are of more occurrences."""
+    if found.scale.sign > 0 or found.confirmed or main is None or plan.lower_is_better(main):
+        return found.scale
+    return replace(found.scale, sign=1.0)
+
+
+def _analyse(given: Answers, rows: Undone, plan: Plan, precision: Precision | None) -> Measured:
+    start = Measured(given, 0.0)
+    if problem := _problem(given, given.scores("mixed")):
         return replace(start, problem=problem)
+    answers = rows.answers
+    main = answers.scores("mixed")
     assert main is not None
-    scale = plan.scale(main)
-    hits = answers.scores("hits")
-    cut = None if hits is None or collection.count_hits(hits) >= collection.HITS else collection.count_hits(hits)
-    scale = replace(scale, precision=precision or scale.precision, cut=cut)
+    scale = plan.scale(main, rows.scaling)
+    scale = replace(scale, precision=precision or scale.precision, cut=collection.cut(given))
     runs = [run for name in ("mixed", "long", "small", "second") if (run := plan.run(name, answers, scale)) is not None]
     first = [run.corpus for run in runs if run.setting == "first"]
     occurrences = idf.counts_occurrences(first[0])
@@ -157,6 +183,7 @@ def _analyse(answers: Answers, plan: Plan, precision: Precision | None) -> Measu
     shape = combine.shape(runs, known_idf)
     takes = {"k1", "b"} <= set(answers.keywords)
     fits = combine.fits(runs, known_idf, shape, takes) if shape else []
+    fits = fits or combine.miswritten_fits(runs, known_idf, takes)
     side = query.fit(first[0])
     found = replace(
         start,
@@ -179,16 +206,24 @@ def _analyse(answers: Answers, plan: Plan, precision: Precision | None) -> Measu
 def _problem(answers: Answers, main: Scores | None) -> str:
     """Why the scores cannot be those of a formula of the query and the documents; empty where they may be."""
     if main is None:
-        refusal = answers.by_name["mixed"]
-        return f"the main input was refused: {refusal.message if isinstance(refusal, Refusal) else ''}"
+        return f"the main input was refused: {_refused(answers, 'mixed')}"
     if not main.any():
         return "all scores are zero"
+    if np.abs(main).max() < NOISE:
+        return f"all scores are below {NOISE:g}: noise"
+    if ranks.are_ranks(main):
+        return "the scores are ranks: those of each query's hits, or their reciprocals, are one apart"
     if np.ptp(main) == 0:
         return f"all scores are {main.flat[0]:g}"
     one, two = answers.scores("held out"), answers.scores("again")
     if one is not None and two is not None and not np.allclose(one, two, rtol=1e-5, atol=1e-9):
         return "not deterministic: the same input twice has different scores"
     return ""
+
+
+def _refused(answers: Answers, name: str) -> str:
+    answer = answers.by_name[name]
+    return answer.message if isinstance(answer, Refusal) else ""
 
 
 def _with_absent(fit: Fit, side: QueryFit | None) -> Fit:
@@ -198,8 +233,8 @@ def _with_absent(fit: Fit, side: QueryFit | None) -> Fit:
 
 def _collection(found: Measured, answers: Answers, plan: Plan) -> Measured:
     """Add what the remaining inputs show: hits, empty documents, settings of zero, the held-out corpus."""
-    hits = answers.scores("hits")
-    found = replace(found, hits=None if hits is None else collection.count_hits(hits))
+    returned = None if answers.scores("hits") is None else found.scale.cut or collection.HITS
+    found = replace(found, hits=returned)
     formula = found.formula
     if formula is None:
         return found

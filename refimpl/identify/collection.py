@@ -6,22 +6,22 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from refimpl.identify import tf
-from refimpl.identify.ask import Probe, Scores
+from refimpl.identify.ask import Answers, Probe, Scores
 from refimpl.identify.combine import Idfs, Run, places_of
 from refimpl.identify.formula import Formula
 from refimpl.identify.probes import SETTINGS
 from refimpl.identify.scores import Corpus, Values
 from refimpl.identify.words import words
 
-HITS = 230
+HITS, LENGTHS = 230, 33  # 7 documents of a length: most usual numbers of hits are no multiple of it
 SLACK = 1e-4  # of parameters that were fitted to rounded scores; treatments differ by over 1e-2
 
 
 def hits_probe() -> Probe:
-    """500 short documents, of which HITS have the one query term, with many different lengths."""
+    """500 short documents, of which HITS have the one query term, with LENGTHS different lengths."""
     fresh = words(7)
-    term, pool = next(fresh), [next(fresh) for _ in range(30)]
-    docs = [[term, *pool[: 2 + number % 23]] for number in range(HITS)]
+    term, pool = next(fresh), [next(fresh) for _ in range(40)]
+    docs = [[term, *pool[: 2 + number % LENGTHS]] for number in range(HITS)]
     docs += [pool[number % 20 : number % 20 + 5] for number in range(500 - HITS)]
     return Probe(tuple(" ".join(doc) for doc in docs), (term,), *SETTINGS["first"])
 
@@ -30,6 +30,22 @@ def count_hits(scores: Scores) -> int:
     """The number of documents with another score than those without the term have."""
     background = background_of(scores[0, HITS:])
     return int(np.sum(scores[0, :HITS] != background))
+
+
+def cut(answers: Answers) -> int | None:
+    """The number of hits of a query that are returned; None for all.
+
+    Scores of 0 may have another cause: no query has more hits than a cut, which ends within documents of one length.
+    """
+    scores = answers.scores("hits")
+    if scores is None or (returned := count_hits(scores)) >= HITS:
+        return None
+    found = scores[0, :HITS] != background_of(scores[0, HITS:])
+    by_length = [found[number::LENGTHS] for number in range(LENGTHS)]
+    within = any(each.any() and not each.all() for each in by_length)
+    main = answers.scores("mixed")
+    more = main is not None and int(np.count_nonzero(main, axis=1).max()) > returned
+    return returned if returned and within and not more else None
 
 
 def background_of(values: Values) -> float:

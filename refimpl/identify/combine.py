@@ -2,16 +2,17 @@
 
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from jaxtyping import Int
 
 from refimpl.common.types import Array
-from refimpl.identify import length, tf
-from refimpl.identify.formula import DeltaKind, Formula
-from refimpl.identify.idf import Idf, Numbers
-from refimpl.identify.length import AVERAGES, Average, Line
+from refimpl.identify import length, miswritten, tf
+from refimpl.identify.formula import DeltaKind, DocLengths, Formula
+from refimpl.identify.idf import Idf
+from refimpl.identify.idf_forms import Numbers
+from refimpl.identify.length import AVERAGES, Average, LengthKind, Line
 from refimpl.identify.probes import SETTINGS
 from refimpl.identify.scores import Corpus, Reading
 from refimpl.identify.tf import Tf
@@ -57,7 +58,7 @@ def shape(runs: Sequence[Run], idf: Idf | None) -> Shape | None:
     powers = (0.0, 1.0) if tfs[0].shape in ("saturated", "shifted") else (0.0, 0.5, 1.0)
     found_lines, points = [], []
     for delta in deltas:
-        measured = [_points(run.corpus, one, idf, delta) for run, one in first]
+        measured = [_points(run.corpus, one, idf, delta, _unit(one, tfs[0], idf)) for run, one in first]
         if any(one is None for one in measured):
             continue
         points = [tuple(one) for one in measured if one is not None]
@@ -81,17 +82,25 @@ class Idfs:
         if self.idf is None:
             return 1.0
         docs = self.corpus.layout.docs
-        size = float(len(docs))
-        mean = self.idf.mean(docs, size) if self.idf.floor.kind == "mean" else 0.0
+        size = self.idf.size(docs)
+        mean = self.idf.mean(docs, size)
         return self.idf.of(f if self.idf.counts_occurrences else 1, size, mean)
 
 
-def _points(corpus: Corpus, fitted: Tf, idf: Idf | None, delta: length.Delta) -> list[length.LengthPoint] | None:
-    measured = length.measure(corpus, fitted, _idf_of(corpus, idf), delta)
+def _unit(fitted: Tf, first: Tf, idf: Idf | None) -> float:
+    """What a factor of a length is relative to: without saturation the first run's scale, as far as idfs are known."""
+    saturated = fitted.shape in ("saturated", "shifted")
+    return fitted.scale if saturated or idf is None else first.scale
+
+
+def _points(
+    corpus: Corpus, fitted: Tf, idf: Idf | None, delta: length.Delta, unit: float
+) -> list[length.LengthPoint] | None:
+    measured = length.measure(corpus, replace(fitted, scale=unit), _idf_of(corpus, idf), delta)
     if measured is None:
         return None
     saturated = fitted.shape in ("saturated", "shifted")
-    value = fitted.q if saturated else 1.0
+    value = fitted.q if saturated else unit / fitted.scale
     error = (fitted.scale_error / fitted.scale) * (value + 1)
     return [*measured, length.LengthPoint(corpus.layout.tf_doc, Reading(value, error))]
 
@@ -127,6 +136,14 @@ def fits(runs: Sequence[Run], idf: Idf | None, found: Shape, takes: bool) -> lis
             good.append(fit)
     best = runs[0].corpus.scale.best is not None
     return sorted(good, key=lambda fit: rank(fit, best))
+
+
+def miswritten_fits(runs: Sequence[Run], idf: Idf | None, takes: bool) -> list[Fit]:
+    """The first textbook weight with a mistake of writing that matches all readings of `runs`."""
+    places = [places_of(run, idf) for run in runs]
+    possible = (one for one in miswritten.formulas(idf, takes) if places[0].allow(one))
+    fits = (fit for one in possible if (fit := test(one, places)) is not None)
+    return list(itertools.islice(fits, 1))
 
 
 def rank(fit: Fit, best: bool) -> tuple[bool, int, int]:
@@ -279,11 +296,12 @@ class Places:
     measured: Numbers
     errors: Numbers
     anchor: tuple[int, float] | None
+    _known: dict[tuple[LengthKind, Average, float | None], DocLengths] = field(default_factory=dict, compare=False)
 
     def ideal(self, formula: Formula) -> Numbers:
         """What the formula has for each place, without its scale."""
         k1, b = SETTINGS[self.run.setting]
-        lengths = formula.doc_lengths(self.run.corpus.layout.docs)
+        lengths = self._lengths(formula)
         values = self.idf * formula.weights(self.f, lengths.at(self.documents), k1, b)
         if self.anchor is None:
             return values
@@ -291,12 +309,24 @@ class Places:
         below = formula.weights(np.ones(1), lengths.at(np.array([document])), k1, b)[0]
         return values / (idf * below)
 
+    def _lengths(self, formula: Formula) -> DocLengths:
+        if formula.norm == "cosine" or isinstance(formula.average, float):
+            return formula.doc_lengths(self.run.corpus.layout.docs)
+        key = formula.kind, formula.average, formula.floor
+        if key not in self._known:
+            self._known[key] = formula.doc_lengths(self.run.corpus.layout.docs)
+        return self._known[key]
+
+    def allow(self, formula: Formula) -> bool:
+        """Whether these readings alone match the formula, up to a scale."""
+        return _compare(self.ideal(formula), self.measured, self.errors) is not None
+
 
 def places_of(run: Run, idf: Idf | None) -> Places:
     """Terms of the tf document and of other lengths; where the idf is known, also those of the idf document."""
     layout, corpus = run.corpus.layout, run.corpus
-    of_f, size = Idfs(corpus, idf), float(len(layout.docs))
-    mean = idf.mean(layout.docs, size) if idf is not None and idf.floor.kind == "mean" else 0.0
+    of_f, size = Idfs(corpus, idf), float(len(layout.docs)) if idf is None else idf.size(layout.docs)
+    mean = idf.mean(layout.docs, size) if idf is not None else 0.0
     places = [(layout.tf_doc, f, of_f(f), term) for f, term in layout.tf.items()]
     places += [(document, f, of_f(f), term) for document, terms in layout.lengths for f, term in terms.items()]
     if idf is not None:
@@ -346,5 +376,7 @@ def _compare(ideal: Numbers, measured: Numbers, errors: Numbers) -> tuple[float,
 
 
 def _tidy_scale(scale: float, error: float) -> float:
-    """The scale, set to that of a logarithm's base where the difference is within the error."""
-    return next((one for one in BASES.values() if abs(scale / one - 1) <= max(1e-9, 3 * error)), scale)
+    """The scale, set to that of a logarithm's base or a rounder number where the difference is within the error."""
+    slack = max(1e-9, 3 * error)
+    named = (one for one in BASES.values() if abs(scale / one - 1) <= slack)
+    return next(named, tidy(scale, min(slack, 1e-5)))

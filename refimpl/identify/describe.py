@@ -13,6 +13,7 @@ from refimpl.identify.tokens import summary
 
 Status = Literal["known form", "measured curve", "undetermined"]
 Curve = tuple[tuple[float, ...], ...]
+SAME, CALLED = "mean of the same lengths", "the call's"
 MISSING = 2  # features that an entry of the table may lack, and still be named beside one with all of them
 
 
@@ -86,15 +87,45 @@ def _sentence(measured: Measured, found: Sequence[Factor], known: features.Featu
     for name, shown in (("floor", "idf floored at {}"), ("delta", "delta {}")):
         if known.get(name, "none") != "none":
             parts.append(shown.format(known[name]))
-    parts.append(f"tf {known['tf']}" if "tf" in known else "a tf or length normalisation of no known form")
+    written = measured.formula is not None and measured.formula.written is not None
+    tf = f"{'weight written' if written else 'tf'} {known.get('tf', '')}"
+    parts.append(tf if "tf" in known else "a tf or length normalisation of no known form")
     if "factor" in known:
         parts.append("factor k1 + 1" if known["factor"] != "none" else "no factor k1 + 1")
     if "length" in known:
         parts.append("no length normalisation" if known["length"] == "none" else f"lengths: {known['length']}")
+    if known.get("average", SAME) != SAME:
+        parts.append(f"average length: {known['average']}")
+    if known.get("parameters", CALLED) != CALLED:
+        parts.append(known["parameters"])
     if "repeat" in known:
         repeat = "query terms as a multiset" if known["repeat"] == "multiset" else REPEAT[known["repeat"]][1]
-        parts.append(repeat + ("" if known.get("combine", "sum") == "sum" else f", {known['combine']}"))
+        parts.append(repeat + ("" if known.get("combine", "sum") == "sum" else f", {_combined(known['combine'])}"))
+    parts += _treated(measured)
     return f"{_capital(', '.join(parts))}: {_conclusion(measured, found, near)}."
+
+
+def _combined(name: str) -> str:
+    return "cosine of query and document" if name == "cosine" else COMBINE[name][1]
+
+
+def _treated(measured: Measured) -> Iterator[str]:
+    """What was done to the sums, to the hits and to the texts, other than usual."""
+    scale = measured.scale
+    if scale.sign < 0:
+        yield "negated"
+    if scale.rows != "none":
+        yield f"{scale.rows} over each query's documents"
+    elif scale.best is not None:
+        yield "divided by each query's best score"
+    if scale.squash != "none":
+        yield f"score = {scale.squash} of the sum"
+    if scale.precision.decimals is not None:
+        yield scale.precision.name
+    if measured.hits is not None and measured.hits < collection.HITS:
+        yield f"at most {measured.hits} hits"
+    if measured.tokens and not all(token.plain for token in measured.tokens) and (words := summary(measured.tokens)):
+        yield f"terms: {words}"
 
 
 def conclusion(measured: Measured) -> str:
@@ -221,7 +252,7 @@ def _query(measured: Measured) -> Iterator[Factor]:
     side = measured.query.side
     k3 = f", k3 = {side.k3:g}" if side.repeat == "saturated" else ""
     yield Factor("repeated query terms", "known form", REPEAT[side.repeat][1] + k3, evidence, measured.query.error)
-    combine = "cosine of query and document" if side.combine == "cosine" else COMBINE[side.combine][1]
+    combine = _combined(side.combine)
     hidden = measured.scale.best is not None and side.combine == "sum"
     if hidden:
         combine += ", or the sum is multiplied by a factor of the query alone: scores are divided by the best one"
@@ -259,7 +290,9 @@ def _scores(measured: Measured) -> Iterator[Factor]:
     evidence = "all scores of the main input"
     if scale.sign < 0:
         yield Factor("sign", "known form", "negated: lower is better", evidence)
-    if scale.best is not None:
+    if scale.rows != "none":
+        yield Factor("scaling", "known form", f"{scale.rows} over the documents of each query", evidence)
+    elif scale.best is not None:
         yield Factor("scaling", "known form", f"divided by each query's best score, times {scale.best:g}", evidence)
     if scale.squash != "none":
         pairs = "scores of pairs of terms are additive only with it undone"
@@ -283,7 +316,7 @@ def _tokens(measured: Measured) -> Iterator[Factor]:
     if not measured.tokens:
         yield Factor("tokenisation", "undetermined", "the input was refused", evidence)
         return
-    yield Factor("tokenisation", "known form", summary(measured.tokens), evidence)
+    yield Factor("tokenisation", "known form", summary(measured.tokens) or "as the next rows show", evidence)
     for token in measured.tokens:
         if not token.plain:
             status: Status = "undetermined" if token.result.startswith("not measured") else "known form"

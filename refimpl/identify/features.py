@@ -38,8 +38,13 @@ def implementations() -> tuple[Implementation, ...]:
     return tuple(_implementation(entry) for entry in by_name.values())
 
 
+USUAL = {"squash": "none", "shortest": "none", "sign": "positive"}
+"""Features of an entry that does not list them: nothing is done to the sum, and short documents are like others."""
+
+
 def _implementation(entry: Mapping[str, Any]) -> Implementation:
     features = {name: str(value) for name, value in entry.items() if name not in ("name", "version", "source")}
+    features = {**USUAL, **features}
     return Implementation(f"{entry['name']} {entry['version']}".strip(), entry["source"], features)
 
 
@@ -50,6 +55,8 @@ def features(measured: Measured) -> dict[str, str]:
         found["idf"] = measured.idf.form.name
         if not hidden_floor(measured.idf, measured.scale.precision) and (measured.idf_seen or found_floor(measured)):
             found["floor"] = floor_name(measured.idf.floor)
+        if measured.idf.counted != "documents":
+            found["idf"] += f" (N = number of {measured.idf.counted})"
         found["df"] = "occurrences" if measured.idf.counts_occurrences else "documents"
     if measured.fits:
         found |= _agreed([formula_features(fit, measured) for fit in equals(measured)])
@@ -63,6 +70,7 @@ def features(measured: Measured) -> dict[str, str]:
     found["sign"] = "negated" if measured.scale.sign < 0 else "positive"
     found["precision"] = measured.scale.precision.name
     squash = measured.scale.squash if measured.scale.best is None else "divided by the best"
+    squash = measured.scale.rows if measured.scale.rows != "none" else squash
     if squash != "none" or measured.confirmed:  # equal scores of all terms do not show it
         found["squash"] = squash
     return found | _matching(measured)
@@ -113,7 +121,9 @@ def floor_name(floor: Floor) -> str:
     """A floor in words."""
     if floor.kind == "none":
         return "none"
-    share = f"{floor.value:g} of the mean" if floor.kind == "mean" else f"{floor.value:g}"
+    if floor.kind == "multiple":
+        return "its absolute value" if floor.value == -1 else f"{floor.value:g} times itself, where {floor.rule}"
+    share = f"{floor.value:g} of the {floor.kind}" if floor.of_mean else f"{floor.value:g}"
     return f"{share}, where {floor.rule}"
 
 
@@ -128,6 +138,8 @@ def formula_features(fit: Fit, measured: Measured) -> dict[str, str]:
 
 def weight_features(formula: Formula) -> dict[str, str]:
     """The features of a formula's weights: tf, lengths, k1 and b."""
+    if formula.written is not None:
+        return _written_features(formula)
     saturated = formula.shape in ("saturated", "shifted")
     found = {"tf": tf_name(formula), "length": length_name(formula), "delta": delta_name(formula)}
     if saturated:
@@ -139,6 +151,20 @@ def weight_features(formula: Formula) -> dict[str, str]:
         found["parameters"] = parameters_name(formula, formula.zero_k1, formula.zero_b)
     found["absent"] = "weight of f = 0" if formula.absent else "0"
     return found
+
+
+def _written_features(formula: Formula) -> dict[str, str]:
+    """The features of a weight that is written as one expression."""
+    assert formula.written is not None
+    k1, b = ("the call's" if one is None else f"{one:g}" for one in (formula.k1, formula.b))
+    return {
+        "tf": formula.written.text,
+        "delta": "none",
+        "length": formula.kind.name,
+        "average": average_name(formula),
+        "parameters": "the call's" if k1 == b == "the call's" else f"k1 = {k1}, b = {b}",
+        "absent": "weight of f = 0" if formula.absent else "0",
+    }
 
 
 def base_name(fit: Fit) -> str:
@@ -211,14 +237,20 @@ class Match:
 
 
 def nearest(found: Features) -> list[Match]:
-    """The implementations of the table by fewest differing features, then by most equal ones."""
+    """The implementations of the table: those without a differing feature, then by differing and untold features."""
     matches = []
     for one in implementations():
         shared = [name for name in one.features if name in found]
         same = tuple(name for name in shared if found[name] == one.features[name])
         different = tuple((name, one.features[name], found[name]) for name in shared if name not in same)
         matches.append(Match(one, same, different))
-    return sorted(matches, key=lambda match: (len(match.different), -len(match.same)))
+    return sorted(matches, key=lambda match: (_distance(match, found), -len(match.same)))
+
+
+def _distance(match: Match, found: Features) -> float:
+    """0 for an entry without a differing feature; else what differs, and half of what an entry does not tell."""
+    untold = len(found.keys() - match.implementation.features.keys())
+    return len(match.different) + untold / 2 if match.different else 0.0
 
 
 def nearest_few(found: Features, few: int = 3) -> list[Match]:

@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Float64, Int
 
 from refimpl.common.types import Array
+from refimpl.identify.expressions import Expression
 from refimpl.identify.idf import Idf, frequencies
 from refimpl.identify.length import Average, Doc, LengthKind
 from refimpl.identify.tf import Shape, Transform
@@ -26,7 +27,7 @@ class Formula:
     `norm`: none; "in K" (1 - b + b L / A is a factor of k1); "divides" (the weight); "power" (L^power divides);
     "cosine" (the Euclidean norm of the document's idf * t divides).
     `average`: its definition, or a constant. `delta`: see `saturated`. `absent`: terms that a document lacks add the
-    weight of zero occurrences.
+    weight of zero occurrences. `written`: the whole weight, of f, L, A, k1 and b, in the place of the parts.
     """
 
     idf: Idf | None
@@ -49,6 +50,7 @@ class Formula:
     zero_b: float | None = None
     n_empty: bool = True  # empty documents count in N
     average_empty: bool = True
+    written: Expression | None = None
 
     def settings(self, k1: float, b: float) -> tuple[float, float]:
         """The (k1, b) that a call with `k1` and `b` uses."""
@@ -59,6 +61,9 @@ class Formula:
     def weights(self, f: Weights, docs: "DocLengths", k1: float, b: float) -> Weights:
         """The weight of `f` occurrences in each document of `docs`; 0 where f is 0 unless `absent`."""
         k1, b = self.settings(k1, b)
+        if self.written is not None:
+            value = self.written(f=f, L=docs.lengths, A=docs.average, k1=k1, b=b)
+            return np.where((f > 0) | self.absent, value, 0.0)
         with np.errstate(all="ignore"):
             t = np.where(f > 0, self.transform.of(np.maximum(f, 1)), 0.0)
             norm = 1 - b + b * docs.relative
@@ -100,11 +105,13 @@ class Formula:
         relative = lengths / average
         if self.floor is not None:
             relative = np.maximum(relative, self.floor)
-        return DocLengths(lengths, relative, self._norms(docs) if self.norm == "cosine" else np.ones(len(docs)))
+        norms = self._norms(docs) if self.norm == "cosine" else np.ones(len(docs))
+        return DocLengths(lengths, relative, norms, average)
 
     def size(self, docs: Sequence[Doc]) -> float:
         """N."""
-        return float(len(docs) if self.n_empty else sum(1 for doc in docs if doc))
+        counted = docs if self.n_empty else [doc for doc in docs if doc]
+        return float(len(counted)) if self.idf is None else self.idf.size(counted)
 
     def _norms(self, docs: Sequence[Doc]) -> Weights:
         size, mean = self.size(docs), self._mean(docs)
@@ -117,8 +124,7 @@ class Formula:
         )
 
     def _mean(self, docs: Sequence[Doc]) -> float:
-        needed = self.idf is not None and self.idf.floor.kind == "mean"
-        return self.idf.mean(docs, self.size(docs)) if needed and self.idf is not None else 0.0
+        return self.idf.mean(docs, self.size(docs)) if self.idf is not None else 0.0
 
     def prepare(self, docs: Sequence[Doc]) -> "Prepared":
         """Lengths, counts and statistics of a corpus."""
@@ -138,15 +144,16 @@ class Formula:
 
 @dataclass(frozen=True)
 class DocLengths:
-    """Lengths, lengths over the average and Euclidean norms, by document."""
+    """Lengths, lengths over the average and Euclidean norms, by document; the average."""
 
     lengths: Weights
     relative: Weights
     norms: Weights
+    average: float
 
     def at(self, documents: Int[Array, " places"]) -> "DocLengths":
         """Those of `documents`, in that order."""
-        return DocLengths(self.lengths[documents], self.relative[documents], self.norms[documents])
+        return DocLengths(self.lengths[documents], self.relative[documents], self.norms[documents], self.average)
 
 
 @dataclass(frozen=True)

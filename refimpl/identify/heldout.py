@@ -10,6 +10,7 @@ from refimpl.identify.ask import Probe, Scores
 from refimpl.identify.formula import Formula
 from refimpl.identify.probes import SETTINGS
 from refimpl.identify.query import UNKNOWN, Match, QuerySide
+from refimpl.identify.row_scaling import SPANS
 from refimpl.identify.scores import SQUASHES, Reading, Scale
 from refimpl.identify.words import words
 
@@ -79,11 +80,13 @@ def compare(
     terms = np.array([[len(query.split())] for query in inputs.queries])
     best = expected.max(axis=1, keepdims=True)
     if scale.best is not None:
-        expected = np.where(best > 0, expected / np.where(best > 0, best, 1) * scale.best, expected)
+        span = SPANS[scale.rows](expected) if scale.rows in SPANS else best
+        expected = np.where(best > 0, expected / np.where(best > 0, span, 1) * scale.best, expected)
     measured, allowed = _undone(scores * scale.sign, scale)
     allowed = allowed * (terms + 1) + 1e-12 * np.abs(expected).max(initial=0.0)
     allowed = np.maximum(allowed, tolerance * np.maximum(1.0, np.abs(expected)))
     used = (scores != 0) if cut or scale.squash != "none" else np.ones(scores.shape, bool)
+    used = used & np.isfinite(scores)
     if scale.best is not None:
         used = used & (best > 0)  # how a best score of 0 or less is divided by is not tested
     off = np.abs(measured - expected)
@@ -100,8 +103,8 @@ def _undone(scores: Scores, scale: Scale) -> tuple[Scores, Scores]:
     readings = np.empty(scores.shape), np.empty(scores.shape)
     undo = SQUASHES[scale.squash][0]
     for index, score in np.ndenumerate(scores):
-        error = scale.precision.error(float(score))
-        one = Reading(float(score), error)
+        error, score = scale.precision.error(float(score)), scale.precision.centred(float(score))
+        one = Reading(score, error)
         if scale.squash != "none" and score:
             with np.errstate(all="ignore"):
                 one = Reading(undo(float(score)), abs(undo(float(score) + error) - undo(float(score) - error)) + 1e-13)

@@ -2,130 +2,43 @@
 
 import itertools
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float64
 
 from refimpl.common.types import Array
+from refimpl.identify.idf_forms import FORMS, IdfForm, Numbers, miswritten_forms
 from refimpl.identify.scores import Corpus, Reading
-
-Numbers = Float64[Array, " terms"]
-
-
-@dataclass(frozen=True)
-class IdfForm:
-    """A known idf: its formula as text and as LaTeX; `has_base` False: no logarithm whose base is a factor."""
-
-    name: str
-    of: Callable[[Numbers, float | Numbers], Numbers]
-    text: str
-    latex: str
-    has_base: bool = True
-
-
-def _log(name: str, argument: Callable[[Numbers, float | Numbers], Numbers], text: str, latex: str) -> IdfForm:
-    def of(n: Numbers, size: float | Numbers) -> Numbers:
-        with np.errstate(all="ignore"):
-            return np.log(argument(n, size))
-
-    return IdfForm(name, of, f"ln({text})", rf"\ln\left({latex}\right)")
-
-
-def _xapian(n: Numbers, size: float | Numbers) -> Numbers:
-    x = (size - n + 0.5) / (n + 0.5)
-    return np.where(x >= 2, np.log(x), np.log1p(x / 2))
-
-
-LOGS = (
-    _log(
-        "Lucene",
-        lambda n, N: 1 + (N - n + 0.5) / (n + 0.5),
-        "1 + (N - n + 0.5) / (n + 0.5)",
-        r"1 + \frac{N - n + 0.5}{n + 0.5}",
-    ),
-    _log("Robertson", lambda n, N: (N - n + 0.5) / (n + 0.5), "(N - n + 0.5) / (n + 0.5)", r"\frac{N-n+0.5}{n+0.5}"),
-    _log("ATIRE", lambda n, N: N / n, "N / n", r"\frac{N}{n}"),
-    _log("BM25+", lambda n, N: (N + 1) / n, "(N + 1) / n", r"\frac{N+1}{n}"),
-    _log("ln(1 + N/n)", lambda n, N: 1 + N / n, "1 + N / n", r"1 + \frac{N}{n}"),
-    _log("smoothed", lambda n, N: (N + 1) / (n + 1), "(N + 1) / (n + 1)", r"\frac{N+1}{n+1}"),
-    _log("ln(N/(n+1))", lambda n, N: N / (n + 1), "N / (n + 1)", r"\frac{N}{n+1}"),
-    _log("ln(1 + N/(n+1))", lambda n, N: 1 + N / (n + 1), "1 + N / (n + 1)", r"1 + \frac{N}{n+1}"),
-    _log("ln(N/(n+0.5))", lambda n, N: N / (n + 0.5), "N / (n + 0.5)", r"\frac{N}{n+0.5}"),
-    _log("ln((N+0.5)/n)", lambda n, N: (N + 0.5) / n, "(N + 0.5) / n", r"\frac{N+0.5}{n}"),
-    _log("ln((N-n)/n)", lambda n, N: (N - n) / n, "(N - n) / n", r"\frac{N-n}{n}"),
-)
-PLAIN = (
-    IdfForm("none", lambda n, N: np.ones_like(n), "1", "1", has_base=False),
-    IdfForm("N/n", lambda n, N: N / n, "N / n", r"\frac{N}{n}", has_base=False),
-    IdfForm(
-        "odds",
-        lambda n, N: (N - n + 0.5) / (n + 0.5),
-        "(N - n + 0.5) / (n + 0.5)",
-        r"\frac{N-n+0.5}{n+0.5}",
-        has_base=False,
-    ),
-    IdfForm(
-        "Lucene without logarithm",
-        lambda n, N: 1 + (N - n + 0.5) / (n + 0.5),
-        "(N + 1) / (n + 0.5)",
-        r"\frac{N+1}{n+0.5}",
-        has_base=False,
-    ),
-    IdfForm("smoothed N/n", lambda n, N: (N + 1) / (n + 1), "(N + 1) / (n + 1)", r"\frac{N+1}{n+1}", has_base=False),
-    IdfForm(
-        "Xapian",
-        _xapian,
-        "ln x where x = (N - n + 0.5) / (n + 0.5) >= 2, else ln(1 + x / 2)",
-        r"\begin{cases}\ln x & x \ge 2\\ \ln(1 + x/2) & x < 2\end{cases},\ x = \frac{N-n+0.5}{n+0.5}",
-    ),
-    IdfForm(
-        "InQuery",
-        lambda n, N: np.log((N + 0.5) / n) / np.log(N + 1),
-        "ln((N + 0.5) / n) / ln(N + 1)",
-        r"\frac{\ln((N+0.5)/n)}{\ln(N+1)}",
-        has_base=False,
-    ),
-)
-
-
-def _shifted(form: IdfForm, base: float, name: str) -> IdfForm:
-    """One plus a logarithm of base `base`."""
-    log = f"log{base:g}" if base != np.e else "ln"
-    latex = form.latex if base == np.e else form.latex.replace(r"\ln", rf"\log_{{{base:g}}}")
-    text = form.text.replace("ln", log, 1) + " + 1"
-    return IdfForm(name, lambda n, N: form.of(n, N) / np.log(base) + 1, text, latex + " + 1", has_base=False)
-
-
-def _squared(form: IdfForm) -> IdfForm:
-    text, latex = f"({form.text})^2", rf"\left({form.latex}\right)^2"
-    return IdfForm(f"{form.name}, squared", lambda n, N: form.of(n, N) ** 2, text, latex, has_base=False)
-
-
-SHIFTED = tuple(
-    _shifted(form, base, f"{form.name} + 1" if base == np.e else f"{form.name} + 1, base {base:g}")
-    for form in LOGS
-    if form.name not in ("Robertson", "ln((N-n)/n)")
-    for base in (np.e, 2.0, 10.0)
-)
-FORMS = (*LOGS, *PLAIN, *SHIFTED, *(_squared(form) for form in (*LOGS, *SHIFTED)))
 
 
 @dataclass(frozen=True)
 class Floor:
-    """A lower bound: none, constant (`value`) or mean (`value` times the mean idf); `rule`: what it replaces."""
+    """What replaces the idfs that `rule` names.
+
+    `kind`: none; constant (`value`); mean, mean of the positive (`value` times that of the idfs of the vocabulary);
+    multiple (`value` times the idf itself).
+    """
 
     kind: str = "none"
     value: float = 0.0
     rule: str = ""
 
+    @property
+    def of_mean(self) -> bool:
+        """Whether it is a share of a mean idf."""
+        return self.kind in MEANS
+
     def apply(self, idf: Numbers, mean: float | Numbers) -> Numbers:
         """`idf` with the values that the rule names replaced."""
         if self.kind == "none":
             return idf
-        bound = self.value * (mean if self.kind == "mean" else 1.0)
-        return np.where(RULES[self.rule](idf, bound), bound, idf)
+        if self.kind == "multiple":
+            return np.where(RULES[self.rule](idf, 0.0), self.value * idf, idf)
+        bound = self.value * (mean if self.of_mean else 1.0)
+        with np.errstate(invalid="ignore"):
+            return np.where(np.isnan(idf) | RULES[self.rule](idf, bound), bound, idf)  # NaN: of a negative number
 
 
 RULES: Mapping[str, Callable[[Numbers, float | Numbers], Array]] = {
@@ -136,23 +49,43 @@ RULES: Mapping[str, Callable[[Numbers, float | Numbers], Array]] = {
 }
 
 
+def _different_terms(docs: Sequence[Sequence[str]]) -> float:
+    return float(len({term for doc in docs for term in doc}))
+
+
+SIZES: Mapping[str, Callable[[Sequence[Sequence[str]]], float]] = {
+    "documents": lambda docs: float(len(docs)),
+    "different terms": _different_terms,
+    "tokens": lambda docs: float(sum(map(len, docs))),
+}
+"""What N may be the number of."""
+
+
 @dataclass(frozen=True)
 class Idf:
-    """The identified idf; `scales` are the measured scores of one unit of idf, by corpus."""
+    """The identified idf; `scales` are the measured scores of one unit of idf, by corpus; N is the size `counted`."""
 
     form: IdfForm
     floor: Floor
     scales: tuple[float, ...]
     error: float
     counts_occurrences: bool = False
+    counted: str = "documents"
+
+    def size(self, docs: Sequence[Sequence[str]]) -> float:
+        """N of a corpus."""
+        return SIZES[self.counted](docs)
 
     def of(self, n: int, size: float, mean: float = 0.0) -> float:
         """The idf of a term in `n` of `size` documents; `mean` is that over the vocabulary, before the floor."""
         return float(self.floor.apply(self.form.of(np.array([float(n)]), size), mean)[0])
 
     def mean(self, docs: Sequence[Sequence[str]], size: float) -> float:
-        """The mean of the unfloored idf over the vocabulary of `docs`."""
-        return _mean(self.form, docs, size, self.counts_occurrences)
+        """The mean that the floor is a share of, over the vocabulary of `docs`; 0 where it needs none."""
+        if not self.floor.of_mean:
+            return 0.0
+        n = np.array(list(frequencies(docs, self.counts_occurrences).values()), np.float64)
+        return mean_idf(self.form.of(n, size), self.floor.kind)
 
 
 def frequencies(docs: Sequence[Sequence[str]], occurrences: bool) -> Counter[str]:
@@ -160,12 +93,15 @@ def frequencies(docs: Sequence[Sequence[str]], occurrences: bool) -> Counter[str
     return Counter(term for doc in docs for term in (doc if occurrences else set(doc)))
 
 
-def _mean(form: IdfForm, docs: Sequence[Sequence[str]], size: float, occurrences: bool) -> float:
-    n = np.array(list(frequencies(docs, occurrences).values()), np.float64)
-    values = form.of(n, size)
-    return float(np.mean(values)) if np.isfinite(values).all() else float("nan")
+def mean_idf(values: Float64[Array, " vocabulary"], kind: str) -> float:
+    """The mean of a vocabulary's idfs that a floor of `kind` is a share of; NaN where one is infinite."""
+    used = values[values > 0] if kind == "mean of the positive" else values
+    return float(np.mean(used)) if len(used) and np.isfinite(used).all() else float("nan")
 
 
+LEAST_POINTS, ENOUGH_POINTS = 5, 12  # of a corpus, of all
+MEANS = ("mean", "mean of the positive")
+"""The kinds of floors that are a share of a mean idf."""
 Curve = dict[int, Reading]
 
 
@@ -189,79 +125,126 @@ def counts_occurrences(corpus: Corpus) -> bool | None:
 
 
 def fit(corpora: Sequence[Corpus], occurrences: bool) -> Idf | None:
-    """The known form, with the fewest changes, that all points of all corpora match; None where none does."""
-    curves = [curve(corpus) for corpus in corpora]
-    if any(len(points) < 5 for points in curves) or sum(len(points) for points in curves) < 12:
+    """The known form, with the fewest changes, that all points of all corpora match; None where none does.
+
+    Corpora of which fewer than five points were read are left out.
+    """
+    every_curve = [(corpus, curve(corpus)) for corpus in corpora]
+    read = [(corpus, points) for corpus, points in every_curve if len(points) >= LEAST_POINTS]
+    corpora, curves = [corpus for corpus, _ in read], [points for _, points in read]
+    if len(read) < 2 or sum(map(len, curves)) < ENOUGH_POINTS:
         return None
-    fits = [found for form in FORMS if (found := _fit_form(form, corpora, curves, occurrences)) is not None]
-    fits.sort(key=lambda found: (found.floor.kind != "none", found.error))
-    return fits[0] if fits else None
+    tried = ((FORMS, "documents"), (miswritten_forms(), "documents"), (FORMS, "different terms"), (FORMS, "tokens"))
+    for forms, counted in tried:
+        every = (_fit_form(form, corpora, curves, occurrences, counted) for form in forms)
+        if fits := [found for found in every if found is not None]:
+            return min(fits, key=lambda found: (found.floor.kind != "none", found.error))
+    return None
 
 
-def _fit_form(form: IdfForm, corpora: Sequence[Corpus], curves: Sequence[Curve], occurrences: bool) -> Idf | None:
+def _fit_form(
+    form: IdfForm, corpora: Sequence[Corpus], curves: Sequence[Curve], occurrences: bool, counted: str
+) -> Idf | None:
     scales, parts = [], []
     for corpus, points in zip(corpora, curves, strict=True):
         dfs = sorted(points)
         n = np.array(dfs, np.float64)
-        size = float(len(corpus.layout.docs))
+        size = SIZES[counted](corpus.layout.docs)
         ideal = form.of(n, size)
         readings = [points[df] for df in dfs]
-        if not np.isfinite(ideal[:5]).all() or (abs(ideal[:5]) < 1e-9).any() or readings[0].value == 0:
+        if (
+            not np.isfinite(ideal[:LEAST_POINTS]).all()
+            or (abs(ideal[:LEAST_POINTS]) < 1e-9).any()
+            or readings[0].value == 0
+        ):
             return None
-        scale = float(np.median([one.value / value for one, value in zip(readings[:5], ideal[:5], strict=True)]))
+        scale = float(
+            np.median(
+                [one.value / value for one, value in zip(readings[:LEAST_POINTS], ideal[:LEAST_POINTS], strict=True)]
+            )
+        )
         if scale <= 0:
             return None
         scales.append(scale)
-        parts.append((ideal, readings, scale, _mean(form, corpus.layout.docs, size, occurrences)))
+        frequency = np.array(list(frequencies(corpus.layout.docs, occurrences).values()), np.float64)
+        parts.append(Part(ideal, readings, scale, form.of(frequency, size)))
     for floor in itertools.chain([Floor()], _floors(parts)):
         if (error := _deviation(parts, floor)) is not None:
-            return Idf(form, floor, tuple(scales), error, occurrences)
+            return Idf(form, floor, tuple(scales), error, occurrences, counted)
     return None
 
 
-Part = tuple[Array, list[Reading], float, float]
+@dataclass(frozen=True)
+class Off:
+    """A point that deviates: its measured idf, the error, the ideal idf, and the idfs of its corpus' vocabulary."""
+
+    value: float
+    error: float
+    ideal: float
+    vocabulary: Float64[Array, " vocabulary"]
+
+
+@dataclass(frozen=True)
+class Part:
+    """One corpus: the ideal idf of each reading, the readings, their scale, and the idfs of the vocabulary."""
+
+    ideal: Numbers
+    readings: Sequence[Reading]
+    scale: float
+    vocabulary: Float64[Array, " vocabulary"]
+
+    @property
+    def off(self) -> list[Off]:
+        """The points that deviate."""
+        with np.errstate(invalid="ignore"):
+            return [
+                Off(one.value / self.scale, one.error / self.scale, float(value), self.vocabulary)
+                for one, value in zip(self.readings, self.ideal, strict=True)
+                if not abs(one.value - value * self.scale) <= 4 * _allowed(one, self.readings, value * self.scale)
+            ]
 
 
 def _deviation(parts: Sequence[Part], floor: Floor) -> float | None:
     """The largest relative deviation of the readings from form and floor; None where one exceeds its error."""
     worst = 0.0
-    for ideal, readings, scale, mean in parts:
-        expected = floor.apply(ideal, mean) * scale
-        for one, value in zip(readings, expected, strict=True):
-            if not np.isfinite(value) or abs(one.value - value) > _allowed(one, readings, float(value)):
+    for part in parts:
+        mean = mean_idf(part.vocabulary, floor.kind) if floor.of_mean else 0.0
+        expected = floor.apply(part.ideal, mean) * part.scale
+        for one, value in zip(part.readings, expected, strict=True):
+            if not np.isfinite(value) or abs(one.value - value) > _allowed(one, part.readings, float(value)):
                 return None
-            worst = max(worst, abs(one.value - value) / max(abs(value), scale * 0.01))
+            worst = max(worst, abs(one.value - value) / max(abs(value), part.scale * 0.01))
     return worst
 
 
 def _allowed(one: Reading, readings: Sequence[Reading], expected: float) -> float:
     """The error of a reading, that of the scale, and that of the logarithm's argument, which rounds near 1."""
-    slack = max(each.error / abs(each.value) for each in readings[:5])
+    slack = max(each.error / abs(each.value) for each in readings[:LEAST_POINTS])
     return one.error + 2 * slack * abs(expected) + 0.3 * slack * abs(readings[0].value)
 
 
-def _floors(parts: Sequence[Part]) -> list[Floor]:
-    """The floors that the deviating points suggest: a constant, or a share of the mean idf."""
-    levels, means = [], []
-    for ideal, readings, scale, mean in parts:
-        with np.errstate(invalid="ignore"):
-            off = [
-                one.value / scale
-                for one, value in zip(readings, ideal, strict=True)
-                if abs(one.value - value * scale) > 4 * _allowed(one, readings, value * scale)
-            ]
-        if off:
-            levels.append(float(np.median(off)))
-            means.append(mean)
-    if not levels:
-        return []
-    floors = [Floor("constant", _tidy(levels[0]), rule) for rule in RULES]
-    if means[0] and np.isfinite(means[0]) and levels[0]:
-        floors = [Floor("mean", _tidy(levels[0] / means[0]), rule) for rule in RULES] + floors
-    return floors
+def _floors(parts: Sequence[Part]) -> Iterator[Floor]:
+    """The floors that the deviating points suggest: shares of a mean idf, a constant, a multiple of the idf.
+
+    Of a single point any number is a share of the mean, and a multiple.
+    """
+    found = [one for part in parts for one in part.off]
+    if not found:
+        return
+    first, relative = found[0], max(1e-5, 2 * found[0].error / max(abs(found[0].value), 1e-9))
+    if len(found) > 1 and first.value:
+        for kind in MEANS:
+            if np.isfinite(mean := mean_idf(first.vocabulary, kind)) and mean:
+                yield from (Floor(kind, _tidy(first.value / mean, relative), rule) for rule in RULES)
+    yield from (Floor("constant", _tidy(first.value, relative), rule) for rule in RULES)
+    if len(found) > 1 and first.ideal < 0:
+        yield Floor("multiple", _tidy(first.value / first.ideal, relative), "negative")
 
 
-def _tidy(value: float) -> float:
-    """`value` rounded to four significant digits where that changes it by less than float32 would, else as it is."""
-    rounded = float(f"{value:.4g}")
-    return rounded if abs(rounded - value) <= 1e-5 * max(abs(value), 1e-3) else value
+def _tidy(value: float, relative: float) -> float:
+    """`value` in as few significant digits, up to 4, as its relative error allows; else as it is."""
+    for digits in range(1, 5):
+        rounded = float(f"{value:.{digits}g}")
+        if abs(rounded - value) <= relative * max(abs(value), 1e-3):
+            return rounded
+    return value

@@ -39,6 +39,8 @@ def formula(measured: Measured) -> tuple[str, str]:
 
 
 def _weight(f: Formula) -> tuple[str, str]:
+    if f.written is not None:
+        return f"({f.written.text})", rf"\left({f.written.latex}\right)"
     t, lt = f.transform.name, f.transform.latex
     if " " in t:
         t = f"({t})"

@@ -1,6 +1,7 @@
 """Length normalisation: what q (in t / (t + q)), or the factor of an unsaturated tf, becomes at other lengths."""
 
 import itertools
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -51,6 +52,10 @@ def _distinct(docs: Sequence[Doc]) -> Lengths:
     return np.array([float(len(set(doc))) for doc in docs])
 
 
+def _largest_counts(docs: Sequence[Doc]) -> Lengths:
+    return np.array([float(max(Counter(doc).values(), default=1)) for doc in docs])
+
+
 def _characters(docs: Sequence[Doc]) -> Lengths:
     return np.array([float(len(" ".join(doc))) for doc in docs])
 
@@ -64,6 +69,7 @@ KINDS = (
     LengthKind("characters", _characters),
     LengthKind("square root of tokens", lambda docs: np.sqrt(_tokens(docs))),
     LengthKind("logarithm of 1 + tokens", lambda docs: np.log1p(_tokens(docs))),
+    LengthKind("largest count of a term", _largest_counts),
 )
 
 
@@ -88,6 +94,9 @@ AVERAGES = (
     Average("mean, rounded up to an integer", lambda docs, kind: float(np.ceil(np.mean(kind.of(docs))))),
     Average("median", lambda docs, kind: float(np.median(kind.of(docs)))),
     Average("maximum", lambda docs, kind: float(np.max(kind.of(docs)))),
+    Average("mean of the different lengths", lambda docs, kind: float(np.mean(np.unique(kind.of(docs))))),
+    Average("geometric mean", lambda docs, kind: float(np.exp(np.mean(np.log(np.maximum(kind.of(docs), 1)))))),
+    Average("minimum", lambda docs, kind: float(np.min(kind.of(docs)))),
     Average("sum / (N + 1)", lambda docs, kind: float(np.sum(kind.of(docs)) / (len(docs) + 1))),
 )
 Delta = Literal["none", "proportional", "constant"]

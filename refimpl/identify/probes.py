@@ -16,7 +16,7 @@ MIXED_LENGTHS = (
 LONG_LENGTHS = (60, 85, 120, 175, 240, 400, 700)
 MIXED_DF = (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 13, 16, 20, 25, 30, 35, 39, 40, 41, 45, 50)
 LONG_DF = (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 15, 18, 21, 24, 25, 26, 30, 36, 42, 49, 50)
-SMALL_DF = (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11)
+SMALL_DF = (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14)
 
 
 @dataclass
@@ -93,7 +93,7 @@ def _carry(docs: list[list[str]], layout: Layout, targets: Sequence[int]) -> Non
 
 def mixed() -> Layout:
     """82 documents, lengths 1 to 1000, fillers repeated in every second one: tokens and distinct terms differ."""
-    return formula_layout(1, 82, MIXED_LENGTHS, MIXED_DF, 40, all_once=True)
+    return formula_layout(1, 82, MIXED_LENGTHS, MIXED_DF, 57, all_once=True)
 
 
 def long() -> Layout:

@@ -1,6 +1,6 @@
 """What was done to the scores after they were summed: sign, rounding, float format, scaling by the best, squashing."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -15,12 +15,17 @@ Values = Float64[Array, " values"]
 
 @dataclass(frozen=True)
 class Precision:
-    """How exact a score is: `error(v) = relative * |v| + absolute`."""
+    """How exact a score is: `error(v) = relative * |v| + absolute`; scores that were cut off lie `offset` higher."""
 
     name: str
     relative: float = 1e-10
     absolute: float = 1e-13
     decimals: int | None = None
+    offset: float = 0.0
+
+    def centred(self, value: float) -> float:
+        """The middle of what the score stands for; of 0, which is no hit, 0."""
+        return value + self.offset * float(np.sign(value))
 
     def error(self, value: float) -> float:
         """The largest error that this precision explains."""
@@ -31,6 +36,19 @@ FLOAT64 = Precision("float64")
 FLOAT32 = Precision("float32", relative=1e-6, absolute=1e-9)
 INSIDE = Precision("float64 output of float32 arithmetic", relative=1e-6, absolute=1e-9)
 FLOAT16 = Precision("float16", relative=2e-3, absolute=1e-6)
+
+
+def coarser(found: Precision, values: Values) -> Iterator[Precision]:
+    """What scores that look like `found` may be as well: of float32 arithmetic, whole numbers, cut off."""
+    decimals = found.decimals
+    if found is FLOAT64:
+        yield INSIDE
+        if np.array_equal(values, np.round(values)) and np.abs(values).max(initial=0.0) > 1:
+            decimals = 0
+            yield Precision("rounded to whole numbers", 1e-12, 0.505, decimals)
+    if decimals is not None:
+        unit, name = 10.0**-decimals, f"cut off after {decimals} decimals" if decimals else "cut off to whole numbers"
+        yield Precision(name, 1e-12, 0.505 * unit, decimals, unit / 2)
 
 
 def precision(values: Values) -> Precision:
@@ -98,13 +116,17 @@ class Reading:
 
 @dataclass(frozen=True)
 class Scale:
-    """Sign, precision, scaling by each query's best score (its value; None: unscaled), and squashing function."""
+    """Sign, precision, scaling by each query's best score (its value; None: unscaled), and squashing function.
+
+    `rows`: the function of a row that was undone, in `refimpl.identify.row_scaling`.
+    """
 
     sign: float = 1.0
     precision: Precision = FLOAT64
     best: float | None = None
     squash: str = "none"
     cut: int | None = None  # only so many hits are returned
+    rows: str = "none"
 
 
 @dataclass
@@ -144,16 +166,18 @@ class Corpus:
         if query not in self.rows:
             return None
         raw = float(self.scores[self.rows[query], document]) * self.scale.sign
+        if np.isnan(raw):
+            return None
         if raw == 0 and self.scale.cut is not None and self._may_be_cut(query, document):
             return None
-        error = self.scale.precision.error(raw)
+        error, raw = self.scale.precision.error(raw), self.scale.precision.centred(raw)
         if self.scale.squash == "none":
             return Reading(raw, error)
         if raw == 0:  # no hit
             return Reading(0.0, error)
         undo = SQUASHES[self.scale.squash][0]
         with np.errstate(all="ignore"):
-            low, value, high = (undo(raw + shift) for shift in (-error, 0.0, error))
+            low, value, high = (undo(np.float64(raw + shift)) for shift in (-error, 0.0, error))
         if not np.isfinite([low, value, high]).all():
             return None
         return Reading(value, abs(high - low) / 2 + 1e-15)
@@ -166,8 +190,9 @@ def find_scale(layout: Layout, scores: Scores, queries: Sequence[str], pairs: Se
     """
     corpus = Corpus(layout, scores, Scale(), queries)
     rare = [float(scores[corpus.rows[layout.idf[df]], layout.idf_doc]) for df in sorted(layout.idf)[:5]]
-    sign = -1.0 if float(np.sum(rare)) < 0 else 1.0
+    sign = -1.0 if float(np.nansum(rare)) < 0 else 1.0
     values = scores[[corpus.rows[term] for term in layout.terms()]].ravel()
+    values = values[np.isfinite(values)]
     found = Scale(sign, precision(values), _best(sign * scores))
     if found.best is not None:
         return found
@@ -178,10 +203,17 @@ def find_scale(layout: Layout, scores: Scores, queries: Sequence[str], pairs: Se
     return found
 
 
+def lower_is_better(layout: Layout, scores: Scores, queries: Sequence[str]) -> bool:
+    """Whether the scores of more occurrences of a term are not higher, so that negative scores are negated ones."""
+    corpus = Corpus(layout, scores, Scale(), queries)
+    few, many = (float(scores[corpus.rows[layout.tf[f]], layout.tf_doc]) for f in (min(layout.tf), max(layout.tf)))
+    return many <= few
+
+
 def _best(rows: Scores) -> float | None:
     """The best score of every query, where all queries have the same one."""
     best = rows.max(axis=1)
-    best = best[best != 0]
+    best = best[(best != 0) & np.isfinite(best)]
     if len(best) < 20 or np.ptp(best) > 1e-6 * abs(best[0]):
         return None
     return float(best[0])

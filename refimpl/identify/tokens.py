@@ -70,6 +70,16 @@ WHOLES = {
 SHORT, LONG, STOPS = "sarok", "sirok", "the"
 
 
+FOLDED = {
+    "case (Marok, marok)": "case folded",
+    "accents (pélik, pelik)": "accents removed",
+    "plural (lamps, lamp)": "stemmed",
+}
+"""Name of a pair -> what it is called where its forms are one."""
+CHANGED = "one letter changed (kavelog, kavelok)"
+STOP_WORDS = "length of a document of stop words"
+
+
 @dataclass(frozen=True)
 class Token:
     """One probe's result in words, and whether every form was treated as a whitespace tokenizer would."""
@@ -105,6 +115,8 @@ def read(scores: Scores) -> list[Token]:
         row = queries.index(query)
         return bool(scores[row, documents.index(document)] != background[row])
 
+    if SHORT not in refused and not match(SHORT, SHORT):  # a document of one word has no score
+        return [_refused(name, "a document of one word has no score") for name in (*PAIRS, *PARTS, *WHOLES, STOP_WORDS)]
     found = []
     for name, (plain, other) in PAIRS.items():
         cells = match(plain, other), match(other, plain), match(other, other), match(plain, plain)
@@ -117,8 +129,8 @@ def read(scores: Scores) -> list[Token]:
     return [*found, _stop_words(scores, documents, queries, match(STOPS, STOPS))]
 
 
-def _refused(name: str) -> Token:
-    return Token(name, "not measured: a query was refused", False)
+def _refused(name: str, why: str = "a query was refused") -> Token:
+    return Token(name, f"not measured: {why}", False)
 
 
 def _pair(name: str, plain: str, other: str, in_docs: bool, in_queries: bool, same: bool, itself: bool) -> Token:
@@ -154,7 +166,7 @@ def _whole(name: str, found: bool) -> Token:
 
 
 def _stop_words(scores: Scores, documents: Sequence[str], queries: Sequence[str], matched: bool) -> Token:
-    name = "length of a document of stop words"
+    name = STOP_WORDS
     short = scores[queries.index(SHORT), documents.index(SHORT)]
     long = scores[queries.index(LONG), len(documents) - 1]
     if not short or not long or np.isnan(short + long):
@@ -171,15 +183,13 @@ def summary(tokens: Sequence[Token]) -> str:
     by_name = {token.name: token for token in tokens}
     if all(token.plain for token in tokens):
         return "terms as whitespace separates them"
-    phrases = []
-    case = by_name["case (Marok, marok)"]
-    phrases.append(
-        {"match each other": "case folded", "are different terms": "case kept"}.get(case.result, f"case: {case.result}")
-    )
-    if by_name["accents (pélik, pelik)"].result == "match each other":
-        phrases.append("accents removed")
-    if by_name["plural (lamps, lamp)"].result == "match each other":
-        phrases.append("stemmed")
+    if by_name[CHANGED].result == "match each other":
+        return "parts of words match: n-grams, or words that are spelled alike"
+    phrases = [
+        f"{phrase}{_side(by_name[name].result)}"
+        for name, phrase in FOLDED.items()
+        if not by_name[name].plain and _side(by_name[name].result) is not None
+    ]
     if by_name["substring (sifolekur, folek)"].result.startswith(("the part", "split")):
         phrases.append("substrings match")
     elif by_name["prefix (tumokad, tumok)"].result.startswith(("the part", "split")):
@@ -187,5 +197,13 @@ def summary(tokens: Sequence[Token]) -> str:
     elif by_name["comma (kipok,)"].result.startswith(("the part", "split")):
         phrases.append("punctuation separates")
     if by_name["stop word (the)"].result == "dropped":
-        phrases.append("stop words removed")
+        from_queries = "from queries only" in by_name[STOP_WORDS].result
+        phrases.append("stop words removed" + (" from queries only" if from_queries else ""))
     return ", ".join(phrases)
+
+
+def _side(result: str) -> str | None:
+    """Where two forms are one, from a pair's result: "" for everywhere; None where it is no folding."""
+    if result == "match each other":
+        return ""
+    return next((f" {side}" for side in ("in documents only", "in queries only") if result.endswith(side)), None)

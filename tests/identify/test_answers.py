@@ -42,7 +42,7 @@ def test_a_refused_input_leaves_the_others():
     assert found["empty documents"][0] == "undetermined"
     assert "an empty document" in found["empty documents"][1]
     assert found["tokens: plus signs (d++)"] == ("undetermined", "not measured: a query was refused")
-    assert found["tokenisation"] == ("known form", "case kept")
+    assert found["tokenisation"] == ("known form", "as the next rows show")
     assert found["whole formula"] == ("known form", "predicts 1680 of 1680 scores")
 
 

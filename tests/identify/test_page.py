@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from refimpl.identify import idf, implementations, reference, tokens, writing
+from refimpl.identify import idf_forms, implementations, reference, tokens, writing
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "identify.md").read_text(encoding="utf-8")
@@ -45,7 +45,7 @@ def test_the_commands_print_what_the_page_shows(tmp_path):
 
 
 def test_the_page_counts_what_there_is():
-    assert f"{len(idf.LOGS)} logarithms" in PAGE
+    assert f"{len(idf_forms.LOGS)} logarithms" in PAGE
     assert f"{len(tokens.PAIRS) + len(tokens.PARTS) + len(tokens.WHOLES) + 1} written forms" in PAGE
     assert f"{len(reference.PREFIXES)} documented prefixes" in PAGE
     assert f"| {len(writing.FORMS) + 1}, each compared" in PAGE

@@ -7,7 +7,7 @@ from refimpl.check.targets.python import PythonTarget
 from refimpl.identify import identify_bm25, implementations
 from refimpl.identify.bm25 import measure
 from refimpl.identify.features import features, nearest, nearest_few
-from refimpl.identify.idf import FORMS
+from refimpl.identify.idf_forms import FORMS
 from refimpl.identify.query import COMBINE, REPEAT
 
 FEATURES = {
