@@ -10,6 +10,7 @@ from scipy.sparse import issparse
 
 from refimpl.common.texts import TextsOrTokens, check_texts_or_tokens
 from refimpl.common.types import Array
+from refimpl.diagnosis.bm25_analyses import Found, agreeing
 from refimpl.diagnosis.bm25_hypotheses import ANALYSIS, FITTED, SCORES, SEGMENTS, published_variant
 from refimpl.diagnosis.bm25_matching import readings
 from refimpl.diagnosis.bm25_output import outputs
@@ -21,10 +22,12 @@ from refimpl.diagnosis.bm25_target import expected_features
 from refimpl.diagnosis.hypotheses import Combination, compatible
 from refimpl.diagnosis.result import Cause, Diagnosis
 from refimpl.diagnosis.search import explain
+from refimpl.identify.bm25 import NOISE
 from refimpl.sparse.analyzers import build_analyzer
 from refimpl.sparse.bm25.checks import check_number, check_variant
 
 NEAR = 0.1  # of the difference's and of the scores' own squares, that a near miss may leave
+MOST_TRIED = 8  # ways to split the texts
 MAX_SCORES = 20_000  # of a case, that the formula is searched on
 
 
@@ -102,6 +105,8 @@ def _no_formula(cases: Sequence[GivenCase]) -> str | None:
     values = np.concatenate([case.scores.ravel() for case in cases])
     if not values.any():
         return "all scores are zero"
+    if np.abs(values).max() < NOISE:
+        return f"all scores are below {NOISE:g}: noise"
     if np.ptp(values) == 0:
         return f"all scores are {values[0]:g}"
     return None
@@ -132,9 +137,11 @@ def _solutions(
 ) -> list[tuple[tuple[str, ...], Solution]]:
     """The formulas of several known factors that give every score, with the names of another analyzer or matching."""
     expected = expected_features(variant)
-    for names, whole in _analyzed(cases, analyze):
+    for number, (names, whole) in enumerate(_analyzed(cases, analyze)):
         sampled = [one.sampled(MAX_SCORES) for one in whole]
         for (output, some), (_, every) in zip(outputs(sampled), outputs(whole), strict=False):
+            if number and output.squash != "none":  # tried with the terms as they are alone
+                continue
             with np.errstate(all="ignore"):  # forms are tried where they have no value, such as the logarithm of 0
                 found = Solver(some, output, expected, tolerance).solutions()
                 confirm = Solver(every, output, expected, tolerance).confirmed
@@ -156,6 +163,24 @@ def _analyzed(cases: Sequence[GivenCase], analyze: Analyze) -> Iterator[tuple[tu
                 tried.append(corpora)
                 yield (hypothesis.name,), corpora
         yield from readings(cases, analyze)
+        yield from _usual_analyses(cases, tried)
+
+
+def _usual_analyses(
+    cases: Sequence[GivenCase], tried: list[list[ScoredCorpus]]
+) -> Iterator[tuple[tuple[str, ...], list[ScoredCorpus]]]:
+    """The analyses that agree best with which documents have a score, as far as they split these texts otherwise."""
+    known = [Found(list(map(str, c.corpus)), list(map(str, c.queries)), np.asarray(c.scores != 0)) for c in cases]
+    for analysis in agreeing(known):
+        split = [case.split(analysis.documents, analysis.queries) for case in cases]
+        pairs = zip(split, cases, strict=True)
+        corpora = [ScoredCorpus(*tokens, case.k1, case.b, case.scores) for tokens, case in pairs]
+        if not all(map(ScoredCorpus.possible, corpora)) or any(_same(corpora, others) for others in tried):
+            continue
+        tried.append(corpora)
+        yield (f"tokenisation: {analysis.name}",), corpora
+        if len(tried) > MOST_TRIED:
+            return
 
 
 def _corpora(cases: Sequence[GivenCase], analyze: Analyze) -> list[ScoredCorpus]:

@@ -12,7 +12,7 @@ from refimpl.diagnosis.bm25_idfs import KNOWN_FLOORS, SLACK, weights_of
 from refimpl.diagnosis.bm25_readings import ScoredCorpus
 from refimpl.identify.formula import Formula
 from refimpl.identify.idf import Floor, Idf
-from refimpl.identify.idf_forms import FORMS
+from refimpl.identify.idf_forms import FORMS, IdfForm
 
 FLOORS = (*KNOWN_FLOORS, Floor("mean", 0.1, "smaller"))
 Documents = Int[Array, " docs"]
@@ -31,13 +31,15 @@ class Group:
 class BestTable:
     """Every idf with every known floor and counting, compared by the ratios of the scores of each group."""
 
-    def __init__(self, corpora: Sequence[ScoredCorpus], errors: Sequence[Array]) -> None:
+    def __init__(
+        self, corpora: Sequence[ScoredCorpus], errors: Sequence[Array], forms: Sequence[IdfForm] = FORMS
+    ) -> None:
         self._corpora, self._errors = corpora, errors
         self._groups = [group for number, one in enumerate(corpora) for group in _groups(number, one)]
         self._groups.sort(key=lambda group: -len(group.documents))
         kinds = [True, False] if any(one.size != one.filled for one in corpora) else [True]
-        forms = itertools.product(FORMS, FLOORS, (False, True), kinds)
-        self._rows = [(Idf(form, floor, (), 0.0, occurrences), n_empty) for form, floor, occurrences, n_empty in forms]
+        every = itertools.product(forms, FLOORS, (False, True), kinds)
+        self._rows = [(Idf(form, floor, (), 0.0, occurrences), n_empty) for form, floor, occurrences, n_empty in every]
         with np.errstate(all="ignore"):
             self._idfs = [np.array([one.idf(*row) for row in self._rows]) for one in corpora]
 

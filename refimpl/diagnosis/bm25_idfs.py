@@ -52,34 +52,44 @@ class Counting:
 
 
 class Table:
-    """Each known form and counting, with the ideal idf of each term reading and the mean idf of its corpus."""
+    """Each of some forms with each counting, with the ideal idf of each term reading."""
 
-    def __init__(self, corpora: Sequence[ScoredCorpus], terms: Sequence[TermReading]) -> None:
+    def __init__(
+        self, corpora: Sequence[ScoredCorpus], terms: Sequence[TermReading], forms: Sequence[IdfForm] = FORMS
+    ) -> None:
         self._corpora, self._terms = corpora, terms
         self._weights: dict[Formula, Points] = {}
-        corpus = np.array([one.corpus for one in terms], dtype=np.int64)
+        self._corpus = np.array([one.corpus for one in terms], dtype=np.int64)
         kinds = [True, False] if any(one.size != one.filled for one in corpora) else [True]
-        self.rows = [Counting(*row) for row in itertools.product(FORMS, (False, True), kinds)]
-        ideal: list[Points] = []
-        means: dict[str, list[Points]] = {kind: [] for kind in MEANS}
-        for row in self.rows:
-            n = np.array([corpora[one.corpus].n[row.occurrences][one.term] for one in terms])
-            sizes = np.array([float(one.size if row.n_empty else one.filled) for one in corpora])
-            with np.errstate(all="ignore"):
-                ideal.append(row.form.of(n, sizes[corpus]))
-                pairs = zip(corpora, sizes, strict=True)
-                every = [row.form.of(one.vocabulary[row.occurrences], float(size)) for one, size in pairs]
-            for kind in MEANS:
-                means[kind].append(np.array([mean_idf(values, kind) for values in every])[corpus])
-        self.ideal, self.means = np.array(ideal), {kind: np.array(values) for kind, values in means.items()}
+        self.rows = [Counting(*row) for row in itertools.product(forms, (False, True), kinds)]
+        with np.errstate(all="ignore"):
+            self.ideal = np.array([self._ideal(row) for row in self.rows])
         self.has_base = np.array([row.form.has_base for row in self.rows])
+        self._known: dict[Counting, Means] = {}
+
+    def _ideal(self, row: Counting) -> Points:
+        n = np.array([self._corpora[one.corpus].n[row.occurrences][one.term] for one in self._terms])
+        return row.form.of(n, self._sizes(row)[self._corpus])
+
+    def _sizes(self, row: Counting) -> Array:
+        return np.array([float(one.size if row.n_empty else one.filled) for one in self._corpora])
+
+    def _means(self, row: Counting) -> Means:
+        """The means of the idfs of each reading's corpus, by the kind of floor that is a share of them."""
+        if row not in self._known:
+            pairs = zip(self._corpora, self._sizes(row), strict=True)
+            with np.errstate(all="ignore"):
+                every = [row.form.of(one.vocabulary[row.occurrences], float(size)) for one, size in pairs]
+            means = {kind: np.array([mean_idf(values, kind) for values in every]) for kind in MEANS}
+            self._known[row] = {kind: values[self._corpus] for kind, values in means.items()}
+        return self._known[row]
 
     def fits(self, formula: Formula, factors: Points) -> Iterator[Formula]:
         """`formula` with each idf, floor, counting and scale that all readings match; `factors` are the queries'."""
         readings, kept = self._read(formula, factors)
         if not len(kept):
             return
-        ideal, means = self.ideal[:, kept], {kind: values[:, kept] for kind, values in self.means.items()}
+        ideal = self.ideal[:, kept]
         for usable, scales in _scales(ideal, self.has_base, readings):
             with np.errstate(all="ignore"):
                 expected = scales[:, None] * ideal
@@ -87,8 +97,8 @@ class Table:
             for row in np.flatnonzero(usable & (off.mean(axis=1) <= MOST_FLOORED)):
                 counting = self.rows[row]
                 scale = _rounded(float(scales[row]), SLACK * float(np.min(readings.relative)))
-                own = {kind: values[row] for kind, values in means.items()}
-                for floor in _floors(ideal[row], own, readings, float(scales[row]), off[row]):
+                means = {kind: values[kept] for kind, values in self._means(counting).items()} if off[row].any() else {}
+                for floor in _floors(ideal[row], means, readings, float(scales[row]), off[row]):
                     idf = Idf(counting.form, floor, (), 0.0, counting.occurrences)
                     yield replace(formula, idf=idf, n_empty=counting.n_empty, scale=scale)
 
@@ -121,7 +131,9 @@ def _floors(ideal: Points, means: Means, readings: Readings, scale: float, off: 
         return [NO_FLOOR]
     floors = dict.fromkeys((*KNOWN_FLOORS, *_suggested(ideal, means, readings, scale, np.flatnonzero(off))))
     return [
-        floor for floor in floors if _matches(floor.apply(ideal, means.get(floor.kind, np.zeros(1))), readings, scale)
+        floor
+        for floor in floors
+        if _matches(floor.apply(ideal, means.get(floor.kind, np.zeros_like(ideal))), readings, scale)
     ]
 
 

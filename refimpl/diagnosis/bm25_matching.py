@@ -1,7 +1,7 @@
 """Corpora as implementations read them that do not count whole terms, or measure lengths in other units than terms."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -9,8 +9,7 @@ from refimpl.common.types import Array
 from refimpl.diagnosis.bm25_problem import GivenCase
 from refimpl.diagnosis.bm25_readings import ScoredCorpus
 from refimpl.diagnosis.bm25_scores import Analyze
-
-Occurrences = Callable[[str, str], int]
+from refimpl.identify.heldout import Occurrences
 
 
 def substrings(term: str, text: str) -> int:

@@ -7,20 +7,25 @@ import numpy as np
 
 from refimpl.common.types import Array
 from refimpl.diagnosis.bm25_readings import ScoredCorpus
-from refimpl.identify.scores import SQUASHES, Precision, precision
+from refimpl.identify.row_scaling import RowScaling, scaling_of, shifted
+from refimpl.identify.scores import SQUASHES, Precision, coarser, precision
 
 MIN_ROWS = 3  # queries that must have one best score
 
 
 @dataclass(frozen=True)
 class Output:
-    """Precision, whether each term is rounded, the best score of every query, a function (undone), a cut."""
+    """Precision, whether each term is rounded, the best score of every query, a function (undone), a cut.
+
+    `rows`: a function of a query's scores, of `refimpl.identify.row_scaling`.
+    """
 
     precision: Precision
     each_term: bool = False
     best: float | None = None
     squash: str = "none"
     cut: int | None = None
+    rows: RowScaling = "none"
 
 
 def outputs(corpora: Sequence[ScoredCorpus]) -> Iterator[tuple[Output, list[ScoredCorpus]]]:
@@ -31,16 +36,39 @@ def outputs(corpora: Sequence[ScoredCorpus]) -> Iterator[tuple[Output, list[Scor
     best = _best(corpora)
     if best is not None:
         yield replace(plain, best=best), list(corpora)
+        yield replace(plain, best=best, rows="min-max", cut=None), _shifted(corpora, "min-max")
+        return
+    if (rows := _rows(corpora)) != "none":
+        yield replace(plain, best=None if rows == "softmax" else 1.0, rows=rows, cut=None), _shifted(corpora, rows)
         return
     yield plain, list(corpora)
     if plain.precision.decimals is not None:
         yield replace(plain, each_term=True), list(corpora)
     elif (single := precision(_of_single_tokens(corpora))).decimals is not None:  # of terms that are then multiplied
         yield replace(plain, precision=single, each_term=True), list(corpora)
+    for rounded in coarser(plain.precision, values):
+        if rounded.decimals is not None:
+            yield replace(plain, precision=rounded), [one.with_scores(_centred(one.scores, rounded)) for one in corpora]
     if len(values) and values.min() > 0 and values.max() < 1:
         for name in SQUASHES:
             if name != "none" and (undone := _undone(corpora, name)) is not None:
                 yield replace(plain, squash=name), undone
+
+
+def _centred(scores: Array, precision: Precision) -> Array:
+    return scores + precision.offset * np.sign(scores)
+
+
+def _rows(corpora: Sequence[ScoredCorpus]) -> RowScaling:
+    """The function that every query's scores show, where there are MIN_ROWS queries of different scores."""
+    found = [scaling_of(rows) for one in corpora if len(rows := one.scores[np.ptp(one.scores, axis=1) > 0])]
+    return found[0] if len(found) >= MIN_ROWS and len(set(found)) == 1 else "none"
+
+
+def _shifted(corpora: Sequence[ScoredCorpus], rows: RowScaling) -> list[ScoredCorpus]:
+    """The corpora with scores that are 0 where no term is matched; queries that all documents match have none."""
+    shifts = (shifted(one.scores, one.matched > 0, rows) for one in corpora)
+    return [one.with_scores(scores) for one, scores in zip(corpora, shifts, strict=True)]
 
 
 def _of_single_tokens(corpora: Sequence[ScoredCorpus]) -> Array:

@@ -41,11 +41,15 @@ class GivenCase:
 
     def tokens(self, analyze: Analyze) -> tuple[list[list[str]], list[list[str]]]:
         """The tokens of documents and queries; lists of tokens as they are."""
-        documents, queries = (
+        return self.split(analyze, analyze)
+
+    def split(self, documents: Analyze, queries: Analyze) -> tuple[list[list[str]], list[list[str]]]:
+        """The tokens of documents and queries, each by an analyzer of its own; lists of tokens as they are."""
+        found, asked = (
             [analyze(text) if isinstance(text, str) else [str(token) for token in text] for text in each]
-            for each in (self.corpus, self.queries)
+            for analyze, each in ((documents, self.corpus), (queries, self.queries))
         )
-        return documents, queries
+        return found, asked
 
 
 class BM25Problem(Problem):

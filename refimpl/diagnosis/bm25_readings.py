@@ -38,6 +38,7 @@ class ScoredCorpus:
     ) -> None:
         self.documents, self.queries = documents, queries
         self.k1, self.b, self.scores = k1, b, scores
+        self.given, self.read = scores, np.ones(len(queries), dtype=bool)
         self.reduced = BM25Corpus(documents, queries, counts)
         self.known = frozenset(np.array(self.reduced.terms, object)[self.reduced.counts.any(axis=0)])
         self.f = np.ascontiguousarray(self.reduced.counts.T)  # (terms, docs)
@@ -50,9 +51,10 @@ class ScoredCorpus:
         self._idfs: dict[tuple[Idf, bool], Array] = {}
 
     def with_scores(self, scores: Array) -> "ScoredCorpus":
-        """The same corpus with other scores."""
+        """The same corpus with other scores; `given` stay those that were given, rows of NaN are not `read`."""
         other = copy(self)
-        other.scores = scores
+        other.read = ~np.isnan(scores).any(axis=1)
+        other.scores = np.where(other.read[:, None], scores, 0.0)
         return other
 
     def sampled(self, most: int) -> "ScoredCorpus":
@@ -65,6 +67,7 @@ class ScoredCorpus:
         other = copy(self)
         other.queries = [self.queries[int(row)] for row in rows]
         other.q, other.scores = self.q[rows], self.scores[np.ix_(rows, columns)]
+        other.given, other.read = other.scores, self.read[rows]
         other.f, other.columns = self.f[:, columns], columns
         other.__dict__.pop("matched", None)  # it is of all documents
         return other
@@ -233,6 +236,8 @@ def term_readings(corpora: Sequence[ScoredCorpus], precision: Precision, toleran
     for number, one in enumerate(corpora):
         error = errors(one.scores, precision, tolerance)
         for query in np.argsort(one.q.sum(axis=1), kind="stable"):
+            if not one.read[query]:
+                continue
             for term in np.flatnonzero(one.q[query]):
                 documents = lone_documents(one, int(query), int(term))
                 if not len(documents) or (number, int(term)) in found:

@@ -7,7 +7,7 @@ variant comes first; it counts only where it gives every score.
 import itertools
 import math
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -22,7 +22,9 @@ from refimpl.identify import features
 from refimpl.identify.combine import BASES
 from refimpl.identify.features import Features
 from refimpl.identify.formula import Formula
+from refimpl.identify.idf_forms import FORMS, IdfForm, miswritten_forms
 from refimpl.identify.query import COMBINE, REPEAT, Match, QuerySide
+from refimpl.identify.row_scaling import scaled
 
 MAX_WEIGHTS, MAX_IDFS, MAX_TRIED, MAX_FOUND = 40, 200, 3000, 3
 ROUND, NOT_ROUND, ROUND_DIGITS = 0.3, 2.0, 3  # differences that a scale counts more, by its significant digits
@@ -50,15 +52,23 @@ class Solver:
         self._largest_first = sorted(range(len(corpora)), key=lambda number: -corpora[number].scores.size)
 
     def solutions(self) -> list[Solution]:
-        """The solutions with the fewest differences."""
-        weights = self._weights()
+        """The solutions with the fewest differences: of known weights and idfs, else with one of them miswritten."""
+        known = self._weights(bm25_weights.survivors)
+        if found := self._solutions(known, FORMS):
+            return found
+        written = self._weights(bm25_weights.miswritten_survivors)
+        return self._solutions(written, FORMS) or self._solutions(known, miswritten_forms())
+
+    def _solutions(self, weights: Sequence[Formula], forms: Sequence[IdfForm]) -> list[Solution]:
+        if not weights:
+            return []
         terms = term_readings(self.corpora, self.output.precision, self.tolerance)
         if self.output.best is not None:
             error = [errors(one.scores, self.output.precision, self.tolerance) for one in self.corpora]
-            ratios = BestTable(self.corpora, error)
+            ratios = BestTable(self.corpora, error, forms)
             every = (formula for weight in weights for formula in ratios.fits(weight))
             return self._simplest(sorted(every, key=self._cost)[:MAX_IDFS], list(self._sides_of()))
-        table = bm25_idfs.Table(self.corpora, terms)
+        table = bm25_idfs.Table(self.corpora, terms, forms)
         for factors, sides in self._factors(terms):
             every = (formula for weight in weights for formula in table.fits(weight, factors))
             if found := self._simplest(sorted(every, key=self._cost)[:MAX_IDFS], sides):
@@ -80,13 +90,13 @@ class Solver:
                 least = cost
         return found
 
-    def _weights(self) -> list[Formula]:
+    def _weights(self, survivors: Callable[[Cells], list[Formula]]) -> list[Formula]:
         """The weights that ratios of scores allow, with and without a factor, those like the expected one first."""
         absent = self._absent()
         measured = cells(self.corpora, self.output.precision, self.tolerance, absent)
         if not len(measured.f):
             return []
-        weights = [replace(one, absent=absent) for one in bm25_weights.survivors(measured)]
+        weights = [replace(one, absent=absent) for one in survivors(measured)]
         weights = sorted(weights, key=self._cost)[:MAX_WEIGHTS]
         return [one for weight in weights for each in _with_empty(measured, weight) for one in _with_factor(each)]
 
@@ -122,17 +132,27 @@ class Solver:
 
     def confirmed(self, formula: Formula, side: QuerySide) -> Solution | None:
         """The formula as a solution; None where a score is another one."""
-        residual = 0.0
+        residual, cut = 0.0, False
         for number in self._largest_first:
             one, predicted = self.corpora[number], self.predict(number, formula, side)
-            off = np.abs(predicted - one.scores)
-            words = one.q.sum(axis=1)[:, None] + 1
-            allowed = errors(one.scores, self.output.precision, self.tolerance) * words
+            given = one.scores if self.output.rows == "none" else one.given
+            off = np.abs(predicted - given)
+            allowed = errors(given, self.output.precision, self.tolerance) * self._roundings(one)
             allowed = np.maximum(allowed, self.tolerance * np.maximum(1.0, np.abs(predicted)))
-            if not ((off <= allowed) | self._not_returned(one, predicted, allowed)).all():
+            left_out = (off > allowed) & self._not_returned(one, predicted, allowed)
+            if not ((off <= allowed) | left_out).all():
                 return None
-            residual = max(residual, float(np.max(np.where(one.scores == 0, 0.0, off), initial=0.0)))
-        return Solution(formula, side, self.output, tuple(self._differences(formula, side)), residual)
+            cut |= bool(left_out.any())
+            residual = max(residual, float(np.max(np.where(given == 0, 0.0, off), initial=0.0)))
+        found = self._differences(formula, side)
+        if cut and self.output.cut is not None:
+            found.append(Difference("number of hits", f"at most {self.output.cut}", "all"))
+        return Solution(formula, side, self.output, tuple(found), residual)
+
+    def _roundings(self, one: ScoredCorpus) -> Array | float:
+        """How often the error of a score may occur in it: once where the sum is rounded, else at each term."""
+        once = self.output.precision.decimals is not None and not self.output.each_term
+        return 1.0 if once else np.asarray(one.q.sum(axis=1)[:, None] + 1)
 
     def _not_returned(self, one: ScoredCorpus, predicted: Array, allowed: Array) -> Array:
         """Scores of 0 that do not rank above the first `cut`, where only these are returned."""
@@ -154,6 +174,8 @@ class Solver:
             parts = np.round(parts, self.output.precision.decimals)
         repeats = np.array([0.0, *(side.weight(q) for q in range(1, int(one.q.max(initial=0)) + 1))])[one.q.astype(int)]
         sums = (repeats @ parts) * self._combined(number, side)
+        if self.output.rows != "none":
+            return scaled(sums, self.output.rows) * (self.output.best or 1.0)
         if self.output.best is None:
             return sums
         best = np.max(sums, axis=1, keepdims=True, initial=0.0)
@@ -200,6 +222,7 @@ class Solver:
         found = features.weight_features(formula)
         found["precision"] = self.output.precision.name
         found["squash"] = self.output.squash if self.output.best is None else "divided by the best"
+        found["squash"] = found["squash"] if self.output.rows == "none" else self.output.rows
         found["sign"] = "negated" if formula.scale < 0 else "positive"
         found["empty"] = features.EMPTY[formula.n_empty, formula.average_empty]
         if formula.idf is not None:
@@ -233,6 +256,8 @@ def _with_empty(measured: Cells, weight: Formula) -> list[Formula]:
 
 def _with_factor(weight: Formula) -> list[Formula]:
     """With and without k1 + 1, which ratios of scores do not show."""
+    if weight.written is not None:
+        return [weight]
     if weight.shape not in ("saturated", "shifted"):
         return [replace(weight, factor=False)]
     if weight.delta_kind in ("outside", "numerator"):

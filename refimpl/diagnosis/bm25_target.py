@@ -2,14 +2,17 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
 
+from refimpl.diagnosis.bm25_analyses import Analysis, Found, agreeing
+from refimpl.diagnosis.bm25_matching import MATCHINGS
 from refimpl.diagnosis.bm25_words import Difference, differences, undetermined
 from refimpl.diagnosis.result import MeasuredCause
 from refimpl.identify import collection, heldout
+from refimpl.identify import tokens as measured_tokens
 from refimpl.identify.ask import Probe, Scores, Target
 from refimpl.identify.bm25 import Measured, measure
 from refimpl.identify.describe import conclusion
@@ -17,6 +20,8 @@ from refimpl.identify.features import features, parameters_name
 from refimpl.identify.formula import Formula
 from refimpl.identify.tokens import summary
 from refimpl.sparse.index.index import BM25Index
+
+MOST_ANALYSES = 12  # that the formula is tried with
 
 
 @dataclass(frozen=True)
@@ -186,7 +191,10 @@ def diagnose_bm25_target(
     missing = tuple(undetermined(found, expected))
     if not measured.confirmed:
         return PartialDiagnosis(variant, differing, None, missing, conclusion(measured)) if differing else None
-    agreement = confirm(measured, cases, tolerance)
+    agreement, analyses = confirmed(measured, cases, tolerance)
+    if analyses:
+        words = " or ".join(analyses[:2]) + (" or a similar one" if len(analyses) > 2 else "")
+        differing = (*(each for each in differing if each.feature != "tokenisation"), _terms(words))
     if not differing and not agreement.contradictions:
         return None
     return TargetDiagnosis(variant, differing, agreement, missing, conclusion(measured))
@@ -199,24 +207,61 @@ def _has_parameters(formula: Formula, k1: float | None, b: float | None) -> bool
     return takes_others and formula.settings(*called) == called
 
 
+def confirmed(
+    measured: Measured, cases: Mapping[str, ScoredCase], tolerance: float
+) -> tuple[Agreement, tuple[str, ...]]:
+    """The agreement of the formula with every case, and the analyses of texts with which they agree better."""
+    found = confirm(measured, cases, tolerance)
+    tokens = measured.answers.scores("tokens")
+    if not found.contradictions or tokens is None or all(token.plain for token in measured.tokens):
+        return found, ()
+    hits = np.array([row != collection.background_of(row) for row in tokens], dtype=np.float64)
+    given = {"tokens": ScoredCase(measured_tokens.probe(), hits), **cases}
+    known = [Found(one.inputs.corpus, one.inputs.queries, np.asarray(one.scores != 0)) for one in given.values()]
+    tried = []
+    for analysis in agreeing(known)[:MOST_ANALYSES]:
+        analyzed = {name: replace(case, inputs=_analyzed(case.inputs, analysis)) for name, case in cases.items()}
+        tried.append((confirm(measured, analyzed, tolerance), analysis.name))
+    if not tried or (least := min(_contradictions(one) for one, _ in tried)) >= _contradictions(found):
+        return found, ()
+    best = [pair for pair in tried if _contradictions(pair[0]) == least]
+    return best[0][0], tuple(name for _, name in best)
+
+
+def _contradictions(found: Agreement) -> int:
+    return len(found.contradictions)
+
+
+def _analyzed(inputs: Probe, analysis: Analysis) -> Probe:
+    """The input with its terms between spaces."""
+    corpus = tuple(" ".join(analysis.documents(text)) for text in inputs.corpus)
+    return replace(inputs, corpus=corpus, queries=tuple(" ".join(analysis.queries(text)) for text in inputs.queries))
+
+
 def confirm(measured: Measured, cases: Mapping[str, ScoredCase], tolerance: float) -> Agreement:
     """Compare the scores of every case with those of the measured formula."""
     formula, side = measured.whole, measured.query
     assert formula is not None
     assert side is not None
     cut = measured.hits is not None and measured.hits < collection.HITS
+    occurrences = MATCHINGS.get(features(measured).get("matching", ""))
     compared = matching = 0
     contradictions = {}
     for name, case in cases.items():
         if not case.scores.size or not np.isfinite(case.scores).all():
             continue
+        compare = partial(heldout.compare, formula, side.side, measured.scale, case.scores, cut, case.inputs)
         with np.errstate(all="ignore"):
-            found = heldout.compare(formula, side.side, measured.scale, case.scores, cut, case.inputs, tolerance)
+            found = compare(tolerance, occurrences)
         compared, matching = compared + found.compared, matching + found.matching
         if found.matching < found.compared:
             query, document = case.inputs.queries[found.place[0]], case.inputs.corpus[found.place[1]]
             contradictions[name] = f"{found.worst}; the query is {query!r:.60}, the document {document!r:.60}"
     return Agreement(len(cases), compared, matching, contradictions)
+
+
+def _terms(words: str) -> Difference:
+    return Difference("tokenisation", words, "terms as whitespace separates them")
 
 
 def _beyond_formula(measured: Measured) -> list[Difference]:
@@ -228,5 +273,5 @@ def _beyond_formula(measured: Measured) -> list[Difference]:
         dropped = [token.name for token in measured.tokens if token.result == "dropped"]
         words = summary(measured.tokens) or "of a kind of its own"
         words += f" (dropped: {', '.join(dropped)})" if dropped else ""
-        found.append(Difference("tokenisation", words, "terms as whitespace separates them"))
+        found.append(_terms(words))
     return found

@@ -9,6 +9,7 @@ from jaxtyping import Bool, Float64
 
 from refimpl.common.types import Array
 from refimpl.diagnosis.bm25_readings import Cells
+from refimpl.identify import miswritten
 from refimpl.identify.formula import DeltaKind, DocLengths, Formula
 from refimpl.identify.length import AVERAGES, KINDS, Average, LengthKind
 from refimpl.identify.tf import BINARY, TRANSFORMS, Shape, Transform
@@ -45,6 +46,7 @@ class Parameters:
         )
 
 
+PARAMETERS_OF_WRITTEN = frozenset(miswritten.PARAMETERS)
 PARAMETERS = (
     Parameters(),
     *(Parameters(k1, b) for k1, b in FIXED),
@@ -60,6 +62,19 @@ def survivors(cells: Cells) -> list[Formula]:
     Fitted are an average that is a constant, or k1 and b.
     """
     return [*_saturated(cells), *_unsaturated(cells)] or list(_fitted(cells))
+
+
+def miswritten_survivors(cells: Cells) -> list[Formula]:
+    """Textbook weights with one mistake of writing under which each group's scores have the ratios of its weights."""
+    parameters = [one for one in _distinct_parameters(cells) if (one[0].k1, one[0].b) in PARAMETERS_OF_WRITTEN]
+    for kind in KINDS[:2]:
+        lengths = [option for option in _length_options(cells, kind) if option[0] in AVERAGES[:3] and option[2] is None]
+        options = Options(cells, lengths, parameters)
+        start = replace(START, kind=kind, factor=False)
+        every = (options.matching(replace(start, written=written)) for written in miswritten.weights())
+        if found := list(itertools.chain.from_iterable(every)):
+            return found
+    return []
 
 
 def prototypes() -> Iterator[Formula]:
@@ -174,6 +189,8 @@ def _values(some: Selection, formula: Formula, relative: Table, k1: Table, b: Ta
     with np.errstate(all="ignore"):
         t = np.where(f > 0, formula.transform.of(np.maximum(f, 1)), 0.0)
         lengths = np.broadcast_to(some.cells.lengths(formula.kind)[some.index], relative.shape)
+        if formula.written is not None:
+            return np.broadcast_to(formula.written(f=f, L=lengths, A=lengths / relative, k1=k1, b=b), relative.shape)
         values = formula.saturated(np.broadcast_to(t, relative.shape), 1 - b + b * relative, lengths, k1)
     return values * f if formula.again else values
 

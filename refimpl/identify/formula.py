@@ -126,10 +126,11 @@ class Formula:
     def _mean(self, docs: Sequence[Doc]) -> float:
         return self.idf.mean(docs, self.size(docs)) if self.idf is not None else 0.0
 
-    def prepare(self, docs: Sequence[Doc]) -> "Prepared":
-        """Lengths, counts and statistics of a corpus."""
-        n = frequencies(docs, self.idf is not None and self.idf.counts_occurrences)
-        counts = [Counter(doc) for doc in docs]
+    def prepare(self, docs: Sequence[Doc], counts: list[Counter[str]] | None = None) -> "Prepared":
+        """Lengths, counts and statistics of a corpus; `counts` by document, where they are not of whole terms."""
+        occurrences = self.idf is not None and self.idf.counts_occurrences
+        n = frequencies([list(each.elements()) for each in counts] if counts else docs, occurrences)
+        counts = counts or [Counter(doc) for doc in docs]
         return Prepared(counts, self.doc_lengths(docs), self.size(docs), n, self._mean(docs))
 
     def term(self, term: str, docs: "Prepared", k1: float, b: float) -> Weights:

@@ -2,6 +2,7 @@
 
 import random
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +14,9 @@ from refimpl.identify.query import UNKNOWN, Match, QuerySide
 from refimpl.identify.row_scaling import SPANS
 from refimpl.identify.scores import SQUASHES, Reading, Scale
 from refimpl.identify.words import words
+
+Occurrences = Callable[[str, str], int]
+"""How often a term is in a text."""
 
 
 def probe() -> Probe:
@@ -46,12 +50,15 @@ class HeldOut:
         return self.compared > 0 and self.compared == self.matching
 
 
-def predict(formula: Formula, side: QuerySide, inputs: Probe) -> Scores:
-    """The sums of `formula` and `side`, before scaling and squashing."""
+def predict(formula: Formula, side: QuerySide, inputs: Probe, occurrences: Occurrences | None = None) -> Scores:
+    """The sums of `formula` and `side`, before scaling and squashing.
+
+    `occurrences` counts a term in a text; by default its words between white space.
+    """
     docs = [document.split() for document in inputs.corpus]
-    prepared = formula.prepare(docs)
+    prepared = formula.prepare(docs, None if occurrences is None else _counted(inputs, occurrences))
     known = frozenset(prepared.n)
-    present = [frozenset(doc) for doc in docs]
+    present = [frozenset(count) for count in prepared.counts]
     scores = np.zeros((len(inputs.queries), len(docs)))
     for row, text in enumerate(inputs.queries):
         query = Counter(text.split())
@@ -63,6 +70,13 @@ def predict(formula: Formula, side: QuerySide, inputs: Probe) -> Scores:
     return scores
 
 
+def _counted(inputs: Probe, occurrences: Occurrences) -> list[Counter[str]]:
+    """The occurrences of the queries' terms in each document that has one."""
+    terms = {term for query in inputs.queries for term in query.split()}
+    counts = ({term: occurrences(term, document) for term in terms} for document in inputs.corpus)
+    return [Counter({term: count for term, count in each.items() if count}) for each in counts]
+
+
 def _strength(formula: Formula, term: str, n: Counter[str], size: float, mean: float) -> float:
     if term not in n:
         return 0.0
@@ -70,13 +84,20 @@ def _strength(formula: Formula, term: str, n: Counter[str], size: float, mean: f
 
 
 def compare(
-    formula: Formula, side: QuerySide, scale: Scale, scores: Scores, cut: bool, inputs: Probe, tolerance: float = 0.0
+    formula: Formula,
+    side: QuerySide,
+    scale: Scale,
+    scores: Scores,
+    cut: bool,
+    inputs: Probe,
+    tolerance: float = 0.0,
+    occurrences: Occurrences | None = None,
 ) -> HeldOut:
     """Compare the scores of `inputs` with the prediction; where hits are cut, documents with score 0 are left out.
 
-    `tolerance` is allowed in any case, relative to max(1, |score|).
+    `tolerance` is allowed in any case, relative to max(1, |score|); `occurrences` as in `predict`.
     """
-    expected = predict(formula, side, inputs)
+    expected = predict(formula, side, inputs, occurrences)
     terms = np.array([[len(query.split())] for query in inputs.queries])
     best = expected.max(axis=1, keepdims=True)
     if scale.best is not None:

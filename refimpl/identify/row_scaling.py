@@ -5,10 +5,10 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
-from jaxtyping import Float64
+from jaxtyping import Bool, Float64
 
 from refimpl.common.types import Array
-from refimpl.identify.ask import Answer, Answers, Probe, Refusal, Scores
+from refimpl.identify.ask import Answer, Answers, Probe, Refusal
 
 RowScaling = Literal["none", "softmax", "min-max", "z-score", "z-score (N - 1)", "division by the sum", "unit length"]
 Rows = Float64[Array, "queries docs"]
@@ -20,8 +20,37 @@ SPANS: Mapping[str, Callable[[Rows], Float64[Array, "queries 1"]]] = {
     "unit length": lambda rows: np.linalg.norm(rows, axis=1, keepdims=True),
 }
 """Name -> what a row of sums `(queries, docs)` is divided by; where it is shifted before, so is a score of no term."""
+SHIFTS: Mapping[str, Callable[[Rows], Float64[Array, "queries 1"]]] = {
+    "min-max": lambda rows: np.min(rows, axis=1, keepdims=True),
+    "z-score": lambda rows: np.mean(rows, axis=1, keepdims=True),
+    "z-score (N - 1)": lambda rows: np.mean(rows, axis=1, keepdims=True),
+}
+"""Name -> what is subtracted from a row of sums before."""
 SUM = 1e-6  # by which a row's sum, or another property, may differ
 ROWS = 20  # that must show it
+
+
+def scaled(sums: Rows, scaling: str) -> Rows:
+    """The scores of sums `(queries, docs)`; a row of equal sums has scores of 0, but after softmax."""
+    if scaling == "softmax":
+        powers = np.exp(sums - sums.max(axis=1, keepdims=True))
+        return np.asarray(powers / powers.sum(axis=1, keepdims=True))
+    shifted = sums - SHIFTS[scaling](sums) if scaling in SHIFTS else sums
+    span = SPANS[scaling](sums)
+    return np.where(span != 0, shifted / np.where(span != 0, span, 1.0), 0.0)
+
+
+def scaling_of(rows: Rows) -> RowScaling:
+    """The function that the rows `(queries, docs)` of at least two different scores show; not min-max."""
+    if not len(rows):
+        return "none"
+    if (rows > 0).all() and _near(rows.sum(axis=1), 1.0):
+        return "softmax"
+    centred = _near(rows.mean(axis=1), 0.0) and not (rows == 0).any()
+    names: tuple[RowScaling, ...] = ("division by the sum", "unit length")
+    if centred:
+        names = ("z-score", "z-score (N - 1)")
+    return next((name for name in names if _near(SPANS[name](rows), 1.0)), "none")
 
 
 @dataclass(frozen=True)
@@ -60,15 +89,8 @@ def _scaling(answers: Answers, probes: Mapping[str, Probe], everywhere: Mapping[
     main = answers.scores("mixed")
     if main is None or len(rows := main[np.ptp(main, axis=1) > 0]) < ROWS:
         return "none"
-    if (rows > 0).all() and _near(rows.sum(axis=1), 1.0):
-        return "softmax"
-    centred = _near(rows.mean(axis=1), 0.0) and not (rows == 0).any()
-    names: tuple[RowScaling, ...] = (
-        ("z-score", "z-score (N - 1)") if centred else ("division by the sum", "unit length")
-    )
-    for name in names:
-        if _near(SPANS[name](rows), 1.0):
-            return name
+    if (found := scaling_of(rows)) != "none":
+        return found
     return "min-max" if _min_max(answers, probes, everywhere) and _near(rows.max(axis=1), rows.max()) else "none"
 
 
@@ -90,18 +112,16 @@ def _row(answers: Answers, probes: Mapping[str, Probe], name: str, query: str) -
 def _undo(answer: Answer, probe: Probe, scaling: RowScaling) -> Answer:
     if isinstance(answer, Refusal):
         return answer
+    documents = [frozenset(text.split()) for text in probe.corpus]
+    asked = [frozenset(text.split()) for text in probe.queries]
+    matched = np.array([[not query.isdisjoint(document) for document in documents] for query in asked])
+    return shifted(answer, matched, scaling)
+
+
+def shifted(scores: Rows, matched: Bool[Array, "queries docs"], scaling: RowScaling) -> Rows:
+    """The rows, their logarithms of softmax, shifted to 0 at a document that is not `matched`; NaN without one."""
     with np.errstate(divide="ignore"):
-        values = np.log(answer) if scaling == "softmax" else answer
-    return np.asarray(values - _without_a_term(values, probe)[:, None])
-
-
-def _without_a_term(values: Scores, probe: Probe) -> Float64[Array, " queries"]:
-    """Each row's value at the first document that has no term of the query; NaN without one."""
-    documents = [set(text.split()) for text in probe.corpus]
-    found = np.full(len(values), np.nan)
-    for row, text in enumerate(probe.queries):
-        terms = set(text.split())
-        place = next((place for place, words in enumerate(documents) if not terms & words), None)
-        if place is not None:
-            found[row] = values[row, place]
-    return found
+        values = np.log(scores) if scaling == "softmax" else scores
+    without = np.argmin(matched, axis=1)
+    background = np.where(matched.all(axis=1), np.nan, values[np.arange(len(values)), without])
+    return np.asarray(values - background[:, None])

@@ -15,7 +15,7 @@ from refimpl.diagnosis.bm25_problem import GivenCase
 from refimpl.diagnosis.bm25_words import TITLES
 
 ATIRE = truth({"idf": "ln(N/n)"})
-FEATURES = {title: feature for feature, title in TITLES.items()}
+FEATURES = {title: feature for feature, title in TITLES.items()} | {"number of hits": "hits"}
 NAMED = (
     {"length": "distinct", "query": "times matched", "tf": "delta outside"},  # MiniSearch, but for delta
     {"idf": "robertson floored at 1e-6", "scores": "negated", "parameters": "fixed 1.2, 0.75"},  # SQLite FTS5

@@ -67,7 +67,7 @@ def test_the_diagnosis_in_words():
         "delta: outside 1 instead of none; length normalisation: distinct terms instead of tokens; combination of the "
         "terms: the sum is multiplied by the number of matched query terms instead of the sum; sign of the scores: "
         "negated instead of positive",
-        "no implementation of the table has this formula; nearest is MiniSearch 7.2.0 (other delta)",
+        "no implementation of the table has this formula; nearest is MiniSearch 7.2.0 (other sign, delta)",
         "confirmed: the formula gives all 421 scores of 19 cases, and those of a random corpus",
     ]
 

@@ -1,0 +1,153 @@
+"""Mistakes of programmers in fixed scores and in a BM25 that answers anything: each is named and confirmed."""
+
+import re
+from functools import cache
+
+import numpy as np
+import pytest
+from miswritten_bm25 import Bm25, lucene, min_max, okapi, softmax, top, usual, z_score
+from nltk.stem.porter import PorterStemmer
+
+from refimpl.check.suites import SUITES
+from refimpl.check.suites.base import Settings
+from refimpl.check.targets.python import PythonTarget
+from refimpl.compare.tolerance import named
+from refimpl.diagnosis.bm25 import diagnose_bm25_cases
+from refimpl.diagnosis.bm25_problem import GivenCase
+from refimpl.diagnosis.bm25_target import ScoredCase, diagnose_bm25_target
+from refimpl.identify.ask import Probe
+
+LUCENE = """a an and are as at be but by for if in into is it no not of on or such that the their then there these they
+this to was will with"""
+STOPS = frozenset(LUCENE.split())
+
+
+@cache
+def inputs():
+    return SUITES["bm25"].inputs(Settings(named("float32"), "lucene"))
+
+
+def given(function):
+    return {
+        name: (one, np.array(function(one["corpus"], one["queries"], one["k1"], one["b"]), np.float64))
+        for name, one in inputs().items()
+        if one["corpus"] and one["queries"]
+    }
+
+
+def from_file(function):
+    cases = [
+        GivenCase(name, one["corpus"], one["queries"], one["k1"], one["b"], scores)
+        for name, (one, scores) in given(function).items()
+    ]
+    return diagnose_bm25_cases(cases, analyzer=str.split, variant="lucene", tolerance=1e-6)
+
+
+def live(function):
+    cases = {
+        name: ScoredCase(Probe(tuple(one["corpus"]), tuple(one["queries"]), one["k1"], one["b"]), scores)
+        for name, (one, scores) in given(function).items()
+    }
+    return diagnose_bm25_target(PythonTarget(function, "mine"), cases, "lucene", 1e-6)
+
+
+def norm(length, average, b):
+    return 1 - b + b * length / average
+
+
+def words(text):
+    return re.findall(r"\w+", text.lower())
+
+
+def without_stops(text):
+    return [word for word in words(text) if word not in STOPS]
+
+
+MISTAKES = {
+    "tf: f * (b + 1) / (f + b * (1 - k1 + k1 * L / A)) instead": Bm25(
+        weight=lambda f, length, average, k1, b: usual(f, length, average, b, k1)
+    ),
+    "tf: f * (k1 + 1) / f + k1 * (1 - b + b * L / A) instead": Bm25(
+        weight=lambda f, length, average, k1, b: f * (k1 + 1) / f + k1 * norm(length, average, b)
+    ),
+    "idf: ln(1 + (N - (n - 1) + 0.5) / (n - 1 + 0.5)) instead": Bm25(idf=lambda n, size: lucene(n - 1, size)),
+    "floor of the idf: its absolute value instead": Bm25(idf=lambda n, size: abs(okapi(n, size))),
+    "floor of the idf: -0.1 times itself, where negative": Bm25(
+        idf=lambda n, size: okapi(n, size) if okapi(n, size) > 0 else -okapi(n, size) / 10
+    ),
+    "function of the sum: softmax": Bm25(row=softmax),
+    "function of the sum: min-max": Bm25(row=min_max),
+    "function of the sum: z-score": Bm25(row=z_score),
+    "number of hits: at most 4 instead of all": Bm25(row=top(4)),
+    "precision of the scores: rounded to whole numbers": Bm25(row=lambda row: np.round(row * 1000)),
+    "precision of the scores: cut off to whole numbers": Bm25(row=lambda row: np.trunc(row * 1000)),
+    r"tokenisation: runs of \w, without Lucene's 33 stop words": Bm25(  # no case of the suite has capitals
+        split=without_stops, split_query=without_stops
+    ),
+}
+
+
+@pytest.mark.parametrize("named_as", MISTAKES)
+def test_a_mistake_in_fixed_scores_is_named_and_gives_all_scores(named_as):
+    cause = from_file(MISTAKES[named_as]).causes[0]
+    assert named_as in "; ".join(cause.names)
+    assert cause.explains_all
+    assert "the formula gives all 421 scores of 19 cases" in cause.explanation
+
+
+def test_a_cut_is_named_where_scores_of_zero_need_it_alone():
+    """ATIRE's idf of a term in every document is 0, so that documents with it have no score."""
+    cause = from_file(Bm25(idf=lambda n, size: np.log(size / n))).causes[0]
+    assert "number of hits" not in "; ".join(cause.names)
+
+
+def porter(text):
+    stem = PorterStemmer(mode=PorterStemmer.ORIGINAL_ALGORITHM).stem
+    return [stem(word) for word in words(text)]
+
+
+def words_with_stops(text):
+    return [word if word not in STOPS else f"#{word}" for word in words(text)]
+
+
+@pytest.mark.parametrize(
+    ("function", "name"),
+    [
+        (
+            Bm25(split=without_stops, split_query=without_stops),
+            r"runs of \w, lower-cased, without Lucene's 33 stop words",
+        ),
+        (Bm25(split=porter, split_query=porter), r"runs of \w, "),
+        (Bm25(split=lambda text: text.lower().split()), "case folded in documents only"),
+        (
+            Bm25(split=words_with_stops, split_query=without_stops),
+            "without Lucene's 33 stop words in queries only",
+        ),
+    ],
+    ids=["stop words", "stems", "case of documents", "stop words of queries"],
+)
+def test_the_terms_of_an_implementation_are_part_of_the_confirmed_formula(function, name):
+    diagnosis = live(function)
+    assert name in str(diagnosis)
+    assert diagnosis.agreement is not None
+    assert diagnosis.agreement.contradictions == {}
+
+
+def test_parts_of_words_are_counted_in_the_confirmed_formula():
+    def substrings(corpus, queries, k1, b):
+        average = np.mean([len(text.split()) for text in corpus])
+        rows = []
+        for query in queries:
+            scores = np.zeros(len(corpus))
+            for term in query.split():
+                counts = np.array([text.count(term) for text in corpus])
+                n, size = np.count_nonzero(counts), len(corpus)
+                lengths = np.array([len(text.split()) for text in corpus])
+                idf = np.log(1 + (size - n + 0.5) / (n + 0.5))
+                scores += np.where(counts > 0, idf * usual(counts, lengths, average or 1, k1, b), 0)
+            rows.append(scores)
+        return rows
+
+    diagnosis = live(substrings)
+    assert "matching: substrings instead of whole terms" in str(diagnosis)
+    assert diagnosis.agreement.contradictions == {}
