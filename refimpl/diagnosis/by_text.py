@@ -5,7 +5,7 @@ repeated on all texts. Where a cause leaves texts unexplained, the search goes o
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import combinations
 
 import numpy as np
@@ -18,12 +18,21 @@ MOST_GROUPS = 5
 FIRST_ROWS = 12  # shortest texts on which candidates are compared before all
 ON_ALL = 3  # candidates that are tried on all texts
 PROBES = 2
+MOST_KEPT = 0.5  # matching texts for each other one, of a cause that changes every text: few texts are empty
 BEST_ROUNDINGS = 2
 BEST_SINGLES = 12  # single hypotheses that costly ones are paired with
 EXTENDED = 2  # combinations at a time that are extended by one hypothesis after another
 MOST_TOGETHER = 4  # hypotheses of one that is
 SMALLER = 0.25  # largest share of the squared error that an extension may leave
 UNCLEAR = 0.25  # largest share of the squared difference that a cause may leave in texts that it explains
+MOST_EXPLAINED = 0.75  # texts within the tolerance, where the rest is near enough to be rounding
+ROUNDED = 4  # times the tolerance that rounding reaches where a large difference amplifies it
+LARGE = 1000  # times the tolerance of such a difference
+LEAST_EXPLAINED = 0.25  # texts that a cause explains at least which changes every text
+TOKEN_FIELDS = {
+    *("tokenizer_changes", "text_changes", "unknown_words", "id_changes"),
+    *("max_length", "truncation", "prefix", "suffix"),
+}
 HINT = 0.25  # smallest share of the difference that is shown as a hint
 
 Select = Callable[[Sequence[int]], list[int]]
@@ -44,6 +53,22 @@ class Group:
 
 
 @dataclass(frozen=True)
+class Near:
+    """A combination that explains a part, so that it is a hint."""
+
+    combination: Combination
+    residual: float
+    share: float
+    """Of the squared difference of a few texts."""
+    left: tuple[int, ...] = ()
+    """Mismatching texts that it does not explain."""
+    changed: tuple[int, ...] = ()
+    """Matching texts that it changes."""
+    exact: bool = False
+    """Whether it explains every entry of some texts."""
+
+
+@dataclass(frozen=True)
 class Explanation:
     """What a search found."""
 
@@ -51,8 +76,8 @@ class Explanation:
     equivalents: tuple[Combination, ...]
     """Other combinations that explain everything, where the first group has all texts."""
     unexplained: tuple[int, ...]
-    nearest: tuple[tuple[Combination, float, float], ...]
-    """Of combinations that explain a part of the unexplained texts: the residual, and the share of the difference."""
+    nearest: tuple[Near, ...]
+    """Combinations that explain a part of the unexplained texts, or of their difference."""
     untried: str
     """What the limit of work left out: "" for nothing, "pairs" of hypotheses, or "hypotheses"."""
     tried: int = 0
@@ -71,8 +96,11 @@ class TextSearch:
         The texts to explain, and those that must stay as they are, each shortest first.
     bases
         Combinations, one of which is part of every cause, such as a measured normalisation; `()` for none.
-    select, refine, prompts, enumerated
-        See `Select`, `Refine` and `Enumerate`.
+    select, refine
+        See `Select` and `Refine`.
+    solved
+        What is tried after the listed hypotheses of cost 0, 1 and so on, where none explains a text: each an
+        `Enumerate` of causes that change every text.
     settled
         Takes bases and all mismatching texts, where no single hypothesis explains one; returns whether something else
         explains them, so that the search ends.
@@ -86,8 +114,7 @@ class TextSearch:
     bases: Sequence[Combination]
     select: Select
     refine: Refine
-    prompts: Enumerate
-    enumerated: Enumerate
+    solved: Sequence[Enumerate]
     settled: Callable[[Sequence[Combination], Sequence[int]], bool]
     work: float = field(default_factory=lambda: WORK)
     untried: str = ""
@@ -142,6 +169,7 @@ class TextSearch:
         trials += self._refined(bases, remaining, kept)
         if any(trial.explained.all() for trial in trials):
             return sorted(trials, key=_order)
+        everywhere = len(kept) <= MOST_KEPT * len(remaining)
         for cost in range(3):
             listed = [each for each in self.problem.searched if each.cost == cost]
             rows = few if cost == 0 else few[-1:]
@@ -149,18 +177,14 @@ class TextSearch:
             trials += [trial for trial in new if trial is not None]
             if any(trial.explained.all() for trial in trials):
                 break
-        if not any(trial.count for trial in trials) and len(remaining) == len(self.mismatching):
-            new = [self._try(each, (), few, probes) for each in self.prompts(bases, remaining)]
-            trials += [trial for trial in new if trial is not None]
+            if everywhere and not any(trial.count for trial in trials) and cost < len(self.solved):
+                trials += self._possible(self.solved[cost](bases, remaining), few, kept)
         if not any(trial.count for trial in trials):
             trials += self._extended(trials, few, probes)
         if not any(trial.count for trial in trials) and len(remaining) == len(self.mismatching):
             trials += self._rounded(trials, few, probes)
             if not any(trial.count for trial in trials) and self.settled(bases, remaining):
                 return []
-        if not any(trial.count for trial in trials):
-            new = [self._try(each, (), few, probes) for each in self.enumerated(bases, remaining)]
-            trials += [trial for trial in new if trial is not None]
         trials.sort(key=_order)
         if not any(trial.count for trial in trials):
             trials = sorted([*trials, *self._pairs(trials, few, probes)], key=_order)
@@ -196,10 +220,14 @@ class TextSearch:
         return [trial for trial in pairs if trial is not None]
 
     def _refined(self, bases: Sequence[Combination], remaining: Sequence[int], kept: Sequence[int]) -> list[Trial]:
-        probes = list(kept[:PROBES])
         found = [each for base in bases for each in self.refine(base, kept, remaining)]
+        return self._possible(found, remaining, kept)
+
+    def _possible(self, found: Iterable[Combination], rows: Sequence[int], kept: Sequence[int]) -> list[Trial]:
+        """Trials of combinations that were solved for, so that they are few, and tried whatever work was done."""
+        probes = list(kept[:PROBES])
         possible = [each for each in found if not probes or self.problem.trial(each, probes).explained.all()]
-        return [self.problem.trial(each, remaining) for each in possible]
+        return [self.problem.trial(each, rows) for each in possible]
 
     def _try(self, base: Combination, more: Combination, few: Sequence[int], probes: Sequence[int]) -> Trial | None:
         """The trial on `few`; None for a combination that changes a probe, that is impossible, or beyond the limit."""
@@ -253,7 +281,7 @@ class TextSearch:
 
         Empty where none explains a text without changing a matching one.
         """
-        candidates = [trial.combination for trial in tried if trial.count]
+        candidates = dict.fromkeys(trial.combination for trial in tried if trial.count)
         first = list(remaining[:FIRST_ROWS])
         ranked = sorted((self.problem.trial(each, first) for each in candidates), key=_order)
         rows = [*remaining, *self.matching]
@@ -261,22 +289,33 @@ class TextSearch:
         for trial in ranked[:ON_ALL]:
             if valid and trial.count < ranked[0].count:
                 break
-            whole = self.problem.trial(trial.combination, rows)
+            whole = self._completed(self.problem.trial(trial.combination, rows))
             if whole.explained[len(remaining) :].all() and self._convincing(whole, len(remaining)):
                 valid.append(whole)
         valid.sort(key=_order)
         return [each for each in valid if each.explained.all()] or valid[:1]
 
+    def _completed(self, whole: Trial) -> Trial:
+        """The trial with all texts explained, where most are, and the rest but for rounding of a large difference."""
+        nearly = whole.residuals <= ROUNDED * self.problem.tolerance
+        if whole.explained.all() or not nearly.all() or whole.explained.mean() < MOST_EXPLAINED:
+            return whole
+        before = self.problem.trial((), whole.rows[~whole.explained].tolist())
+        large = bool((before.residuals >= LARGE * self.problem.tolerance).all())
+        return replace(whole, explained=np.ones_like(whole.explained)) if large else whole
+
     def _convincing(self, whole: Trial, remaining: int) -> bool:
         """Whether the trial explains some of the first `remaining` texts clearly; a structural fault, most of them.
 
         Of thousands of changes some bring a small difference below a large tolerance by chance; a structural fault
-        affects every text. That each value is one of a stored format is evidence by itself.
+        affects every text, as a pooling does, which coincides with others on short texts. That each value is one of a
+        stored format is evidence by itself.
         """
         explained = np.flatnonzero(whole.explained[:remaining])
         listed = tuple(each for each in whole.combination if not _enumerated(each))
         structural = len(listed) < len(whole.combination)
-        if not len(explained) or (structural and len(explained) < remaining / 2):
+        least = 0.5 if structural else 0.0 if any(map(_of_tokens, whole.combination)) else LEAST_EXPLAINED
+        if not len(explained) or len(explained) < least * remaining:
             return False
         if any("store" in each.apply.values for each in whole.combination):
             return True
@@ -286,28 +325,46 @@ class TextSearch:
     def _whole(self, combinations: Sequence[Combination]) -> list[Trial]:
         """The trials on all texts of the combinations that explain all of them."""
         rows = [*self.mismatching, *self.matching]
-        trials = [self.problem.trial(each, rows) for each in combinations]
+        trials = [self._completed(self.problem.trial(each, rows)) for each in combinations]
         return [trial for trial in trials if trial.explained.all()]
 
-    def _nearest(
-        self, tried: Sequence[Trial], context: Combination, remaining: Sequence[int]
-    ) -> tuple[tuple[Combination, float, float], ...]:
+    def _nearest(self, tried: Sequence[Trial], context: Combination, remaining: Sequence[int]) -> tuple[Near, ...]:
         """The combinations that explain most of the unexplained texts, compared with vectors of zeros as well."""
         rows = list(remaining[:FIRST_ROWS])
         zeros = float(np.sum(self.problem.actual[rows] ** 2))
         squares = min(zeros, float(self.problem.trial(context, rows).squares.sum()))
         by_error = sorted((trial for trial in tried if trial.combination != context), key=lambda t: t.squares.sum())
+        different = {frozenset(trial.combination): trial.combination for trial in reversed(by_error)}
         found = []
-        for trial in by_error[:ON_ALL]:
-            again = self.problem.trial(trial.combination, rows)
+        for combination in list(reversed(different.values()))[:ON_ALL]:
+            again = self.problem.trial(combination, rows)
             share = 1 - float(again.squares.sum()) / squares if squares else 0.0
             if share >= HINT:
-                found.append((trial.combination, float(again.residuals.max()), share))
-        return tuple(sorted(found, key=lambda each: -each[2]))
+                found.append(self._near(again, share, remaining))
+        return tuple(sorted(found, key=lambda each: -each.share))
+
+    def _near(self, trial: Trial, share: float, remaining: Sequence[int]) -> Near:
+        """The combination on all texts, where it explains some of them."""
+        if not trial.count:
+            return Near(trial.combination, float(trial.residuals.max()), share)
+        whole = self.problem.trial(trial.combination, [*remaining, *self.matching])
+        left = whole.rows[~whole.explained]
+        return Near(
+            trial.combination,
+            float(whole.residuals.max()),
+            share,
+            tuple(int(row) for row in left if row in set(remaining)),
+            tuple(int(row) for row in left if row in set(self.matching)),
+            whole.count > 0,
+        )
 
 
 def _enumerated(hypothesis: Hypothesis) -> bool:
     return "faults" in hypothesis.apply.values and not hypothesis.cost
+
+
+def _of_tokens(hypothesis: Hypothesis) -> bool:
+    return bool(hypothesis.apply.values.keys() & TOKEN_FIELDS)
 
 
 def _retokenizes(combination: Combination) -> bool:

@@ -6,15 +6,17 @@ from dataclasses import dataclass
 import numpy as np
 
 from refimpl.common.types import Array
-from refimpl.diagnosis.encoder import VariedEncoder
+from refimpl.diagnosis.encoder import VariedEncoder, identity
 from refimpl.diagnosis.encoder_hypotheses import ENCODER
 from refimpl.diagnosis.hypotheses import Combination, Hypothesis, NotApplicable, apply_all
 from refimpl.diagnosis.pooling import HEAD, EmbeddingVariant, scaled
+from refimpl.diagnosis.rare_token_hypotheses import RARE, word_limits
 from refimpl.diagnosis.structure.families import MASKS
 from refimpl.diagnosis.text_states import TextStates
 from refimpl.diagnosis.token_hypotheses import TOKENS
 
 ROUNDING = 1e-12  # of float64, relative to a vector's length
+FLOAT32 = 2.0**-23  # relative rounding of a stored value that was float32 on its way
 
 
 @dataclass(frozen=True)
@@ -59,12 +61,13 @@ class EmbeddingProblem:
     """
 
     hypotheses: Sequence[Hypothesis] = (*HEAD, *TOKENS, *(each for each in ENCODER if each not in TOKENS))
-    searched = (*(each for each in hypotheses if not each.apply.values.keys() & {"store", "normalize"}), *MASKS)
-    """Those about masks too; without those about length and storage, which the vectors show by themselves."""
 
     def __init__(self, actual: Array, encoder: VariedEncoder, tolerance: float) -> None:
         self.actual, self.encoder, self.tolerance = actual, encoder, tolerance
         self.states = TextStates(encoder, single=tolerance >= 1e-6)
+        listed = (each for each in self.hypotheses if not each.apply.values.keys() & {"store", "normalize"})
+        self.searched = (*listed, *RARE, *word_limits(encoder.firsts), *MASKS)
+        """Rare ones and those about masks too; without those about length and storage, which the vectors show."""
 
     def vectors(self, combination: Combination, rows: Sequence[int]) -> tuple[Array, Array]:
         """The vectors `(rows, dim)` under the combination, before they are stored, and whether each text has a token.
@@ -89,7 +92,15 @@ class EmbeddingProblem:
             return _inapplicable(combination, rows)
         store = apply_all(EmbeddingVariant(), combination).store
         lengths = np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), np.finfo(np.float64).tiny)
-        slack, rounding, actual = self.tolerance * lengths, ROUNDING * lengths, self.actual[rows]
+        slack, actual = self.tolerance * lengths, self.actual[rows]
+        rounding = ROUNDING * lengths
+        if store is not identity:  # a scale that is taken from the vector deviates as its largest entry
+            magnitudes = np.abs(actual)
+            rounding = (
+                rounding
+                + FLOAT32 * magnitudes
+                + slack * magnitudes / np.maximum(magnitudes.max(axis=1, keepdims=True), 1e-300)
+            )
         above = actual >= store(vectors - slack) - rounding
         below = actual <= store(vectors + slack) + rounding
         errors = np.where(defined[:, None], actual - store(vectors), 0.0)

@@ -14,25 +14,30 @@ from refimpl.common.types import Array
 from refimpl.common.warning import silenced
 from refimpl.dense.minilm import MiniLMEmbeddingFunction
 from refimpl.diagnosis.arithmetic_search import ArithmeticSearch, Fit, suggested_tolerance
-from refimpl.diagnosis.by_text import WORK, Explanation, TextSearch
+from refimpl.diagnosis.by_text import WORK, Explanation, Near, TextSearch
+from refimpl.diagnosis.calls import alone_note, exchanged_note
 from refimpl.diagnosis.embedding_problem import EmbeddingProblem
 from refimpl.diagnosis.encoder import EncoderVariant, VariedEncoder
 from refimpl.diagnosis.hypotheses import Combination
-from refimpl.diagnosis.linear_maps import linear_map
+from refimpl.diagnosis.linear_maps import LinearMap, linear_map
+from refimpl.diagnosis.output_maps import another_length, output_map
 from refimpl.diagnosis.outputs import degenerate, measured_head, reordered
+from refimpl.diagnosis.pooling import NORM, POOLING
 from refimpl.diagnosis.prompts import PromptSearch
 from refimpl.diagnosis.result import Cause, Diagnosis
 from refimpl.diagnosis.same_tokens import Encode, MeasuredTokenizer, measured_tokenizer
 from refimpl.diagnosis.sampling import few_texts, varied_tokens
 from refimpl.diagnosis.similarities import matched_order, random_directions, similarity_note
+from refimpl.diagnosis.special_tokens import SpecialTokenSearch
 from refimpl.diagnosis.structure.search import StructuralSearch
 from refimpl.diagnosis.truncations import TruncationSearch
-from refimpl.diagnosis.weighted_pooling import PoolingSearch, pooling_note
+from refimpl.diagnosis.weighted_pooling import PoolingSearch, forward_is_right, pooling_note
 from refimpl.tokens import TruncationWarning
 
 LABEL = 30  # characters of a text that label it
 MOST_TOKENS = 8192  # of all texts; of more, a function in float32 shows which texts mismatch, and fewer are explained
 LEAST_ALIKE, MOST_ALIKE = 5, 64  # texts whose pairs are compared
+MOST_NAMED = 4  # texts that a hint is printed with
 ANOTHER_ORDER = "rows in another order"
 MIXED_UP = "belong to other texts: sorted by length, or concurrent results mixed up"
 
@@ -92,7 +97,7 @@ def diagnose_embeddings(
     if (residual := reordered(vectors, expected, tolerance)) is not None:
         cause = Cause((ANOTHER_ORDER,), f"the vectors are right, but {MIXED_UP}", residual, 1.0, True)
         return Diagnosis(False, difference, tolerance, (cause,))
-    if (found := linear_map(vectors, expected, tolerance)) is not None:
+    if (found := linear_map(vectors, expected, tolerance) or output_map(vectors, expected, tolerance)) is not None:
         cause = Cause((found.name,), found.explanation, found.residual, 1.0, True)
         return Diagnosis(False, difference, tolerance, (cause,))
     if (order := matched_order(vectors, expected)) is not None:
@@ -101,8 +106,28 @@ def diagnose_embeddings(
         diagnosis = diagnose_embeddings(in_order, checked, model_path=folder, tolerance=tolerance, labels=labels)
         return _out_of_order(diagnosis, difference, 1 - _squares(in_order - expected) / _squares(vectors - expected))
     labels = labels or [repr(text[:LABEL]) for text in checked]
+    if (found := _of_length(problem, expected)) is not None:
+        cause = Cause((found.name,), found.explanation, found.residual, 1.0, True)
+        return Diagnosis(False, difference, tolerance, (cause,))
     tokenizer = None if encode is None else measured_tokenizer(encode, folder, encoder.max_length)
-    return _explained(problem, deviations, labels, difference, tokenizer)
+    diagnosis = _explained(problem, deviations, labels, difference, tokenizer)
+    rows = [row for row, label in enumerate(labels) if label in diagnosis.unexplained]
+    notes = exchanged_note(vectors, expected, rows, labels, tolerance)
+    if encode is not None and rows:
+        some = [checked[row] for row in rows]
+        notes = (*notes, *alone_note(encode, vectors[rows], expected[rows], some, tolerance))
+    return replace(diagnosis, notes=(*notes, *diagnosis.notes))
+
+
+def _of_length(problem: EmbeddingProblem, expected: Array) -> LinearMap | None:
+    """Vectors of the right directions whose lengths are of no listed kind."""
+    found = another_length(problem.actual, expected, problem.tolerance)
+    rows = range(len(expected))
+    sums = [(), *((each,) for each in POOLING if each.name in ("sum pooling", "sum over root of length"))]
+    listed = ((*pool, norm) for pool in sums for norm in NORM)
+    if found is None or any(problem.trial(each, rows).explained.all() for each in listed):
+        return None
+    return found
 
 
 def _squares(errors: Array) -> float:
@@ -142,18 +167,22 @@ def _explained(
     mismatching, matching = _computed(deviations > problem.tolerance, tokens.lengths)
     varied = varied_tokens(problem.encoder)
     truncation, pooling = TruncationSearch(problem), PoolingSearch(problem)
-    structure = StructuralSearch(problem, problem.states.work + WORK)
-    arithmetic, prompts = ArithmeticSearch(problem), PromptSearch(problem)
+    structure = StructuralSearch(problem, WORK)
+    arithmetic, prompts, special = ArithmeticSearch(problem), PromptSearch(problem), SpecialTokenSearch(problem)
+    heads = measured_head(problem.actual)
+
+    def around(bases: Sequence[Combination], rows: Sequence[int]) -> list[Combination]:
+        return list(special(bases, rows)) or prompts(bases, rows)
+
     added_to = _nothing if tokenizer is None else tokenizer.added_to
     search = TextSearch(
         problem,
         mismatching,
         matching,
-        measured_head(problem.actual),
+        heads,
         lambda rows: few_texts(rows, tokens, varied),
         lambda context, *rows: chain(added_to(context), truncation(context, *rows), pooling(context, *rows)),
-        prompts,
-        structure,
+        () if forward_is_right(problem, heads[0], mismatching) else (structure, around),
         arithmetic,
     )
     found = search.run()
@@ -163,9 +192,11 @@ def _explained(
     unexplained = tuple(labels[row] for row in found.unexplained)
     context = found.groups[0].combination if found.groups else ()
     ruled_out = (*prompts.ruled_out(), *structure.ruled_out()) if found.unexplained else ()
-    measured = () if tokenizer is None else (str(tokenizer),)
-    alike = _alike(problem, found.unexplained)
-    notes = (*measured, *pooling_note(problem, context, found.unexplained, labels), *ruled_out, *alike, *_notes(found))
+    whole = context if len(found.groups) == 1 and not found.unexplained else None
+    measured = () if tokenizer is None else (tokenizer.sentence(whole),)
+    most = len(found.unexplained) > len(problem.actual) / 2  # else it is a matter of single texts, as of tokens
+    weighted = pooling_note(problem, context, found.unexplained, labels) if most else ()
+    notes = (*measured, *weighted, *ruled_out, *_alike(problem, found.unexplained), *_notes(found))
     return Diagnosis(False, difference, problem.tolerance, causes, unexplained=unexplained, notes=notes)
 
 
@@ -225,8 +256,28 @@ def _causes(found: Explanation, texts: int, matching: int, labels: Sequence[str]
         groups.append(_cause(group.combination, group.residual, 1.0, whole, max_length, named, of))
     residual = found.groups[0].residual if found.groups else 0.0
     equivalents = [_cause(each, residual, 1.0, True, max_length) for each in found.equivalents]
-    nearest = [_cause(each, residual, share, False, max_length) for each, residual, share in found.nearest]
+    nearest = [
+        replace(
+            _cause(each.combination, each.residual, each.share, False, max_length),
+            of=_reach(each, len(found.unexplained), matching, labels) if each.exact else "",
+        )
+        for each in found.nearest
+    ]
     return (*groups, *equivalents, *nearest)
+
+
+def _reach(near: Near, unexplained: int, matching: int, labels: Sequence[str]) -> str:
+    """How many texts a hint explains, and which not."""
+    explained = unexplained - len(near.left)
+    sentence = f"{explained} of {unexplained} texts" + (f" (not {_few(near.left, labels)})" if near.left else "")
+    if not near.changed:
+        return sentence
+    return f"{sentence}, and changes {len(near.changed)} of {matching} that match ({_few(near.changed, labels)})"
+
+
+def _few(rows: Sequence[int], labels: Sequence[str]) -> str:
+    more = len(rows) - MOST_NAMED
+    return ", ".join(labels[row] for row in rows[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
 def _cause(

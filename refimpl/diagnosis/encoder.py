@@ -19,7 +19,7 @@ from refimpl.diagnosis.rewriting import TextChange
 from refimpl.diagnosis.tensors import Rewiring, Rounding
 from refimpl.diagnosis.tokenizing import TokenizerChange, varied_tokenizer
 from refimpl.diagnosis.truncating import LONGEST_FIRST, Truncation
-from refimpl.diagnosis.unknown_words import IdChange
+from refimpl.diagnosis.unknown_words import IdChange, ListChange
 from refimpl.tokens import Tokenizer, Tokens
 
 WORD_EMBEDDINGS = "embeddings.word_embeddings.weight"  # stays float32: it is large, and few of its rows are read
@@ -50,6 +50,7 @@ class EncoderVariant:
     tokenizer_changes: tuple[TokenizerChange, ...] = ()
     text_changes: tuple[TextChange, ...] = ()
     unknown_words: IdChange | None = None
+    id_changes: tuple[ListChange, ...] = ()
     max_length: int = 0
     prefix: str = ""
     suffix: str = ""
@@ -101,7 +102,8 @@ class VariedEncoder:
         """The tokens of all texts; NotApplicable where the tokenizer cannot be changed like this."""
         length = variant.max_length or self.max_length
         texts = (variant.prefix, variant.suffix, variant.text_changes, variant.swapped)
-        key = (variant.tokenizer_changes, length, variant.truncation, variant.unknown_words, *texts)
+        words = (variant.unknown_words, variant.id_changes)
+        key = (variant.tokenizer_changes, length, variant.truncation, *words, *texts)
         tokens = self._tokens.get(key, lambda: self._tokenize(variant, length))
         return replace(tokens, token_type_ids=self._token_types(variant, tokens))
 
@@ -139,7 +141,7 @@ class VariedEncoder:
         return self._weights.get(weights_key(variant), lambda: self._vary(variant))
 
     def _tokenize(self, variant: EncoderVariant, max_length: int) -> Tokens:
-        settings = (variant.tokenizer_changes, variant.truncation, variant.unknown_words)
+        settings = (variant.tokenizer_changes, variant.truncation, variant.unknown_words, variant.id_changes)
         tokenizer = varied_tokenizer(self.folder, max_length, *settings)
         firsts = [_rewritten(variant, variant.prefix + text + variant.suffix) for text in self.firsts]
         try:

@@ -1,17 +1,23 @@
 """What sentence vectors show by themselves: zeros, one vector for all texts, precision, length, order."""
 
 from collections.abc import Iterator
+from math import log2, log10
 
 import numpy as np
 
 from refimpl.common.types import Array
 from refimpl.diagnosis.hypotheses import Combination
-from refimpl.diagnosis.pooling import NORM, STORAGE, EmbeddingVariant
+from refimpl.diagnosis.pooling import NORM, STORAGE, EmbeddingVariant, multiples_by_vector, multiples_of
 
 ROWS_PER_PRODUCT = 256
-FLOAT32 = 1e-7  # relative rounding of values that were float32 on their way
+FLOAT32 = 2.0**-23  # relative rounding of values that were float32 on their way
 UNIT = 1e-4  # by which a length may deviate from 1, of vectors of float32
 COARSE_UNIT = 0.05  # of vectors stored in low precision
+FINEST = 5e-7  # step that is measured, of unit vectors
+CLEAR = 20  # times the rounding of float32 that a step has at least
+FLOATS = 2**11  # steps per unit from which a power of two is rather a float16 or bfloat16 number's
+FEW_STEPS = 4  # that the smallest difference of two values may have
+LEVELS = (7, 127, 128)  # of the largest magnitude of a vector
 
 
 def degenerate(actual: Array, expected: Array) -> str | None:
@@ -66,16 +72,48 @@ def measured_head(actual: Array) -> list[Combination]:
     for name, length in lengths.items():
         if abs(float(np.median(length)) - 1) < allowed and np.mean(np.abs(length - 1) < allowed) > 0.5:
             return [(*((by_name[name],) if name else ()), *stored)]
-    return [(by_name[name], *stored) for name in ("no normalisation", "normalised by the squared length")]
+    others = [(by_name[name], *stored) for name in ("no normalisation", "normalised by the squared length")]
+    return [*([stored] if stored else []), *others]
 
 
 def _stored(actual: Array) -> Combination:
     """The coarsest storage that leaves every value as it is; `()` for float32 and float64."""
-    coarsest_first = ("int8 vectors", "3 decimals", "4 decimals", "5 decimals", "bfloat16 vectors", "float16 vectors")
-    by_name = {hypothesis.name: hypothesis for hypothesis in STORAGE}
-    for name in (*coarsest_first, "6 decimals"):
-        hypothesis = by_name[name]
+    if (per_unit := _per_unit(actual)) is not None:
+        return (multiples_of(per_unit),)
+    formats = [each for each in STORAGE if each.name in ("float16 vectors", "bfloat16 vectors")]
+    for hypothesis in (*map(multiples_by_vector, LEVELS), *reversed(formats)):
         rounded = hypothesis.apply(EmbeddingVariant()).store(actual)
-        if np.all(np.abs(rounded - actual) <= FLOAT32 * np.abs(actual)):
+        if np.all(np.abs(rounded - actual) <= 2 * FLOAT32 * np.abs(actual)):
             return (hypothesis,)
     return ()
+
+
+def _per_unit(actual: Array) -> float | None:
+    """Steps per unit, where every value `(texts, dim)` is a whole number of equal steps; None where they are not.
+
+    The smallest difference of two values is one step, or, of few values, a few steps.
+    """
+    values = np.unique(np.abs(actual))
+    noise = float(FLOAT32 * values[-1])
+    differences = np.diff(values, prepend=0.0)
+    smallest = float(differences.min(initial=np.inf, where=differences > 2 * noise))
+    if not max(FINEST, CLEAR * noise) <= smallest < np.inf:
+        return None
+    for steps in range(1, FEW_STEPS + 1):
+        for guess in (10.0 ** round(log10(steps / smallest)), steps / smallest):
+            per_unit = _refined(guess, values, noise)
+            measurable = CLEAR * noise * per_unit <= 1  # else any values are multiples
+            if measurable and np.all(np.abs(np.round(values * per_unit) / per_unit - values) <= noise):
+                return None if per_unit >= FLOATS and log2(per_unit).is_integer() else per_unit
+    return None
+
+
+def _refined(guess: float, values: Array, noise: float) -> float:
+    """The guess by which the values are whole numbers, as nearly as the noise allows; a whole number where one is."""
+    if round(log10(guess)) == log10(guess):
+        return guess
+    for most in (10, 100, 1000, np.inf):  # steps up to which a multiple of the guess is counted right
+        some = values[values * guess <= most]
+        counts = np.round(some * guess)
+        guess = float(np.sum(counts * counts) / np.sum(counts * some)) if counts.any() else guess
+    return float(round(guess)) if abs(guess - round(guess)) <= max(noise * guess, 1e-6 * guess) else guess

@@ -2,7 +2,8 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
+from math import log10
 
 import numpy as np
 
@@ -92,11 +93,32 @@ def _divided_by(norm: Callable[[Array], Array]) -> Callable[[Array], Array]:
     return lambda x: x / norm(x)[:, None]
 
 
-def _rounded(digits: int) -> Callable[[Array], Array]:
-    return lambda x: np.asarray(np.round(x, digits))
-
-
 embedding = partial(change, EmbeddingVariant)
+
+
+@cache
+def multiples_of(per_unit: float) -> Hypothesis:
+    """The hypothesis that vectors are rounded to multiples of 1 / `per_unit`: to decimals, if it is a power of 10."""
+    store = embedding(store=lambda x: np.round(x * per_unit) / per_unit)
+    digits = round(log10(per_unit))
+    if per_unit == 10**digits:
+        return Hypothesis(f"{digits} decimals", "the final vectors are printed with few decimals", store)
+    step = f"1/{per_unit:.0f}" if per_unit == round(per_unit) else f"{1 / per_unit:.6g}"
+    name = "int8 vectors" if per_unit == 127 else f"steps of {step}"
+    return Hypothesis(name, f"the final vectors are rounded to multiples of {step}", store)
+
+
+@cache
+def multiples_by_vector(levels: int) -> Hypothesis:
+    """The hypothesis that each vector is rounded to multiples of its largest magnitude over `levels`."""
+
+    def store(x: Array) -> Array:
+        scale = np.abs(x).max(axis=-1, keepdims=True) / levels
+        return np.asarray(np.round(x / np.where(scale, scale, 1.0)) * scale)
+
+    explanation = f"each final vector is rounded to multiples of its largest magnitude over {levels}"
+    return Hypothesis(f"{levels} levels per vector", explanation, embedding(store=store))
+
 
 POOLING = (
     Hypothesis(
@@ -158,16 +180,7 @@ NORM = (
 STORAGE = (
     Hypothesis("float16 vectors", "the final vectors are rounded to float16", embedding(store=tensors.float16)),
     Hypothesis("bfloat16 vectors", "the final vectors are rounded to bfloat16", embedding(store=tensors.bfloat16)),
-    Hypothesis(
-        "int8 vectors",
-        "the final vectors are rounded to multiples of 1/127",
-        embedding(store=lambda x: np.round(x * 127.0) / 127.0),
-    ),
-    *(
-        Hypothesis(
-            f"{digits} decimals", "the final vectors are printed with few decimals", embedding(store=_rounded(digits))
-        )
-        for digits in (3, 4, 5, 6)
-    ),
+    multiples_of(127.0),
+    *(multiples_of(10.0**digits) for digits in (3, 4, 5, 6)),
 )
 HEAD = (*POOLING, *NORM, *STORAGE)

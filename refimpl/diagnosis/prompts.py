@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from refimpl.common.types import Array
+from refimpl.diagnosis import tokenizing
 from refimpl.diagnosis.embedding_problem import EmbeddingProblem
 from refimpl.diagnosis.hypotheses import Combination, Hypothesis, apply_all, change
 from refimpl.diagnosis.pooling import POOLING, EmbeddingVariant
@@ -39,8 +40,19 @@ def prompt(before: str, after: str) -> Hypothesis:
     )
 
 
+def reserved(before: str, after: str, ids: Ids, split: int, special: Ids) -> Hypothesis:
+    """The hypothesis that the tokens of a prompt surround each text after truncation, which leaves room for them."""
+    apply = tokenizing.surrounded((special[0], *ids[:split]), (*ids[split:], special[1]))
+    named = prompt(before, f" {after.rstrip()}")
+    changed = change(EmbeddingVariant, tokenizer_changes=(apply,))
+    explanation = f"{named.explanation}; truncation leaves room for them"
+    return Hypothesis(f"{named.name}, not truncated", explanation, changed, remedy=named.remedy)
+
+
 class PromptSearch:
     """Finds the prefix or suffix of vectors, alone or with [CLS] pooling."""
+
+    special: Ids = ()
 
     def __init__(self, problem: EmbeddingProblem) -> None:
         self.problem = problem
@@ -55,6 +67,7 @@ class PromptSearch:
         special = tuple(map(int, tokenizer([""]).input_ids))
         lengths = self.problem.encoder.tokens(EmbeddingVariant()).lengths
         rows = sorted(unexplained, key=lambda row: int(lengths[row]))
+        self.special = special
         if len(special) != 2 or not 2 <= lengths[rows[0]] <= MOST_TOKENS:
             return []
         published = [tuple(map(int, tokenizer([text]).input_ids))[1:-1] for text in PREFIXES]
@@ -106,9 +119,10 @@ class PromptSearch:
 
     def _solved(self, solver: PromptSolver, published: Sequence[Ids]) -> tuple[float, Ids]:
         best: tuple[float, Ids] = (np.inf, ())
+        begun = solver.tokens
         for best in solver.search(ids for ids in published if len(ids) <= MOST_TOKENS):
             ended = solver.tokens > MOST_COMPUTED or self._work(solver.tokens) > WORK
-            if ended or (solver.tokens > HOPELESS[1] and best[0] > HOPELESS[0]):
+            if ended or (solver.tokens - begun > HOPELESS[1] and best[0] > HOPELESS[0]):
                 break
         return best
 
@@ -124,16 +138,26 @@ class PromptSearch:
 
         Of an empty text the vector shows no place: tokens are before or after it.
         """
-        found = []
-        for split in range(len(ids), -1, -1):
-            parts = [spelling(tokenizer, part) for part in (ids[:split], ids[split:])]
-            if None not in parts:
-                before, after = (part or "" for part in parts)
-                found.append((*base, prompt(before, f" {after.rstrip()}" if after else "")))
+        found = [
+            combination
+            for split in range(len(ids), -1, -1)
+            for combination in self._spellings_of(tokenizer, base, ids, split)
+        ]
         trials = [self.problem.trial(each, rows[:2]) for each in found]
         trials.sort(key=lambda trial: float(trial.squares.sum()))
         exact = [trial.combination for trial in trials if trial.explained.all()]
         return exact or [trial.combination for trial in trials[:1]]
+
+    def _spellings_of(
+        self, tokenizer: VariedTokenizer, base: Combination, ids: Ids, split: int = 0
+    ) -> Iterator[Combination]:
+        """The base with the words of ids before, as far as `split`, and after a text: truncated with it, or not."""
+        before, after = spelling(tokenizer, ids[:split]), spelling(tokenizer, ids[split:])
+        if before is None or after is None:
+            return
+        yield (*base, prompt(before, f" {after.rstrip()}" if after else ""))
+        if after:
+            yield (*base, reserved(before, after, ids, split, self.special))
 
 
 def spelling(tokenizer: VariedTokenizer, ids: Ids) -> str | None:

@@ -31,7 +31,7 @@ class Cause:
         named = " and ".join(self.names)
         if self.of:
             every = self.explains_all or self.of == f"{len(self.texts)} of {len(self.texts)} texts"
-            listed = "" if every or len(self.texts) > MOST_LABELS else f" ({', '.join(self.texts)})"
+            listed = "" if every or not 0 < len(self.texts) <= MOST_LABELS else f" ({', '.join(self.texts)})"
             remedy = f": {self.remedy}" if self.remedy else ""
             residual = f"(residual {self.residual:.2g})"
             return f"{named} explains {self.of}{listed} {residual}: {self.explanation}{remedy}"

@@ -1,5 +1,6 @@
 """Texts as faulty implementations change them before, or in place of, the tokenizer's own normalisation."""
 
+import html
 import re
 import unicodedata
 from collections.abc import Callable
@@ -25,6 +26,56 @@ def outside_special_tokens(change: TextChange) -> TextChange:
 def ascii_lowered(text: str) -> str:
     """A to Z lower-cased, as C's tolower does."""
     return text.translate(ASCII_CAPITALS)
+
+
+def stripped_then_ascii_lowered(text: str) -> str:
+    """Accents stripped, so that a capital A with a diaeresis is an A; then A to Z lower-cased."""
+    return ascii_lowered(_without_marks(unicodedata.normalize("NFD", text), ("Mn",)))
+
+
+def composed_then_stripped(text: str) -> str:
+    """Marks stripped from Unicode's form NFC, where most accented letters have none."""
+    return _without_marks(unicodedata.normalize("NFC", text), ("Mn",))
+
+
+def marks_stripped_undecomposed(text: str) -> str:
+    """Combining marks stripped as they are written; composed letters stay."""
+    return _without_marks(text, ("Mn",))
+
+
+def decomposed(text: str) -> str:
+    """Unicode's form NFD, marks kept."""
+    return unicodedata.normalize("NFD", text)
+
+
+def composed(text: str) -> str:
+    """Unicode's form NFC."""
+    return unicodedata.normalize("NFC", text)
+
+
+def ascii_only(by: str) -> TextChange:
+    """Each character outside ASCII replaced."""
+    return lambda text: re.sub(r"[^\x00-\x7f]", by, text)
+
+
+def decomposed_to_ascii(text: str) -> str:
+    """NFKD, then only ASCII, as by encode("ascii", "ignore")."""
+    return unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
+
+
+def substituted(pattern: str, by: str) -> TextChange:
+    """Each match of a regular expression replaced."""
+    return lambda text: re.sub(pattern, by, text)
+
+
+def rejoined(text: str) -> str:
+    """The words of Python's str.split, joined by spaces."""
+    return " ".join(text.split())
+
+
+def entities_unescaped(text: str) -> str:
+    """HTML entities replaced, as &lt; by <."""
+    return html.unescape(text)
 
 
 def compatibility_folded(text: str) -> str:

@@ -8,20 +8,25 @@ from pathlib import Path
 import numpy as np
 
 from refimpl.common.types import Array
-from refimpl.diagnosis.encoder import EncoderVariant, VariedEncoder
-from refimpl.diagnosis.hypotheses import Combination, NotApplicable, apply_all, compatible
+from refimpl.diagnosis.encoder import VariedEncoder
+from refimpl.diagnosis.hypotheses import Combination, Hypothesis, NotApplicable, apply_all, compatible
+from refimpl.diagnosis.pooling import EmbeddingVariant
+from refimpl.diagnosis.rare_token_hypotheses import RARE, word_limits
 from refimpl.diagnosis.token_hypotheses import PREFIXES, SPECIAL, TOKENS
-from refimpl.diagnosis.token_probes import REPEATED, probes
+from refimpl.diagnosis.token_probes import REPEATED, is_long, probes
 
 ROUNDING = 1e-5  # of the spread of vectors, by which two vectors of the same tokens may differ
 NOISIEST = 1e-3  # noise up to which two vectors can be distinguished
 MOST = 5  # hypotheses together
 BEAM = 4
 SHOWN = 3
-TRIED = (*(each for each in TOKENS if each not in (*SPECIAL, *PREFIXES)), *SPECIAL)
+NEARLY = 0.1  # share of the contradictions that the nearest hypotheses may leave
+TRIED = (*(each for each in TOKENS if each not in (*SPECIAL, *PREFIXES)), *RARE, *SPECIAL)
 """Special tokens at the end: they show by the number of other tokens alone, as several truncations do."""
 LENGTHS_AND_SIDES = tuple(each for each in TRIED if each.apply.values.keys() & {"max_length", "truncation"})
 """Tried together where neither of two explains a pair of texts alone."""
+OF_LONG_TEXTS = {"max_length", "truncation"}
+"""Fields that short texts do not show; nor do they show special tokens, whose number long texts show."""
 
 Encode = Callable[[list[str]], Array]
 """An implementation: texts to vectors `(texts, dim)`."""
@@ -33,7 +38,12 @@ class MeasuredTokenizer:
 
     combination: Combination
     pairs: int
-    contradictions: tuple[str, ...]
+    partitions: "_Partitions"
+
+    @property
+    def contradictions(self) -> tuple[str, ...]:
+        """The pairs of texts that contradict the hypotheses."""
+        return self.partitions.contradictions(self.combination)
 
     def added_to(self, context: Combination) -> Iterator[Combination]:
         """`context` with the hypotheses that it lacks, if there are some and they can be combined."""
@@ -41,13 +51,41 @@ class MeasuredTokenizer:
         if len(whole) > len(context) and _compatible(whole):
             yield whole
 
-    def __str__(self) -> str:
-        names = " and ".join(hypothesis.name for hypothesis in self.combination)
+    def sentence(self, cause: Combination | None = None) -> str:
+        """What the pairs show, given the cause that explains every other text, if there is one.
+
+        A name is given only without a contradiction; else it is the nearest, if most contradictions are without it.
+        Of long texts, only whether truncation differs: several truncations, special tokens and prefixes look alike.
+        """
         opening = f"tokens, measured by {self.pairs} pairs of texts that have one vector or not: "
-        if self.contradictions:
-            found = f"{names}, but not only" if names else "not those of the model"
-            return f"{opening}{found} ({'; '.join(self.contradictions[:SHOWN])})"
-        return opening + (names or "as the model's, special tokens and a prefix aside")
+        if cause is not None and self.partitions.count(()):
+            found = self.partitions.contradictions(cause)
+            return opening + (f"another deviation as well ({_shown(found)})" if found else "as under this cause")
+        return opening + self._of_short_texts() + self._of_long_texts()
+
+    def _of_short_texts(self) -> str:
+        names = " and ".join(each.name for each in self.combination if not _of_long_texts(each))
+        found, before = (self.partitions.contradictions(each, short=True) for each in (self.combination, ()))
+        if not found:
+            return names or "no difference from the model's; special tokens, a prefix and pieces of words do not show"
+        if names and len(found) <= NEARLY * len(before):
+            return f"those of no listed tokenizer, nearest: {names} ({_shown(found)})"
+        return f"those of no listed tokenizer ({_shown(before)})"
+
+    def _of_long_texts(self) -> str:
+        every, short = (len(self.partitions.contradictions((), short=short)) for short in (False, True))
+        return "; long texts are truncated otherwise" if every > short else ""
+
+    def __str__(self) -> str:
+        return self.sentence()
+
+
+def _of_long_texts(hypothesis: Hypothesis) -> bool:
+    return bool(hypothesis.apply.values.keys() & OF_LONG_TEXTS) or hypothesis in SPECIAL
+
+
+def _shown(contradictions: Sequence[str]) -> str:
+    return "; ".join(contradictions[:SHOWN])
 
 
 def measured_tokenizer(encode: Encode, folder: Path, max_length: int) -> MeasuredTokenizer | None:
@@ -74,8 +112,7 @@ def measured_tokenizer(encode: Encode, folder: Path, max_length: int) -> Measure
     if observed is None:
         return None
     alike, decided = observed
-    problem = _Partitions(VariedEncoder(folder, texts, max_length=max_length), alike, decided)
-    return problem.best(texts)
+    return _Partitions(VariedEncoder(folder, texts, max_length=max_length), alike, decided).best()
 
 
 def _observed(vectors: Array, again: Array) -> tuple[Array, Array] | None:
@@ -94,11 +131,12 @@ class _Partitions:
 
     def __init__(self, encoder: VariedEncoder, alike: Array, decided: Array) -> None:
         self.encoder, self.alike, self.decided = encoder, alike, decided
+        self.tried = (*TRIED, *word_limits(encoder.firsts))
 
     def wrong(self, combination: Combination) -> Array | None:
         """The pairs of texts that contradict the combination; None where it does not apply."""
         try:
-            tokens = self.encoder.tokens(apply_all(EncoderVariant(), combination))
+            tokens = self.encoder.tokens(apply_all(EmbeddingVariant(), combination))
         except NotApplicable:
             return None
         ids = np.split(tokens.input_ids, np.cumsum(tokens.lengths)[:-1])
@@ -106,28 +144,33 @@ class _Partitions:
         labels = np.array([numbers.setdefault(each.tobytes(), len(numbers)) for each in ids])
         return np.triu((labels[:, None] == labels) != self.alike, 1) & self.decided
 
-    def best(self, texts: Sequence[str]) -> MeasuredTokenizer:
+    def contradictions(self, combination: Combination, *, short: bool = False) -> tuple[str, ...]:
+        """The pairs of texts, or of short ones, that contradict the combination, in words; of one vector first."""
+        wrong, texts = self.wrong(combination), self.encoder.firsts
+        assert wrong is not None
+        pairs = [pair for pair in np.argwhere(wrong) if not short or not any(is_long(texts[i]) for i in pair)]
+        pairs.sort(key=lambda pair: (not self.alike[tuple(pair)], sum(len(texts[i]) for i in pair)))
+        return tuple(f"{texts[i]!r:.40} and {texts[j]!r:.40} {self._relation(i, j)}" for i, j in pairs)
+
+    def best(self) -> MeasuredTokenizer:
         """The fewest hypotheses with the fewest contradictions."""
-        found: tuple[Combination, float] = ((), self._count(()))
-        beam, candidates = [found], list(TRIED)
+        found: tuple[Combination, float] = ((), self.count(()))
+        beam, candidates = [found], list(self.tried)
         for size in range(MOST):
             if not found[1]:
                 break
             longer = {frozenset((*base, each)): (*base, each) for base, _ in beam for each in candidates}
             possible = [one for one in longer.values() if len(set(one)) > size and _compatible(one)]
-            tried = sorted(((one, self._count(one)) for one in possible), key=lambda pair: pair[1])
+            tried = sorted(((one, self.count(one)) for one in possible), key=lambda pair: pair[1])
             if not size:
                 candidates = [one[0] for one, count in tried if count < found[1] or one[0] in LENGTHS_AND_SIDES]
             elif not tried or tried[0][1] >= found[1]:
                 break
             found, beam = min(found, *tried[:1], key=lambda pair: pair[1]), tried[:BEAM]
-        combination = found[0]
-        wrong = self.wrong(combination)
-        assert wrong is not None
-        where = [f"{texts[i]!r:.40} and {texts[j]!r:.40} {self._relation(i, j)}" for i, j in np.argwhere(wrong)]
-        return MeasuredTokenizer(combination, int(np.triu(self.decided, 1).sum()), tuple(where))
+        return MeasuredTokenizer(found[0], int(np.triu(self.decided, 1).sum()), self)
 
-    def _count(self, combination: Combination) -> float:
+    def count(self, combination: Combination) -> float:
+        """The number of contradictions; infinite where the combination does not apply."""
         wrong = self.wrong(combination)
         return np.inf if wrong is None else float(wrong.sum())
 

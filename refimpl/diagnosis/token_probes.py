@@ -16,7 +16,25 @@ FORMS = (
     *("春海", "春 海", "㐀海", "㐀 海", "らー", "ら ー", "ラメ", "ラ メ", "안녕", "안 녕"),
     *("[SEP] x", "[ SEP ] x", "[sep] x", "x", "[CLS] x", "[MASK] x", "[ MASK ] x", "[PAD] x", "[UNK] x", "x [SEP]"),
     *("🧿", "🧿 x", "🧿🧿 x", "x🧿", "x🧿y", "xy", "x y", "y🧿", "[UNK]", "🚀", "🚀 x", "x x"),
-    *("x" * 100, "x" * 101, "x" * 201, "z" * 101),
+    *("x" * characters for characters in (16, 24, 32, 40, 50, 64, 80, 99, 100, 101, 128, 150, 200, 201, 255, 256, 512)),
+    *("z" * 101, "\u0436" * 40, "\u0436" * 60, "\u0448" * 60, "\u30e9" * 40),
+    *("x [UNK]", "x 🧿", "x🧿 y", "x y🧿", "caf?", "caf", "naive?", "ab?", "A\u0308pfel", "a\u0308pfel", "\u00c4pfel"),
+    *("<b>x</b>", "<b> x", "x<br>y", "&lt;5", "<5", "&amp;", "&", "x 12", "x 0", "x 00", "x 3", "http://a.b/c x"),
+    *(
+        "first",
+        "first\nsecond",
+        "first second",
+        "firstsecond",
+        "goool",
+        "gool",
+        "don't",
+        "dont",
+        "U.S.",
+        "us",
+        "y x",
+        "x y x",
+    ),
+    *("the x", "of x", "is x", "and x", "x the", "X", "x  ", "x.", "xs", "x x y", "running", "run", "runs"),
     *("embeddings", "em bed ding s", "tokenizers", "token izer s", "", " "),
 )
 PUNCTUATED = tuple(f"ab{mark}cd" for mark in string.punctuation)
@@ -41,6 +59,7 @@ WORDS = (
 )
 LENGTHS = (64, 128, 512)
 LONGEST = 600
+MANY_WORDS = 40
 REPEATED = 8  # texts that are run twice, which shows the noise
 
 
@@ -64,3 +83,8 @@ def long_texts(max_length: int) -> Iterator[str]:
 def probes(max_length: int) -> list[str]:
     """All texts, each once."""
     return list(dict.fromkeys((*FORMS, *PUNCTUATED, *APART, "ab cd", "abcd", *long_texts(max_length))))
+
+
+def is_long(text: str) -> bool:
+    """Whether a probe has many words, so that truncation shows in it."""
+    return text.count(" ") > MANY_WORDS

@@ -2,7 +2,7 @@
 
 import copy
 from collections.abc import Callable, Sequence
-from functools import lru_cache, partial
+from functools import cache, lru_cache, partial
 from pathlib import Path
 
 import tokenizers
@@ -16,7 +16,7 @@ from tokenizers.processors import TemplateProcessing
 from refimpl.common.long_texts import LongTexts
 from refimpl.diagnosis.hypotheses import NotApplicable
 from refimpl.diagnosis.truncating import Surround, Truncation
-from refimpl.diagnosis.unknown_words import IdChange
+from refimpl.diagnosis.unknown_words import IdChange, ListChange
 from refimpl.tokens import Tokenizer, Tokens
 
 TokenizerChange = Callable[[tokenizers.Tokenizer], None]
@@ -77,6 +77,7 @@ r"""Split at \p{P}, which lacks $ + < = > ^ ` | ~."""
 ascii_punctuation_split = pre_tokenized(partial(_split_at, r"[!-/:-@\[-`{-~]", "isolated"))
 underscore_not_split = pre_tokenized(partial(_split_at, r"[\p{P}$+<=>^`|~&&[^_]]", "isolated"))
 punctuation_removed = pre_tokenized(partial(_split_at, r"[\p{P}$+<=>^`|~]", "removed"))
+ascii_punctuation_removed = pre_tokenized(partial(_split_at, r"[!-/:-@\[-`{-~]", "removed"))
 punctuation_in_runs = pre_tokenized(Whitespace)
 digits_split = pre_tokenized(lambda: Steps([BertPreTokenizer(), Digits(individual_digits=True)]))
 
@@ -94,6 +95,25 @@ def pieces_without_prefix(library: tokenizers.Tokenizer) -> None:
 def words_of_any_length(library: tokenizers.Tokenizer) -> None:
     """Long words are split into pieces, as others are."""
     _change_pieces(library, max_input_chars_per_word=1 << 30)
+
+
+@cache
+def longest_word(characters: int) -> TokenizerChange:
+    """Words of more characters are unknown."""
+    return lambda library: _change_pieces(library, max_input_chars_per_word=characters)
+
+
+@cache
+def surrounded(before: tuple[int, ...], after: tuple[int, ...]) -> TokenizerChange:
+    """Other special tokens, by their ids, around single texts; truncation leaves room for them."""
+
+    def apply(library: tokenizers.Tokenizer) -> None:
+        names = [f"{place}{i}" for place, ids in (("before", before), ("after", after)) for i in range(len(ids))]
+        single = [*names[: len(before)], "$A", *names[len(before) :]]
+        named = list(zip(names, (*before, *after), strict=True))
+        library.post_processor = TemplateProcessing(single=single, special_tokens=named)
+
+    return apply
 
 
 def _change_pieces(library: tokenizers.Tokenizer, **changed: object) -> None:
@@ -127,6 +147,7 @@ class VariedTokenizer(Tokenizer):
 
     _surround: Surround | None = None
     _unknown_words: IdChange | None = None
+    _id_changes: tuple[ListChange, ...] = ()
 
     def varied(
         self,
@@ -134,6 +155,7 @@ class VariedTokenizer(Tokenizer):
         changes: tuple[TokenizerChange, ...],
         truncation: Truncation,
         unknown_words: IdChange | None = None,
+        id_changes: tuple[ListChange, ...] = (),
     ) -> "VariedTokenizer":
         """A copy with changed settings, which shares the vocabulary; NotApplicable where it lacks one of them."""
         other = copy.copy(self)
@@ -141,7 +163,8 @@ class VariedTokenizer(Tokenizer):
         for apply in changes:
             apply(library)
         other.max_length, other._unknown_words, other._long_texts = max_length, unknown_words, None
-        if unknown_words or not truncation.in_library:
+        other._id_changes = id_changes
+        if unknown_words or id_changes or not truncation.in_library:
             library.no_truncation()
             other._surround = Surround.of(library, max_length, truncation)
             return other
@@ -158,6 +181,8 @@ class VariedTokenizer(Tokenizer):
         encodings = self._tokenizer.encode_batch(list(texts), add_special_tokens=False)
         change = self._unknown_words or (lambda library, text, encoding: encoding.ids)
         ids = [change(self._tokenizer, text, each) for text, each in zip(texts, encodings, strict=True)]
+        for changed in self._id_changes:
+            ids = list(map(changed, ids))
         return self._surround.pack(list(map(self._surround, ids)), self.pad_token_id)
 
     def pairs(self, firsts: Sequence[str], seconds: Sequence[str]) -> Tokens:
@@ -173,10 +198,11 @@ def varied_tokenizer(
     changes: tuple[TokenizerChange, ...],
     truncation: Truncation,
     unknown_words: IdChange | None = None,
+    id_changes: tuple[ListChange, ...] = (),
 ) -> VariedTokenizer:
     """The tokenizer with changed settings; its file is read once, across diagnoses, as long as it is unchanged."""
     published = _published(folder, (folder / "tokenizer.json").stat().st_mtime_ns)
-    return published.varied(max_length, changes, truncation, unknown_words)
+    return published.varied(max_length, changes, truncation, unknown_words, id_changes)
 
 
 @lru_cache(maxsize=4)

@@ -1,19 +1,55 @@
 """Where texts may be truncated: at which length, narrowed by the texts that match and those that do not, which side."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
 
 from refimpl.diagnosis.embedding_problem import EmbeddingProblem
-from refimpl.diagnosis.hypotheses import Combination, apply_all
+from refimpl.diagnosis.hypotheses import Combination, Hypothesis, apply_all
 from refimpl.diagnosis.pooling import EmbeddingVariant
-from refimpl.diagnosis.token_hypotheses import SIDES, truncation_at
+from refimpl.diagnosis.token_hypotheses import SIDES, encoder, truncation_at
 
 SHORTEST = 4
-MOST_LENGTHS = 96  # that are all tried; of more, every eighth, and then those around the best
-COARSE = 8
+MOST_LENGTHS = 96  # that are all tried; of more, every eighth or fewer, and then those around the nearest
+COARSE, COARSELY = 8, 32
+NEAREST = 3  # of the lengths tried at first, whose neighbours are tried
 LISTED = (64, 128, 256, 384, 512)  # that are tried at other sides than the right one
 OTHER = tuple(side for side in SIDES if side.name in ("truncation at the left", "truncation in the middle"))
 USUAL = (100, 120, 126, 200, 300, 320, 384, 400, 500, 510)
+USUAL_OF_TEXT = (50, 64, 100, 128, 150, 200, 250, 256, 300, 400, 500, 512, 1000, 1024, 1500, 2000, 2048)
+
+
+@dataclass(frozen=True)
+class Unit:
+    """What a text is measured in before it is tokenized."""
+
+    name: str
+    count: Callable[[str], int]
+    cut: Callable[[str, int], str]
+    """Takes a text and a number of units; returns the beginning of the text."""
+
+
+def _words(text: str, most: int) -> str:
+    return "".join(re.findall(r"\s*\S+", text)[:most])
+
+
+UNITS = (
+    Unit("characters", len, lambda text, most: text[:most]),
+    Unit("words", lambda text: len(text.split()), _words),
+    Unit("bytes", lambda text: len(text.encode()), lambda text, most: text.encode()[:most].decode(errors="ignore")),
+)
+
+
+@cache
+def text_truncation(unit: Unit, most: int) -> Hypothesis:
+    """The hypothesis that a text is truncated at `most` units before it is tokenized; one object per number."""
+    return Hypothesis(
+        f"truncation at {most} {unit.name}",
+        f"a text is truncated at {most} {unit.name} before it is tokenized",
+        encoder(text_changes=(lambda text: unit.cut(text, most),)),
+        remedy="leave the text whole: the tokenizer truncates it at {max_length} tokens",
+    )
 
 
 class TruncationSearch:
@@ -27,38 +63,64 @@ class TruncationSearch:
     ) -> Iterator[Combination]:
         """`context` with the truncation that explains the shortest unexplained text and leaves explained texts whole.
 
-        First the model's own length at another side, then other lengths, then usual lengths at other sides.
+        First the model's own length at another side, then other lengths, then usual lengths at other sides; at last
+        truncation of the text itself, in characters, words or bytes.
         """
         bounds = self._bounds(context, explained, unexplained)
-        if bounds is None:
-            return
-        context = tuple(each for each in context if not each.apply.values.keys() & {"max_length", "truncation"})
-        low, high, row = bounds
+        kept = tuple(each for each in context if not each.apply.values.keys() & {"max_length", "truncation"})
+        found = None if bounds is None else next(self._of_tokens(kept, *bounds), None)
+        if found is not None:
+            yield found
+            if self.problem.trial(found, unexplained).explained.all():
+                return
+        for unit in UNITS:
+            yield from self._of_text(context, unit, explained, unexplained)
+
+    def _of_tokens(self, context: Combination, low: int, high: int, row: int) -> Iterator[Combination]:
+        """Those that explain the text `row`."""
         sides = SIDES if high >= self.problem.encoder.max_length else ()
+        at_sides = [truncation_at(length) for length in LISTED if low <= length <= high]
         for candidates in (
             [(*context, side) for side in sides],
-            self._lengths(context, low, high, row),
-            [(*context, side, truncation_at(length)) for length in LISTED if low <= length <= high for side in OTHER],
+            self._nearer(lambda length: (*context, truncation_at(length)), USUAL, low, high, row),
+            [(*context, side, length) for length in at_sides for side in OTHER],
         ):
-            for combination in candidates:
-                if self.problem.trial(combination, [row]).count:
-                    yield combination
-                    return
+            yield from (combination for combination in candidates if self.problem.trial(combination, [row]).count)
 
-    def _lengths(self, context: Combination, low: int, high: int, row: int) -> Iterator[Combination]:
-        """`context` with one length after another, nearer and nearer to the best of those tried."""
-        step = 1 if high - low < MOST_LENGTHS else COARSE
-        usual = [length for length in USUAL if low <= length <= high]
-        lengths = [*usual, *range(low, high + 1, step), high]
+    def _of_text(
+        self, context: Combination, unit: Unit, explained: Sequence[int], unexplained: Sequence[int]
+    ) -> Iterator[Combination]:
+        """`context` with the text truncated at a number of units, if that explains the shortest unexplained text."""
+        encoder = self.problem.encoder
+        tokens = encoder.tokens(apply_all(EmbeddingVariant(), context))
+        counts = [unit.count(text) for text in encoder.firsts]
+        whole = [row for row in explained if not tokens.truncated[row]]  # the end of the others has no effect
+        low = max((counts[row] for row in whole), default=SHORTEST)
+        row = min(unexplained, key=counts.__getitem__)
+        candidates = self._nearer(
+            lambda most: (*context, text_truncation(unit, most)), USUAL_OF_TEXT, low, counts[row] - 1, row
+        )
+        found = next((each for each in candidates if self.problem.trial(each, [row]).count), None)
+        if found is not None:
+            most = next(n for n in range(low, counts[row]) if text_truncation(unit, n) is found[-1])
+            near = [(*context, text_truncation(unit, n)) for n in (most, most - 1, most + 1) if low <= n < counts[row]]
+            yield from (each for each in near if self.problem.trial(each, [row]).count)
+
+    def _nearer(
+        self, combine: Callable[[int], Combination], usual: Sequence[int], low: int, high: int, row: int
+    ) -> Iterator[Combination]:
+        """Combinations of one length after another, at last those around the nearest of the first."""
+        if low > high:
+            return
+        step = 1 if high - low < MOST_LENGTHS else max(COARSE, (high - low) // COARSELY)
+        lengths = [*(length for length in usual if low <= length <= high), *range(low, high + 1, step), high]
         errors: dict[int, float] = {}
-        while lengths:
-            for length in lengths:
-                combination = (*context, truncation_at(length))
-                errors[length] = float(self.problem.trial(combination, [row]).squares[0])
-                yield combination
-            best = min(errors, key=errors.__getitem__)
-            step = step // 2
-            lengths = [length for length in (best - step, best + step) if step and low <= length <= high]
+        for length in lengths:
+            yield combine(length)
+            errors[length] = float(self.problem.trial(combine(length), [row]).squares[0])
+        for best in sorted(errors, key=errors.__getitem__)[:NEAREST]:
+            near = range(max(low, best - step + 1), min(high, best + step - 1) + 1)
+            yield from (combine(length) for length in near if length not in errors)
 
     def _bounds(
         self, context: Combination, explained: Sequence[int], unexplained: Sequence[int]

@@ -1,6 +1,7 @@
 """Words without pieces in the vocabulary, as faulty implementations treat them: another rule than one [UNK] a word."""
 
 from collections.abc import Callable, Iterator
+from functools import cache
 
 import tokenizers
 from tokenizers.models import WordPiece
@@ -9,6 +10,8 @@ from refimpl.diagnosis.hypotheses import NotApplicable
 
 IdChange = Callable[[tokenizers.Tokenizer, str, tokenizers.Encoding], list[int]]
 """Takes a tokenizer, a text and its encoding without special tokens; returns other ids."""
+ListChange = Callable[[list[int]], list[int]]
+"""Takes the ids of a text without special tokens, before truncation; returns others."""
 
 
 def dropped(library: tokenizers.Tokenizer, text: str, encoding: tokenizers.Encoding) -> list[int]:
@@ -16,6 +19,25 @@ def dropped(library: tokenizers.Tokenizer, text: str, encoding: tokenizers.Encod
     unknown, written = _unknown(library), library.model.unk_token
     spans = zip(encoding.ids, encoding.offsets, strict=True)
     return [i for i, span in spans if i != unknown or text[slice(*span)] == written]
+
+
+def dropped_but_long(library: tokenizers.Tokenizer, text: str, encoding: tokenizers.Encoding) -> list[int]:
+    """Without unknown words but those that are too long, which are [UNK]."""
+    unknown, most = _unknown(library), library.model.max_input_chars_per_word
+    spans = zip(encoding.ids, (text[slice(*span)] for span in encoding.offsets), strict=True)
+    return [i for i, word in spans if i != unknown or word == library.model.unk_token or len(word) > most]
+
+
+@cache
+def replaced_by(token: int) -> IdChange:
+    """Another id for unknown words; the written token [UNK] has its own."""
+
+    def change(library: tokenizers.Tokenizer, text: str, encoding: tokenizers.Encoding) -> list[int]:
+        unknown, written = _unknown(library), library.model.unk_token
+        spans = zip(encoding.ids, encoding.offsets, strict=True)
+        return [token if i == unknown and text[slice(*span)] != written else i for i, span in spans]
+
+    return change
 
 
 def by_character(library: tokenizers.Tokenizer, text: str, encoding: tokenizers.Encoding) -> list[int]:

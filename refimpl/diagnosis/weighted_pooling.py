@@ -5,6 +5,7 @@ A vector that is a weighted sum of the last hidden states comes from a right for
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 
@@ -18,6 +19,7 @@ from refimpl.diagnosis.tokenizing import varied_tokenizer
 FEWEST, MOST = 5, 0.5  # tokens of a measured text; the most is a share of the hidden size: the equations per unknown
 TEXTS = 3  # that are measured
 CLEARER = 10  # times by which weights must bring the reference nearer to a vector
+EQUAL = 0.01  # by which equal weights may differ, of the largest
 SHOWN = 12  # weights in a note
 
 Weighting = Callable[[Array, Array], Array]
@@ -46,6 +48,11 @@ WEIGHTED = tuple(
             "mean weighted by position",
             "token i of n has the weight i, as in SGPT (Muennighoff 2022, equation 1)",
             lambda i, n: i + 1.0,
+        ),
+        (
+            "mean of [CLS] and the mean",
+            "the mean of the first token's state and of the mean of all",
+            lambda i, n: 1 / n + (i == 0),
         ),
         ("second token pooling", "the token after the first is taken", lambda i, n: i == 1),
         ("last token but one pooling", "the token before the last is taken", lambda i, n: i == n - 2),
@@ -110,6 +117,30 @@ class PoolingSearch:
         measured = measured_weights(self.problem, context, unexplained)
         if any(each.linear for each in measured):
             yield from ((*context, hypothesis) for hypothesis in WEIGHTED)
+        yield from ((*context, few) for each in measured if each.linear and (few := _few_tokens(each.weights)))
+
+
+@cache
+def mean_of_first(count: int) -> Hypothesis:
+    """The hypothesis that the mean is of the first `count` tokens; one object per number."""
+    pool = embedding(pool=weighted_mean(lambda i, n: i < count))
+    return Hypothesis(f"mean of the first {count} tokens", "the tokens after them are left out of the mean", pool)
+
+
+def _few_tokens(weights: Array) -> Hypothesis | None:
+    """The mean of the first few tokens, if the weights `(seq,)` are equal at first and then 0."""
+    largest = float(np.abs(weights).max())
+    count = int(np.sum(weights > EQUAL * largest))
+    first, others = weights[:count], weights[count:]
+    if len(first) < 2 or len(others) < 2 or max(np.ptp(first), np.abs(others).max()) > EQUAL * largest:
+        return None
+    return mean_of_first(count)
+
+
+def forward_is_right(problem: EmbeddingProblem, context: Combination, rows: Sequence[int]) -> bool:
+    """Whether vectors of short texts are weighted sums of the right token states, so that only the pooling differs."""
+    measured = measured_weights(problem, context, rows)
+    return bool(measured) and all(each.linear for each in measured)
 
 
 def pooling_note(

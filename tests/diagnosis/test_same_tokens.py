@@ -51,7 +51,7 @@ def test_a_tokenizer_of_no_known_kind_is_contradicted(small_folder):
 
     measured = measured_tokenizer(one_digit, small_folder, LIMIT)
     assert "'1' and '2' have one vector" in measured.contradictions
-    assert "not those of the model" in str(measured)
+    assert "those of no listed tokenizer ('1' and '2' have one vector)" in str(measured)
 
 
 def test_vectors_that_vary_from_call_to_call_show_no_tokenizer(small_folder):

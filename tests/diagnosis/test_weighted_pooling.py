@@ -14,6 +14,8 @@ WEIGHTS = {
     "mean weighted by position": lambda n: [i + 1 for i in range(n)],
     "second token pooling": lambda n: [0, 1, *[0] * (n - 2)],
     "last token but one pooling": lambda n: [*[0] * (n - 2), 1, 0],
+    "mean of [CLS] and the mean": lambda n: [n + 1, *[1] * (n - 1)],
+    "mean of the first 3 tokens": lambda n: [1, 1, 1, *[0] * (n - 3)],
 }
 
 pytestmark = pytest.mark.usefixtures("quick")

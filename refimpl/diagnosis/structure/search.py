@@ -36,11 +36,11 @@ class StructuralSearch:
     problem
         The vectors and the reference.
     work
-        The limit of `problem.states.work`.
+        The limit of floating-point operations.
     """
 
     def __init__(self, problem: EmbeddingProblem, work: float) -> None:
-        self.problem, self.work = problem, work
+        self.problem, self.work, self.done = problem, work, 0.0
         self.hypotheses = structural(problem.encoder.published.config)
         self.tried = 0
         """The number of faults that were compared with a text's vector."""
@@ -96,11 +96,11 @@ class StructuralSearch:
         tokens = encoder.tokens(variant).select(np.array([row]))
         ids, types = tokens.input_ids[None], tokens.token_type_ids[None]
         for start in range(0, len(self.hypotheses), MOST_AT_ONCE):
-            if self.problem.states.work > self.work:
+            if self.done > self.work:
                 return
             some = self.hypotheses[start : start + MOST_AT_ONCE]
             faults = [fault_of(each) for each in some]
-            self.problem.states.work += SINGLE * operations(weights, ids.shape[1], faults)
+            self.done += SINGLE * operations(weights, ids.shape[1], faults)
             self.tried = max(self.tried, start + len(some))
             yield some, last_states(weights, ids, types, faults)
 

@@ -1,0 +1,50 @@
+"""Whether vectors depend on the other texts of a call, and whether texts have each other's vectors."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from refimpl.common.types import Array
+
+ALONE = 3  # short texts that are run alone
+CLEAR = 10  # times the tolerance by which a vector differs from another of the same text
+SHOWN = 4
+
+
+def alone_note(
+    encode: Callable[[list[str]], Array], actual: Array, expected: Array, texts: Sequence[str], tolerance: float
+) -> tuple[str, ...]:
+    """A sentence on a few of these texts that are run alone; `()` where they have the vectors `(texts, dim)` again."""
+    shortest = sorted((row for row in range(len(texts)) if texts[row].strip()), key=lambda row: len(texts[row]))
+    rows = shortest[:ALONE]
+    vectors = [np.asarray(encode([texts[row]]), dtype=np.float64).reshape(-1) for row in rows]
+    if not rows or any(vector.shape != actual[0].shape for vector in vectors):
+        return ()
+    again, right = (
+        [float(np.abs(vector - given[row]).max()) for row, vector in zip(rows, vectors, strict=True)]
+        for given in (actual, expected)
+    )
+    changed = sum(each > CLEAR * tolerance for each in again)
+    if not changed:
+        return ()
+    opening = f"{changed} of {len(rows)} short texts have another vector when each is run alone"
+    if max(right) > tolerance:
+        return (f"{opening}: vectors depend on the other texts of a call",)
+    return (f"{opening}, the right one: padding without a mask, or texts of a call that are mixed up",)
+
+
+def exchanged_note(
+    actual: Array, expected: Array, rows: Sequence[int], labels: Sequence[str], tolerance: float
+) -> tuple[str, ...]:
+    """A sentence on those of the `rows` that have the right vector of another text; `()` where none has."""
+    found = []
+    for row in rows:
+        nearest = int(np.argmin(np.abs(expected - actual[row]).max(axis=1)))
+        near = float(np.abs(expected[nearest] - actual[row]).max())
+        if nearest != row and near <= tolerance:
+            found.append(f"{labels[row]} that of {labels[nearest]}")
+    if not found:
+        return ()
+    more = f" and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
+    opening = f"{len(found)} of {len(rows)} unexplained texts have the right vector of another text"
+    return (f"{opening}: {', '.join(found[:SHOWN])}{more}",)
