@@ -33,6 +33,7 @@ TOKEN_FIELDS = {
     *("tokenizer_changes", "text_changes", "unknown_words", "id_changes"),
     *("max_length", "truncation", "prefix", "suffix"),
 }
+CLEARER = 2  # times by which a longer combination has smaller squared errors, to be a hint
 HINT = 0.25  # smallest share of the difference that is shown as a hint
 
 Select = Callable[[Sequence[int]], list[int]]
@@ -281,7 +282,8 @@ class TextSearch:
 
         Empty where none explains a text without changing a matching one.
         """
-        candidates = dict.fromkeys(trial.combination for trial in tried if trial.count)
+        different = {frozenset(trial.combination): trial.combination for trial in reversed(tried) if trial.count}
+        candidates = list(reversed(different.values()))
         first = list(remaining[:FIRST_ROWS])
         ranked = sorted((self.problem.trial(each, first) for each in candidates), key=_order)
         rows = [*remaining, *self.matching]
@@ -334,13 +336,15 @@ class TextSearch:
         zeros = float(np.sum(self.problem.actual[rows] ** 2))
         squares = min(zeros, float(self.problem.trial(context, rows).squares.sum()))
         by_error = sorted((trial for trial in tried if trial.combination != context), key=lambda t: t.squares.sum())
-        different = {frozenset(trial.combination): trial.combination for trial in reversed(by_error)}
+        different = {frozenset(trial.combination): trial for trial in reversed(by_error)}
+        by_error = [each for each in reversed(different.values()) if not _superfluous(each, different.values())]
         found = []
-        for combination in list(reversed(different.values()))[:ON_ALL]:
+        for combination in [trial.combination for trial in by_error[:ON_ALL]]:
             again = self.problem.trial(combination, rows)
             share = 1 - float(again.squares.sum()) / squares if squares else 0.0
-            if share >= HINT:
-                found.append(self._near(again, share, remaining))
+            near = self._near(again, share, remaining)
+            if share >= HINT and len(near.changed) <= len(remaining) - len(near.left):  # else it is chance
+                found.append(near)
         return tuple(sorted(found, key=lambda each: -each.share))
 
     def _near(self, trial: Trial, share: float, remaining: Sequence[int]) -> Near:
@@ -361,6 +365,12 @@ class TextSearch:
 
 def _enumerated(hypothesis: Hypothesis) -> bool:
     return "faults" in hypothesis.apply.values and not hypothesis.cost
+
+
+def _superfluous(trial: Trial, others: Iterable[Trial]) -> bool:
+    """Whether a part of the combination leaves hardly larger errors."""
+    parts = (each for each in others if set(each.combination) < set(trial.combination))
+    return any(each.squares.sum() <= CLEARER * trial.squares.sum() for each in parts if each.combination)
 
 
 def _of_tokens(hypothesis: Hypothesis) -> bool:

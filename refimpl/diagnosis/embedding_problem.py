@@ -7,7 +7,7 @@ import numpy as np
 
 from refimpl.common.types import Array
 from refimpl.diagnosis.encoder import VariedEncoder, identity
-from refimpl.diagnosis.encoder_hypotheses import ENCODER
+from refimpl.diagnosis.encoder_hypotheses import ENCODER, PARTS_ROUNDED
 from refimpl.diagnosis.hypotheses import Combination, Hypothesis, NotApplicable, apply_all
 from refimpl.diagnosis.pooling import HEAD, EmbeddingVariant, scaled
 from refimpl.diagnosis.rare_token_hypotheses import RARE, word_limits
@@ -66,7 +66,7 @@ class EmbeddingProblem:
         self.actual, self.encoder, self.tolerance = actual, encoder, tolerance
         self.states = TextStates(encoder, single=tolerance >= 1e-6)
         listed = (each for each in self.hypotheses if not each.apply.values.keys() & {"store", "normalize"})
-        self.searched = (*listed, *RARE, *word_limits(encoder.firsts), *MASKS)
+        self.searched = (*listed, *PARTS_ROUNDED, *RARE, *word_limits(encoder.firsts), *MASKS)
         """Rare ones and those about masks too; without those about length and storage, which the vectors show."""
 
     def vectors(self, combination: Combination, rows: Sequence[int]) -> tuple[Array, Array]:

@@ -16,6 +16,7 @@ from refimpl.dense.minilm import MiniLMEmbeddingFunction
 from refimpl.diagnosis.arithmetic_search import ArithmeticSearch, Fit, suggested_tolerance
 from refimpl.diagnosis.by_text import WORK, Explanation, Near, TextSearch
 from refimpl.diagnosis.calls import alone_note, exchanged_note
+from refimpl.diagnosis.dropped_words import DroppedWordSearch
 from refimpl.diagnosis.embedding_problem import EmbeddingProblem
 from refimpl.diagnosis.encoder import EncoderVariant, VariedEncoder
 from refimpl.diagnosis.hypotheses import Combination
@@ -36,7 +37,7 @@ from refimpl.tokens import TruncationWarning
 
 LABEL = 30  # characters of a text that label it
 MOST_TOKENS = 8192  # of all texts; of more, a function in float32 shows which texts mismatch, and fewer are explained
-LEAST_ALIKE, MOST_ALIKE = 5, 64  # texts whose pairs are compared
+LEAST_ALIKE, MOST_ALIKE = 12, 64  # texts whose pairs are compared
 MOST_NAMED = 4  # texts that a hint is printed with
 ANOTHER_ORDER = "rows in another order"
 MIXED_UP = "belong to other texts: sorted by length, or concurrent results mixed up"
@@ -167,7 +168,7 @@ def _explained(
     mismatching, matching = _computed(deviations > problem.tolerance, tokens.lengths)
     varied = varied_tokens(problem.encoder)
     truncation, pooling = TruncationSearch(problem), PoolingSearch(problem)
-    structure = StructuralSearch(problem, WORK)
+    dropped_words, structure = DroppedWordSearch(problem), StructuralSearch(problem, WORK)
     arithmetic, prompts, special = ArithmeticSearch(problem), PromptSearch(problem), SpecialTokenSearch(problem)
     heads = measured_head(problem.actual)
 
@@ -181,7 +182,9 @@ def _explained(
         matching,
         heads,
         lambda rows: few_texts(rows, tokens, varied),
-        lambda context, *rows: chain(added_to(context), truncation(context, *rows), pooling(context, *rows)),
+        lambda context, *rows: chain(
+            added_to(context), *(each(context, *rows) for each in (truncation, pooling, dropped_words))
+        ),
         () if forward_is_right(problem, heads[0], mismatching) else (structure, around),
         arithmetic,
     )

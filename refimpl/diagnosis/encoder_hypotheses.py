@@ -1,10 +1,14 @@
 """Known deviations of encoders, each as one hypothesis about `EncoderVariant`, with where it comes from."""
 
+from collections.abc import Iterator
+from functools import partial
 from math import sqrt
 from typing import Any
 
 import numpy as np
 
+from refimpl.bert.config import BertConfig
+from refimpl.common.types import Array
 from refimpl.diagnosis import blocks, tensors
 from refimpl.diagnosis.encoder import LONGEST, EncoderVariant
 from refimpl.diagnosis.hypotheses import Hypothesis, change
@@ -171,6 +175,26 @@ ROUNDING = tuple(
         ("float8 weights", "matrices are rounded to float8 E4M3", tensors.float8),
     )
 )
+
+LAYER_MATRICES, EMBEDDING_TABLES = r"encoder\.layer\..*\.weight$", r"embeddings\..*\.weight$"
+
+
+def _parts_rounded() -> Iterator[Hypothesis]:
+    """Each rounding of the layers' matrices alone, and of the embeddings alone."""
+    for hypothesis in ROUNDING:
+        rounding = hypothesis.apply.values["rounding"]
+        for where, pattern in (("in the layers only", LAYER_MATRICES), ("in the embeddings only", EMBEDDING_TABLES)):
+            compute = partial(_in_float32, rounding)
+            explanation = f"{hypothesis.explanation}, {where}"
+            yield rewired(f"{hypothesis.name} {where}", explanation, tensors.map_tensors(pattern, compute))
+
+
+def _in_float32(rounding: tensors.Rounding, tensor: Array, config: BertConfig) -> Array:
+    return rounding(tensor.astype(np.float32)).astype(tensor.dtype)
+
+
+PARTS_ROUNDED = tuple(_parts_rounded())
+"""Searched beside those of `ENCODER`."""
 
 LAYERS = tuple(
     Hypothesis(name, explanation, encoder(layers=layers))

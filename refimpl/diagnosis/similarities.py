@@ -14,6 +14,7 @@ UNLIKE = 0.3  # mean cosine that such pairs have in no encoder: random weights g
 RANDOM = 2.0  # mean squared cosine of all pairs times the width, which is 1 for random directions
 EXCHANGED = 0.2  # by which the mean cosine with the reference grows where the rows are put in order
 RELATED = 0.5  # mean cosine with the reference's rows, put in order
+UNRELATED = 0.5  # correlation from which few texts that are alike are no chance, whatever random orders have
 PERMUTATIONS = 99
 
 
@@ -65,7 +66,7 @@ def similarity_note(actual: Array, expected: Array) -> tuple[str, ...]:
     sentence = (
         f"the cosines of {len(reference):,} pairs of texts correlate by {found:.2f} with the reference's (Spearman)"
     )
-    if found > chance:
+    if found > min(chance, UNRELATED):
         return (f"{sentence}; by chance at most {chance:.2f}",)
     return (f"{sentence}, which is chance: weights that were not loaded, or another model's",)
 

@@ -12,6 +12,7 @@ from refimpl.diagnosis.token_hypotheses import SIDES, encoder, truncation_at
 
 SHORTEST = 4
 MOST_LENGTHS = 96  # that are all tried; of more, every eighth or fewer, and then those around the nearest
+NEAR = 3  # characters by which a length may differ without an effect on the shortest text
 COARSE, COARSELY = 8, 32
 NEAREST = 3  # of the lengths tried at first, whose neighbours are tried
 LISTED = (64, 128, 256, 384, 512)  # that are tried at other sides than the right one
@@ -32,6 +33,11 @@ class Unit:
 
 def _words(text: str, most: int) -> str:
     return "".join(re.findall(r"\s*\S+", text)[:most])
+
+
+def _roundness(number: int) -> tuple[bool, ...]:
+    """A sort key of lengths that one text does not tell apart: usual ones first, then round ones."""
+    return (number not in USUAL_OF_TEXT, number % 100 > 0, number % 50 > 0, number % 10 > 0)
 
 
 UNITS = (
@@ -103,8 +109,9 @@ class TruncationSearch:
         found = next((each for each in candidates if self.problem.trial(each, [row]).count), None)
         if found is not None:
             most = next(n for n in range(low, counts[row]) if text_truncation(unit, n) is found[-1])
-            near = [(*context, text_truncation(unit, n)) for n in (most, most - 1, most + 1) if low <= n < counts[row]]
-            yield from (each for each in near if self.problem.trial(each, [row]).count)
+            near = sorted(range(max(low, most - NEAR), min(most + NEAR, counts[row] - 1) + 1), key=_roundness)
+            equal = ((*context, text_truncation(unit, n)) for n in near)
+            yield from (each for each in equal if self.problem.trial(each, [row]).count)
 
     def _nearer(
         self, combine: Callable[[int], Combination], usual: Sequence[int], low: int, high: int, row: int
