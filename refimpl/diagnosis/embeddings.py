@@ -70,7 +70,7 @@ def diagnose_embeddings(
     labels
         Short names of the texts for the diagnosis; default their beginnings.
     encode
-        The implementation, from texts to vectors. It is then run on some 240 texts, of which it gives those one vector
+        The implementation, from texts to vectors. It is then run on some 300 texts, of which it gives those one vector
         that have the same tokens to it; so its tokenizer is known by itself, and any number of its deviations.
 
     Raises
