@@ -11,6 +11,26 @@ CLEAR = 10  # times the tolerance by which a vector differs from another of the 
 SHOWN = 4
 
 
+def changing(first: Array, second: Array, matches: Callable[[Array, Array], bool]) -> str | None:
+    """A sentence for vectors `(texts, dim)` of the same call twice that do not match; None where all do.
+
+    What is not finite both times is no difference.
+    """
+    both = ~np.isfinite(first) & ~np.isfinite(second)
+    pairs = zip(np.where(both, 0.0, first), np.where(both, 0.0, second), strict=True)
+    changed = [row for row, (one, other) in enumerate(pairs) if not matches(one, other)]
+    if not changed:
+        return None
+    largest = float(np.max(np.where(both, 0.0, np.abs(first - second))))
+    opening = f"not deterministic, so that no cause is searched (two calls differ by up to {largest:.3g})"
+    if len(changed) == len(first):
+        return f"{opening}: dropout left on, or noise"
+    return (
+        f"{opening}: {len(changed)} of {len(first)} vectors changed, the first of text {changed[0]} of the call; the "
+        "others stay: something is kept from one call to the next, such as a buffer or a cache"
+    )
+
+
 def alone_note(
     encode: Callable[[list[str]], Array], actual: Array, expected: Array, texts: Sequence[str], tolerance: float
 ) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 import re
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from refimpl.check.suites.base import Settings
 from refimpl.check.targets.python import PythonTarget
 from refimpl.compare.tolerance import named
 from refimpl.diagnosis.bm25 import diagnose_bm25_cases
+from refimpl.diagnosis.bm25_analyses import analyses
 from refimpl.diagnosis.bm25_problem import GivenCase
 from refimpl.diagnosis.bm25_target import ScoredCase, diagnose_bm25_target
 from refimpl.identify.ask import Probe
@@ -151,3 +153,10 @@ def test_parts_of_words_are_counted_in_the_confirmed_formula():
     diagnosis = live(substrings)
     assert "matching: substrings instead of whole terms" in str(diagnosis)
     assert diagnosis.agreement.contradictions == {}
+
+
+def test_the_page_counts_the_analyses():
+    page = (Path(__file__).parents[2] / "docs" / "oracle.md").read_text(encoding="utf-8")
+    names = [analysis.name for analysis in analyses()]
+    assert len(set(names)) == len(names)
+    assert f"{len(names):,} usual ways" in page

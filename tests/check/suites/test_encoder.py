@@ -100,7 +100,31 @@ def test_no_cause_is_searched_for_vectors_that_differ_at_each_call():
     noisy = target(lambda texts: encode(texts) + random.normal(0, 1e-3, (len(texts), 384)))
     diagnosis = check(noisy, ["encoder"], Settings(FLOAT32.tolerance), ["question"]).suites[0].diagnosis
     assert diagnosis is not None
-    assert diagnosis.startswith("not deterministic, so that no cause is searched: dropout left on, or noise (two runs")
+    assert diagnosis.startswith("not deterministic, so that no cause is searched (two calls differ by up to 0.0")
+    assert diagnosis.endswith("dropout left on, or noise")
+
+
+def test_what_is_kept_from_one_call_to_the_next_is_no_noise():
+    calls = iter(range(5, 1000))
+
+    def first_vector_changes(texts):
+        vectors = np.array(encode(texts))
+        vectors[0] *= 1 + 0.01 * next(calls)
+        return vectors
+
+    diagnosis = check(target(first_vector_changes), ["encoder"], Settings(FLOAT32.tolerance), ["question"]).suites[0]
+    assert "1 of 8 vectors changed, the first of text 0 of the call; the others stay" in str(diagnosis.diagnosis)
+
+
+def test_vectors_that_are_never_finite_are_deterministic():
+    def long_ones_fail(texts):
+        vectors = encode(texts)
+        vectors[[len(text) > 800 for text in texts]] = np.nan
+        return vectors
+
+    diagnosis = check(target(long_ones_fail), ["encoder"], Settings(FLOAT32.tolerance)).suites[0].diagnosis
+    assert "deterministic" not in str(diagnosis)
+    assert "is not finite, the first of" in str(diagnosis)
 
 
 def test_length_neighbours_and_nan():
