@@ -13,7 +13,7 @@ LEAST_PAIRS = 3
 UNLIKE = 0.3  # mean cosine that such pairs have in no encoder: random weights give them 0.99
 RANDOM = 2.0  # mean squared cosine of all pairs times the width, which is 1 for random directions
 EXCHANGED = 0.2  # by which the mean cosine with the reference grows where the rows are put in order
-RELATED = 0.5  # mean cosine with the reference's rows, put in order
+RELATED, FEWEST = 0.9, 0.1  # least cosine with the reference's rows, put in order, of all but so large a share of them
 UNRELATED = 0.5  # correlation from which few texts that are alike are no chance, whatever random orders have
 PERMUTATIONS = 99
 
@@ -48,8 +48,9 @@ def matched_order(actual: Array, expected: Array) -> Array | None:
         return None
     cosines = l2_normalize(actual - actual.mean(axis=0)) @ l2_normalize(expected - expected.mean(axis=0)).T
     rows, order = linear_sum_assignment(-cosines)
-    matched, own = float(cosines[rows, order].mean()), float(np.diagonal(cosines).mean())
-    return np.asarray(order) if matched >= RELATED and matched - own >= EXCHANGED else None
+    matched, own = cosines[rows, order], np.diagonal(cosines)
+    exchanged = float(matched.mean() - own.mean()) >= EXCHANGED
+    return np.asarray(order) if exchanged and np.quantile(matched, FEWEST) >= RELATED else None
 
 
 def similarity_note(actual: Array, expected: Array) -> tuple[str, ...]:

@@ -48,6 +48,10 @@ EQUIVALENT: dict[str, dict[str, tuple[set[str], str]]] = {
         "no [SEP]": ({"special tokens truncated"}, "the text is too long"),
         "special tokens truncated": ({"no [SEP]"}, "the text is too long"),
     },
+    "embeddings": {
+        "accents kept": ({"accents stripped from NFC"}, "the texts have no decomposed accents"),
+        "accents stripped from NFC": ({"accents kept"}, "the texts have no decomposed accents"),
+    },
     "bm25": {
         "idf of bm25l": ({"idf of lucene"}, "(N + 1) / (df + 0.5) = 1 + (N - df + 0.5) / (df + 0.5)"),
         "idf of lucene": ({"idf of bm25l"}, "(N + 1) / (df + 0.5) = 1 + (N - df + 0.5) / (df + 0.5)"),
