@@ -4,9 +4,9 @@ Every hypothesis is tried on a few texts, first of all on texts that match, whic
 repeated on all texts. Where a cause leaves texts unexplained, the search goes on with those, with and without it.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import combinations
+from itertools import combinations, islice
 
 import numpy as np
 
@@ -337,9 +337,10 @@ class TextSearch:
         squares = min(zeros, float(self.problem.trial(context, rows).squares.sum()))
         by_error = sorted((trial for trial in tried if trial.combination != context), key=lambda t: t.squares.sum())
         different = {frozenset(trial.combination): trial for trial in reversed(by_error)}
-        by_error = [each for each in reversed(different.values()) if not _superfluous(each, different.values())]
+        errors = {names: float(trial.squares.sum()) for names, trial in different.items()}
+        needed = (names for names in reversed(different) if not _superfluous(names, errors))
         found = []
-        for combination in [trial.combination for trial in by_error[:ON_ALL]]:
+        for combination in [different[names].combination for names in islice(needed, ON_ALL)]:
             again = self.problem.trial(combination, rows)
             share = 1 - float(again.squares.sum()) / squares if squares else 0.0
             near = self._near(again, share, remaining)
@@ -367,10 +368,10 @@ def _enumerated(hypothesis: Hypothesis) -> bool:
     return "faults" in hypothesis.apply.values and not hypothesis.cost
 
 
-def _superfluous(trial: Trial, others: Iterable[Trial]) -> bool:
-    """Whether a part of the combination leaves hardly larger errors."""
-    parts = (each for each in others if set(each.combination) < set(trial.combination))
-    return any(each.squares.sum() <= CLEARER * trial.squares.sum() for each in parts if each.combination)
+def _superfluous(names: frozenset[Hypothesis], errors: Mapping[frozenset[Hypothesis], float]) -> bool:
+    """Whether a part of the combination leaves hardly larger errors; `errors` are the sums of squares of all tried."""
+    parts = (frozenset(part) for count in range(1, len(names)) for part in combinations(names, count))
+    return any(errors.get(part, np.inf) <= CLEARER * errors[names] for part in parts)
 
 
 def _of_tokens(hypothesis: Hypothesis) -> bool:
