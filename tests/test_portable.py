@@ -48,7 +48,9 @@ def test_every_module_and_command_works_without_posix(elsewhere):
 
 
 def test_vectors_computed_without_posix_are_the_same(elsewhere, minilm32):
-    np.testing.assert_array_equal(np.load(elsewhere / "vectors.npy"), minilm32.encode_documents(TEXTS))
+    """Within the rounding of float32: some BLAS kernels round by the sizes of a product, which differ in a stream."""
+    vectors = np.load(elsewhere / "vectors.npy")
+    np.testing.assert_allclose(vectors, minilm32.encode_documents(TEXTS), rtol=0, atol=5e-7)
 
 
 def test_output_in_a_file_is_utf8_whatever_the_locale(elsewhere):

@@ -13,6 +13,7 @@ import numpy as np
 from refimpl.diagnosis.embedding_problem import EmbeddingProblem, Trial
 from refimpl.diagnosis.hypotheses import Combination, Hypothesis, compatible
 
+NEAREST = 3  # single hypotheses of the smallest errors, which are paired with all others first
 WORK = 2.4e11  # floating-point operations of all trials, some ten seconds on one core
 MOST_GROUPS = 5
 FIRST_ROWS = 12  # shortest texts on which candidates are compared before all
@@ -208,10 +209,19 @@ class TextSearch:
             if not longer:
                 return []
             if longer[0].count:
-                return [self.problem.trial(each.combination, few) for each in longer[:ON_ALL] if each.count]
+                found = [self._needed(each.combination, row) for each in longer[:ON_ALL] if each.count]
+                return [self.problem.trial(each, few) for each in dict.fromkeys(found)]
             before = min(float(each.squares.sum()) for each in beam)
             beam = sorted(longer, key=lambda each: float(each.squares.sum()))[:EXTENDED]
         return []
+
+    def _needed(self, combination: Combination, row: Sequence[int]) -> Combination:
+        """The combination without what explains the text as well when it is left out."""
+        for each in combination:
+            rest = tuple(one for one in combination if one is not each)
+            if rest and self.problem.trial(rest, row).count:
+                return self._needed(rest, row)
+        return combination
 
     def _rounded(self, singles: Sequence[Trial], few: Sequence[int], probes: Sequence[int]) -> list[Trial]:
         """The best roundings of weights, each with every other hypothesis: an arithmetic has similar errors."""
@@ -245,13 +255,17 @@ class TextSearch:
 
     def _pairs(self, singles: Sequence[Trial], few: Sequence[int], probes: Sequence[int]) -> list[Trial]:
         """Pairs on a few texts, best single ones first, up to the first that explain a text; costly ones at the end."""
-        ranked = [trial.combination for trial in singles if trial.combination and np.isfinite(trial.squares).all()]
+        finite = [trial for trial in singles if trial.combination and np.isfinite(trial.squares).all()]
+        errors = {trial.combination: float(trial.squares.mean()) for trial in finite}
+        ranked = [trial.combination for trial in finite]
         cheap = [each for each in ranked if not _costly(each)]
         costly = [
             [(first, second) for second in ranked if _costly(first) or _costly(second)]
             for first in ranked[:BEST_SINGLES]
         ]
-        stages = [*([(first, second) for first in cheap[:n]] for n, second in enumerate(cheap)), *costly]
+        by_error = sorted(ranked, key=lambda each: errors[each])
+        near = [[(first, second) for second in ranked] for first in by_error[:NEAREST]]
+        stages = [*near, *([(first, second) for first in cheap[:n]] for n, second in enumerate(cheap)), *costly]
         trials: list[Trial] = []
         for stage in stages:
             new = [self._try_pair(*pair, few, probes) for pair in stage]

@@ -93,23 +93,14 @@ def diagnose_embeddings(
     difference = float(deviations.max(initial=0.0))
     if difference <= tolerance:
         return Diagnosis(True, difference, tolerance, ())
-    if sentence := degenerate(vectors, expected) or random_directions(vectors, expected):
-        return Diagnosis(False, difference if np.isfinite(difference) else np.inf, tolerance, (), observation=sentence)
-    if (residual := reordered(vectors, expected, tolerance)) is not None:
-        cause = Cause((ANOTHER_ORDER,), f"the vectors are right, but {MIXED_UP}", residual, 1.0, True)
-        return Diagnosis(False, difference, tolerance, (cause,))
-    if (found := linear_map(vectors, expected, tolerance) or output_map(vectors, expected, tolerance)) is not None:
-        cause = Cause((found.name,), found.explanation, found.residual, 1.0, True)
-        return Diagnosis(False, difference, tolerance, (cause,))
+    if (at_once := _at_once(problem, expected, difference)) is not None:
+        return at_once
     if (order := matched_order(vectors, expected)) is not None:
         in_order = np.empty_like(vectors)
         in_order[order] = vectors
         diagnosis = diagnose_embeddings(in_order, checked, model_path=folder, tolerance=tolerance, labels=labels)
         return _out_of_order(diagnosis, difference, 1 - _squares(in_order - expected) / _squares(vectors - expected))
     labels = labels or [repr(text[:LABEL]) for text in checked]
-    if (found := _of_length(problem, expected)) is not None:
-        cause = Cause((found.name,), found.explanation, found.residual, 1.0, True)
-        return Diagnosis(False, difference, tolerance, (cause,))
     tokenizer = None if encode is None else measured_tokenizer(encode, folder, encoder.max_length)
     diagnosis = _explained(problem, deviations, labels, difference, tokenizer)
     rows = [row for row, label in enumerate(labels) if label in diagnosis.unexplained]
@@ -118,6 +109,22 @@ def diagnose_embeddings(
         some = [checked[row] for row in rows]
         notes = (*notes, *alone_note(encode, vectors[rows], expected[rows], some, tolerance))
     return replace(diagnosis, notes=(*notes, *diagnosis.notes))
+
+
+def _at_once(problem: EmbeddingProblem, expected: Array, difference: float) -> Diagnosis | None:
+    """What the vectors show as a whole: that they are of no encoder, or a function of the right ones; else None."""
+    vectors, tolerance = problem.actual, problem.tolerance
+    if sentence := degenerate(vectors, expected) or random_directions(vectors, expected):
+        return Diagnosis(False, difference if np.isfinite(difference) else np.inf, tolerance, (), observation=sentence)
+    if (residual := reordered(vectors, expected, tolerance)) is not None:
+        cause = Cause((ANOTHER_ORDER,), f"the vectors are right, but {MIXED_UP}", residual, 1.0, True)
+        return Diagnosis(False, difference, tolerance, (cause,))
+    of_rows = linear_map(vectors, expected, tolerance) or output_map(vectors, expected, tolerance)
+    found = of_rows or _of_length(problem, expected)
+    if found is None:
+        return None
+    cause = Cause((found.name,), found.explanation, found.residual, 1.0, True)
+    return Diagnosis(False, difference, tolerance, (cause,))
 
 
 def _of_length(problem: EmbeddingProblem, expected: Array) -> LinearMap | None:

@@ -12,6 +12,7 @@ from refimpl.diagnosis.linear_maps import CLEARER, LinearMap
 
 FEWEST = 4  # texts
 MOST_DIMENSIONS = 0.25  # share of the dimensions that may be wrong where the others are right
+CHANGED_TEXTS = 0.5  # share of the texts in which a wrong dimension is wrong, or a length another one
 SIZE = 3  # texts per group that has a shift of its own, at least on average
 
 FUNCTIONS: dict[str, tuple[str, Callable[[Array], Array]]] = {
@@ -59,7 +60,9 @@ def another_length(actual: Array, expected: Array, tolerance: float) -> LinearMa
     if len(actual) < FEWEST or not lengths.all():
         return None
     residual = float(np.abs(actual / lengths[:, None] - expected).max())
-    if residual > tolerance:
+    if residual > min(tolerance, float(np.abs(actual - expected).max()) / CLEARER):
+        return None
+    if np.mean(np.abs(lengths - 1) > tolerance) < CHANGED_TEXTS:  # of a few texts alone, by chance
         return None
     explanation = (
         f"every direction is right, so that cosines are; lengths are {lengths.min():.4g} to {lengths.max():.4g}"
@@ -68,10 +71,12 @@ def another_length(actual: Array, expected: Array, tolerance: float) -> LinearMa
 
 
 def _dimensions(actual: Array, expected: Array, tolerance: float) -> Iterator[LinearMap]:
-    """A few dimensions that are wrong, the others right."""
+    """A few dimensions that are wrong in most texts, the others right."""
     errors = np.abs(actual - expected)
     wrong = np.flatnonzero((errors > tolerance).any(axis=0))
     if not 0 < len(wrong) <= MOST_DIMENSIONS * actual.shape[1]:
+        return
+    if ((errors[:, wrong] > tolerance).mean(axis=0) < CHANGED_TEXTS).any():  # of a few texts alone, by chance
         return
     consecutive = len(wrong) == wrong[-1] - wrong[0] + 1
     which = f"{wrong[0]} to {wrong[-1]}" if consecutive and len(wrong) > 1 else ", ".join(map(str, wrong[:8]))
