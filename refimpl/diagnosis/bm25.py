@@ -10,7 +10,7 @@ from scipy.sparse import issparse
 
 from refimpl.common.texts import TextsOrTokens, check_texts_or_tokens
 from refimpl.common.types import Array
-from refimpl.diagnosis.bm25_analyses import Found, agreeing
+from refimpl.diagnosis.bm25_analyses import Hits, agreeing
 from refimpl.diagnosis.bm25_hypotheses import ANALYSIS, FITTED, SCORES, SEGMENTS, published_variant
 from refimpl.diagnosis.bm25_matching import readings
 from refimpl.diagnosis.bm25_output import outputs
@@ -170,7 +170,7 @@ def _usual_analyses(
     cases: Sequence[GivenCase], tried: list[list[ScoredCorpus]]
 ) -> Iterator[tuple[tuple[str, ...], list[ScoredCorpus]]]:
     """The analyses that agree best with which documents have a score, as far as they split these texts otherwise."""
-    known = [Found(list(map(str, c.corpus)), list(map(str, c.queries)), np.asarray(c.scores != 0)) for c in cases]
+    known = [Hits(list(map(str, c.corpus)), list(map(str, c.queries)), np.asarray(c.scores != 0)) for c in cases]
     for analysis in agreeing(known):
         split = [case.split(analysis.documents, analysis.queries) for case in cases]
         pairs = zip(split, cases, strict=True)

@@ -15,10 +15,10 @@ from refimpl.diagnosis.bm25_scores import Analyze
 from refimpl.sparse.analyzers import stem_english, stem_porter, stopwords
 from refimpl.sparse.analyzers.own_stopwords import LUCENE_ENGLISH
 
-REMOVED = "\x00"  # stands for a removed word where it counts in the length; no query has it
-MOST_DOCUMENTS, MOST_QUERIES = 400, 40  # of a case that analyses are compared on
-BEST = 4
+REMOVED = "\x00"  # in the place of a removed word that counts in the length; no query has it
+MOST_DOCUMENTS, MOST_QUERIES = 64, 20  # of a case that analyses are compared on
 
+Terms = tuple[str, ...]
 Words = Callable[[str], list[str]]
 Change = Callable[[str], str]
 Keeps = Callable[[str], bool]
@@ -125,47 +125,57 @@ def _counted(steps: Steps) -> str:
 
 
 @dataclass(frozen=True)
-class Found:
-    """Texts and queries, and which documents `(queries, docs)` each query finds."""
+class Hits:
+    """Texts and queries, and which documents `(queries, docs)` each query returns."""
 
     corpus: Sequence[str]
     queries: Sequence[str]
-    hits: Bool[Array, "queries docs"]
+    returned: Bool[Array, "queries docs"]
 
-    def wrong(self, analysis: Analysis) -> int:
+    def sampled(self) -> "Hits":
+        """At most MOST_DOCUMENTS and MOST_QUERIES of them, spread over all."""
+        rows, columns = (
+            np.linspace(0, len(texts) - 1, min(len(texts), most), dtype=int)
+            for texts, most in ((self.queries, MOST_QUERIES), (self.corpus, MOST_DOCUMENTS))
+        )
+        corpus, queries = [self.corpus[i] for i in columns], [self.queries[i] for i in rows]
+        return Hits(corpus, queries, self.returned[np.ix_(rows, columns)])
+
+    def wrong(self, documents: Sequence[Terms], queries: Sequence[Terms]) -> int:
         """The number of pairs of a query and a document that are a hit without a common term, or the other way.
 
         Where fewer are wrong so, a hit has all terms of the query.
         """
-        documents = [frozenset(analysis.documents(text)) for text in self.corpus]
-        asked = [frozenset(analysis.queries(text)) for text in self.queries]
-        some = [[not query.isdisjoint(document) for document in documents] for query in asked]
-        every = [[bool(query) and query <= document for document in documents] for query in asked]
-        shape = self.hits.shape
-        return min(int(np.sum(np.array(each, bool).reshape(shape) != self.hits)) for each in (some, every))
+        terms, query_terms = [frozenset(each) for each in documents], [frozenset(each) for each in queries]
+        some = [[not query.isdisjoint(document) for document in terms] for query in query_terms]
+        every = [[bool(query) and query <= document for document in terms] for query in query_terms]
+        shape = self.returned.shape
+        return min(int(np.sum(np.array(each, bool).reshape(shape) != self.returned)) for each in (some, every))
 
 
-def agreeing(cases: Sequence[Found]) -> list[Analysis]:
-    """The analyses with the fewest wrong hits, simple ones first; empty where white space alone has as few."""
-    cases = sorted((_sampled(case) for case in cases), key=lambda case: case.hits.size)
-    best, found = sum(case.wrong(WHITE_SPACE) for case in cases), list[tuple[int, Analysis]]()
+def agreeing(cases: Sequence[Hits]) -> list[Analysis]:
+    """The analyses with the fewest wrong hits, simple ones first; of those that split a sample alike, the first.
+
+    Empty where none has as few as white space, or where all that have split the sample as white space does.
+    """
+    cases = sorted((case.sampled() for case in cases), key=lambda case: case.returned.size)
+    sides = {side: [getattr(case, side) for case in cases] for side in ("corpus", "queries")}
+
+    @cache
+    def split(analyze: Analyze, side: str) -> tuple[tuple[Terms, ...], ...]:
+        return tuple(tuple(tuple(analyze(text)) for text in texts) for texts in sides[side])
+
+    seen, least, best = set(), np.inf, list[Analysis]()
     for analysis in analyses():
-        wrong = 0
-        for case in cases:
-            wrong += case.wrong(analysis)
-            if wrong > best:
-                break
-        else:
-            best = min(best, wrong)
-            found.append((wrong, analysis))
-    return [analysis for wrong, analysis in found if wrong == best and analysis != WHITE_SPACE]
-
-
-def _sampled(case: Found) -> Found:
-    rows = np.linspace(0, len(case.queries) - 1, min(len(case.queries), MOST_QUERIES), dtype=int)
-    columns = np.linspace(0, len(case.corpus) - 1, min(len(case.corpus), MOST_DOCUMENTS), dtype=int)
-    hits = case.hits[np.ix_(rows, columns)]
-    return Found([case.corpus[i] for i in columns], [case.queries[i] for i in rows], hits)
+        documents, queries = split(analysis.documents, "corpus"), split(analysis.queries, "queries")
+        if (documents, queries) in seen:
+            continue
+        seen.add((documents, queries))
+        wrong = sum(map(Hits.wrong, cases, documents, queries))
+        if wrong <= least:
+            best = [*(best if wrong == least else []), analysis]
+            least = wrong
+    return [analysis for analysis in best if analysis != WHITE_SPACE]
 
 
 WHITE_SPACE = next(analyses())

@@ -45,11 +45,11 @@ class GivenCase:
 
     def split(self, documents: Analyze, queries: Analyze) -> tuple[list[list[str]], list[list[str]]]:
         """The tokens of documents and queries, each by an analyzer of its own; lists of tokens as they are."""
-        found, asked = (
+        split = [
             [analyze(text) if isinstance(text, str) else [str(token) for token in text] for text in each]
             for analyze, each in ((documents, self.corpus), (queries, self.queries))
-        )
-        return found, asked
+        ]
+        return split[0], split[1]
 
 
 class BM25Problem(Problem):

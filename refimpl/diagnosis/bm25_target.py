@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from refimpl.diagnosis.bm25_analyses import Analysis, Found, agreeing
+from refimpl.diagnosis.bm25_analyses import Analysis, Hits, agreeing
 from refimpl.diagnosis.bm25_matching import MATCHINGS
 from refimpl.diagnosis.bm25_words import Difference, differences, undetermined
 from refimpl.diagnosis.result import MeasuredCause
@@ -217,7 +217,7 @@ def confirmed(
         return found, ()
     hits = np.array([row != collection.background_of(row) for row in tokens], dtype=np.float64)
     given = {"tokens": ScoredCase(measured_tokens.probe(), hits), **cases}
-    known = [Found(one.inputs.corpus, one.inputs.queries, np.asarray(one.scores != 0)) for one in given.values()]
+    known = [Hits(one.inputs.corpus, one.inputs.queries, np.asarray(one.scores != 0)) for one in given.values()]
     tried = []
     for analysis in agreeing(known)[:MOST_ANALYSES]:
         analyzed = {name: replace(case, inputs=_analyzed(case.inputs, analysis)) for name, case in cases.items()}

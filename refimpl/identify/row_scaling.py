@@ -113,8 +113,8 @@ def _undo(answer: Answer, probe: Probe, scaling: RowScaling) -> Answer:
     if isinstance(answer, Refusal):
         return answer
     documents = [frozenset(text.split()) for text in probe.corpus]
-    asked = [frozenset(text.split()) for text in probe.queries]
-    matched = np.array([[not query.isdisjoint(document) for document in documents] for query in asked])
+    query_terms = [frozenset(text.split()) for text in probe.queries]
+    matched = np.array([[not query.isdisjoint(document) for document in documents] for query in query_terms])
     return shifted(answer, matched, scaling)
 
 

@@ -24,7 +24,7 @@ class Precision:
     offset: float = 0.0
 
     def centred(self, value: float) -> float:
-        """The middle of what the score stands for; of 0, which is no hit, 0."""
+        """The middle of the values that are cut off to the score; of 0, which is no hit, 0."""
         return value + self.offset * float(np.sign(value))
 
     def error(self, value: float) -> float:
