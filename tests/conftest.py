@@ -1,5 +1,6 @@
 """Shared fixtures: the model's folder, its two embedding functions, a small random encoder."""
 
+import asyncio
 import json
 import shutil
 from collections.abc import Iterator
@@ -95,9 +96,16 @@ def one_blas_thread():
         yield
 
 
-@pytest.fixture(scope="session")
-def chromium() -> Iterator[Any]:
-    """A running browser; skips where Chromium is not installed."""
+@pytest.fixture(scope="module", autouse=True)
+def no_event_loop_left() -> None:
+    """Fail a module before which another left an event loop running: `asyncio.run` would fail in each later test."""
+    with pytest.raises(RuntimeError, match="no running event loop"):
+        asyncio.get_running_loop()
+
+
+@pytest.fixture(scope="module")
+def chromium(no_event_loop_left: None) -> Iterator[Any]:
+    """A running browser, with Playwright's event loop; skips where Chromium is not installed."""
     path = shutil.which("chromium") or shutil.which("chromium-browser")
     if path is None:
         pytest.skip("Chromium is not installed (apt-get install chromium)")
