@@ -123,7 +123,7 @@ def test_dense_hits_are_those_of_the_whole_collection(client, here, metric):
 @pytest.mark.parametrize("field", ["bm25", "splade"])
 def test_sparse_hits_are_those_of_the_whole_collection(client, encoders, here, field):
     documents = csr_array(vstack([shards.read_shard(path).vectors[field] for path in shards.shard_paths(here)]))
-    at_once = encoders[field](TEXTS).toarray()  # matrix products of other sizes may round otherwise
+    at_once = encoders[field](TEXTS).toarray()  # OpenBLAS' Haswell kernels round by the size of a product
     np.testing.assert_allclose(documents.toarray(), at_once, rtol=0, atol=1e-5)
     queries = csr_array(documents[[3, 77, 200]])
     found = distributed.search_shards(client, here, field, queries, 9)
