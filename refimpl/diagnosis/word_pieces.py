@@ -1,6 +1,7 @@
 """How words become pieces in faulty implementations: another match than the longest one, or none at all."""
 
 from collections.abc import Callable
+from itertools import takewhile
 
 import tokenizers
 from tokenizers.models import WordPiece
@@ -11,6 +12,10 @@ from refimpl.diagnosis.unknown_words import IdChange
 
 Find = Callable[[str], int | None]
 """The id of a piece; None for one that the vocabulary lacks."""
+Candidate = tuple[int | None, int]
+"""The id of a piece, or None, and where it ends in the word."""
+Order = Callable[[list[Candidate]], list[Candidate]]
+"""The pieces that begin at one position, shortest first, in the order in which they are taken."""
 Split = Callable[[Find, str, str, int], list[int]]
 """Takes the vocabulary, a word, the prefix of pieces inside a word and [UNK]; returns the ids of the word's pieces."""
 
@@ -53,50 +58,45 @@ def whole(find: Find, word: str, prefix: str, unknown: int) -> list[int]:
 
 def longest_match(find: Find, word: str, prefix: str, unknown: int) -> list[int]:
     """BERT's own rule: the longest piece at each position, or one [UNK] for the word."""
-    pieces = longest_first(find, word, prefix, unknown)
-    return [unknown] if unknown in pieces else pieces
+    return _whole_unknown(longest_first(find, word, prefix, unknown), unknown)
 
 
 def longest_first(find: Find, word: str, prefix: str, unknown: int) -> list[int]:
     """The longest piece at each position, up to a character without one, where one [UNK] ends the word."""
+    return _pieces(find, word, prefix, unknown, lambda found: found[::-1])
+
+
+def grown(find: Find, word: str, prefix: str, unknown: int) -> list[int]:
+    """A piece grows by a character as long as the vocabulary has it: the match is not the longest."""
+    pieces = _pieces(find, word, prefix, unknown, lambda found: list(takewhile(_known, found))[::-1])
+    return _whole_unknown(pieces, unknown)
+
+
+def shortest_first(find: Find, word: str, prefix: str, unknown: int) -> list[int]:
+    """The shortest piece at each position: single characters mostly."""
+    return _whole_unknown(_pieces(find, word, prefix, unknown, lambda found: found), unknown)
+
+
+def _pieces(find: Find, word: str, prefix: str, unknown: int, order: Order) -> list[int]:
+    """The first known piece in the order at each position, up to a character without one, then [UNK]."""
     found, start = list[int](), 0
     while start < len(word):
         before = prefix if start else ""
-        ends = (end for end in range(len(word), start, -1) if find(before + word[start:end]) is not None)
-        end = next(ends, None)
-        token = None if end is None else find(before + word[start:end])
-        if end is None or token is None:
+        candidates = [(find(before + word[start:end]), end) for end in range(start + 1, len(word) + 1)]
+        token, end = next(filter(_known, order(candidates)), (None, start))
+        if token is None:
             return [*found, unknown]
         found.append(token)
         start = end
     return found
 
 
-def grown(find: Find, word: str, prefix: str, unknown: int) -> list[int]:
-    """A piece grows by a character as long as the vocabulary has it: the match is not the longest."""
-    found, start = list[int](), 0
-    while start < len(word):
-        before, token, end = prefix if start else "", None, start
-        while end < len(word) and (longer := find(before + word[start : end + 1])) is not None:
-            token, end = longer, end + 1
-        if token is None:
-            return [unknown]
-        found.append(token)
-        start = end
-    return found
+def _known(candidate: Candidate) -> bool:
+    return candidate[0] is not None
 
 
-def shortest_first(find: Find, word: str, prefix: str, unknown: int) -> list[int]:
-    """The shortest piece at each position: single characters mostly."""
-    found, start = list[int](), 0
-    while start < len(word):
-        before = prefix if start else ""
-        pieces = ((find(before + word[start:end]), end) for end in range(start + 1, len(word) + 1))
-        token, start = next(((token, end) for token, end in pieces if token is not None), (None, start))
-        if token is None:
-            return [unknown]
-        found.append(token)
-    return found
+def _whole_unknown(pieces: list[int], unknown: int) -> list[int]:
+    return [unknown] if unknown in pieces else pieces
 
 
 def beginning_only(find: Find, word: str, prefix: str, unknown: int) -> list[int]:
