@@ -2,7 +2,6 @@
 
 import itertools
 import re
-import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
@@ -12,6 +11,7 @@ from jaxtyping import Bool
 
 from refimpl.common.types import Array
 from refimpl.diagnosis.bm25_scores import Analyze
+from refimpl.diagnosis.rewriting import accents_stripped
 from refimpl.sparse.analyzers import stem_english, stem_porter, stopwords
 from refimpl.sparse.analyzers.own_stopwords import LUCENE_ENGLISH
 
@@ -32,12 +32,12 @@ SPLITS: dict[str, Words] = {
 }
 
 
-def _unaccented(text: str) -> str:
-    return "".join(c for c in unicodedata.normalize("NFD", text.lower()) if unicodedata.category(c) != "Mn")
+def _lowered_without_accents(text: str) -> str:
+    return accents_stripped(text.lower())
 
 
 LUCENE = frozenset(LUCENE_ENGLISH.split())
-CASES: dict[str, Change] = {"": str, "lower-cased": str.lower, "lower-cased without accents": _unaccented}
+CASES: dict[str, Change] = {"": str, "lower-cased": str.lower, "lower-cased without accents": _lowered_without_accents}
 
 
 @cache

@@ -28,9 +28,14 @@ def ascii_lowered(text: str) -> str:
     return text.translate(ASCII_CAPITALS)
 
 
+def accents_stripped(text: str) -> str:
+    """Decomposed (NFD), without nonspacing marks (Mn)."""
+    return _without_marks(unicodedata.normalize("NFD", text), ("Mn",))
+
+
 def stripped_then_ascii_lowered(text: str) -> str:
     """Accents stripped, so that a capital A with a diaeresis is an A; then A to Z lower-cased."""
-    return ascii_lowered(_without_marks(unicodedata.normalize("NFD", text), ("Mn",)))
+    return ascii_lowered(accents_stripped(text))
 
 
 def composed_then_stripped(text: str) -> str:
