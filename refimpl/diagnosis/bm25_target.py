@@ -16,7 +16,7 @@ from refimpl.identify import tokens as measured_tokens
 from refimpl.identify.ask import Probe, Scores, Target
 from refimpl.identify.bm25 import Measured, measure
 from refimpl.identify.describe import conclusion
-from refimpl.identify.features import features, parameters_name
+from refimpl.identify.features import features, matching_of, parameters_name
 from refimpl.identify.formula import Formula
 from refimpl.identify.tokens import summary
 from refimpl.sparse.index.index import BM25Index
@@ -244,7 +244,7 @@ def confirm(measured: Measured, cases: Mapping[str, ScoredCase], tolerance: floa
     assert formula is not None
     assert side is not None
     cut = measured.hits is not None and measured.hits < collection.HITS
-    occurrences = MATCHINGS.get(features(measured).get("matching", ""))
+    occurrences = MATCHINGS.get(matching_of(measured).get("matching", ""))
     compared = matching = 0
     contradictions = {}
     for name, case in cases.items():

@@ -73,7 +73,7 @@ def features(measured: Measured) -> dict[str, str]:
     squash = measured.scale.rows if measured.scale.rows != "none" else squash
     if squash != "none" or measured.confirmed:  # equal scores of all terms do not show it
         found["squash"] = squash
-    return found | _matching(measured)
+    return found | matching_of(measured)
 
 
 EMPTY = {
@@ -84,7 +84,8 @@ EMPTY = {
 }
 
 
-def _matching(measured: Measured) -> dict[str, str]:
+def matching_of(measured: Measured) -> dict[str, str]:
+    """The feature `matching`: whether parts of terms match; empty where that was not measured."""
     tokens = {token.name.split(" (")[0]: token.result for token in measured.tokens}
     found = ("the part finds the whole", "split in documents; the written form as a query finds nothing")
     if tokens.get("substring") in found:
