@@ -11,6 +11,7 @@ from itertools import combinations, islice
 import numpy as np
 
 from refimpl.diagnosis.embedding_problem import EmbeddingProblem, Trial
+from refimpl.diagnosis.explanation import Explanation, Group, Near
 from refimpl.diagnosis.hypotheses import Combination, Hypothesis, compatible
 
 NEAREST = 3  # single hypotheses of the smallest errors, which are paired with all others first
@@ -43,47 +44,6 @@ Refine = Callable[[Combination, Sequence[int], Sequence[int]], Iterable[Combinat
 """Takes a base, texts that it explains and texts that it does not; returns combinations to try before the listed."""
 Enumerate = Callable[[Sequence[Combination], Sequence[int]], Iterable[Combination]]
 """Takes bases and texts that none explains; returns combinations to try where no single hypothesis explains a text."""
-
-
-@dataclass(frozen=True)
-class Group:
-    """Texts and the combination of hypotheses that explains every entry of their vectors."""
-
-    combination: Combination
-    rows: tuple[int, ...]
-    residual: float
-
-
-@dataclass(frozen=True)
-class Near:
-    """A combination that explains a part, so that it is a hint."""
-
-    combination: Combination
-    residual: float
-    share: float
-    """Of the squared difference of a few texts."""
-    left: tuple[int, ...] = ()
-    """Mismatching texts that it does not explain."""
-    changed: tuple[int, ...] = ()
-    """Matching texts that it changes."""
-    exact: bool = False
-    """Whether it explains every entry of some texts."""
-
-
-@dataclass(frozen=True)
-class Explanation:
-    """What a search found."""
-
-    groups: tuple[Group, ...]
-    equivalents: tuple[Combination, ...]
-    """Other combinations that explain everything, where the first group has all texts."""
-    unexplained: tuple[int, ...]
-    nearest: tuple[Near, ...]
-    """Combinations that explain a part of the unexplained texts, or of their difference."""
-    untried: str
-    """What the limit of work left out: "" for nothing, "pairs" of hypotheses, or "hypotheses"."""
-    tried: int = 0
-    """The number of different combinations of listed hypotheses that were tried."""
 
 
 @dataclass
@@ -267,8 +227,11 @@ class TextSearch:
         near = [[(first, second) for second in ranked] for first in by_error[:NEAREST]]
         stages = [*near, *([(first, second) for first in cheap[:n]] for n, second in enumerate(cheap)), *costly]
         trials: list[Trial] = []
+        seen = set[frozenset[Hypothesis]]()
         for stage in stages:
-            new = [self._try_pair(*pair, few, probes) for pair in stage]
+            pairs = {names: pair for pair in stage if (names := frozenset((*pair[0], *pair[1]))) not in seen}
+            seen |= pairs.keys()
+            new = [self._try_pair(*pair, few, probes) for pair in pairs.values()]
             trials += [trial for trial in new if trial is not None]
             if any(trial is not None and trial.count for trial in new) or self.untried:
                 break

@@ -14,11 +14,12 @@ from refimpl.common.types import Array
 from refimpl.common.warning import silenced
 from refimpl.dense.minilm import MiniLMEmbeddingFunction
 from refimpl.diagnosis.arithmetic_search import ArithmeticSearch, Fit, suggested_tolerance
-from refimpl.diagnosis.by_text import WORK, Explanation, Near, TextSearch
+from refimpl.diagnosis.by_text import WORK, TextSearch
 from refimpl.diagnosis.calls import alone_note, exchanged_note
 from refimpl.diagnosis.dropped_words import DroppedWordSearch
 from refimpl.diagnosis.embedding_problem import EmbeddingProblem
 from refimpl.diagnosis.encoder import EncoderVariant, VariedEncoder
+from refimpl.diagnosis.explanation import Explanation, Near
 from refimpl.diagnosis.hypotheses import Combination
 from refimpl.diagnosis.linear_maps import LinearMap, linear_map
 from refimpl.diagnosis.output_maps import another_length, output_map
@@ -200,14 +201,21 @@ def _explained(
         return _of_arithmetic(arithmetic.found, problem, found, labels, difference)
     causes = _causes(found, len(mismatching) + len(matching), len(matching), labels, problem.encoder.max_length)
     unexplained = tuple(labels[row] for row in found.unexplained)
-    context = found.groups[0].combination if found.groups else ()
     ruled_out = (*prompts.ruled_out(), *structure.ruled_out()) if found.unexplained else ()
-    whole = context if len(found.groups) == 1 and not found.unexplained else None
-    measured = () if tokenizer is None else (tokenizer.sentence(whole),)
-    most = len(found.unexplained) > len(problem.actual) / 2  # else it is a matter of single texts, as of tokens
-    weighted = pooling_note(problem, context, found.unexplained, labels) if most else ()
-    notes = (*measured, *weighted, *ruled_out, *_alike(problem, found.unexplained), *_notes(found))
+    measured = _measured(problem, found, labels, tokenizer)
+    notes = (*measured, *ruled_out, *_alike(problem, found.unexplained), *_notes(found))
     return Diagnosis(False, difference, problem.tolerance, causes, unexplained=unexplained, notes=notes)
+
+
+def _measured(
+    problem: EmbeddingProblem, found: Explanation, labels: Sequence[str], tokenizer: MeasuredTokenizer | None
+) -> tuple[str, ...]:
+    """What was measured of the tokens, and of the pooling where most texts are unexplained."""
+    context = found.groups[0].combination if found.groups else ()
+    whole = context if len(found.groups) == 1 and not found.unexplained else None
+    tokens = () if tokenizer is None else (tokenizer.sentence(whole),)
+    most = len(found.unexplained) > len(problem.actual) / 2  # else it is a matter of single texts, as of tokens
+    return (*tokens, *(pooling_note(problem, context, found.unexplained, labels) if most else ()))
 
 
 def _alike(problem: EmbeddingProblem, rows: Sequence[int]) -> tuple[str, ...]:
