@@ -14,7 +14,7 @@ from refimpl.check.suites.base import Settings
 from refimpl.check.targets.python import PythonTarget
 from refimpl.compare.tolerance import named
 from refimpl.diagnosis.bm25 import diagnose_bm25_cases
-from refimpl.diagnosis.bm25_analyses import analyses
+from refimpl.diagnosis.bm25_analyses import Hits, agreeing, analyses
 from refimpl.diagnosis.bm25_problem import GivenCase
 from refimpl.diagnosis.bm25_target import ScoredCase, diagnose_bm25_target
 from refimpl.identify.ask import Probe
@@ -153,6 +153,17 @@ def test_parts_of_words_are_counted_in_the_confirmed_formula():
     diagnosis = live(substrings)
     assert "matching: substrings instead of whole terms" in str(diagnosis)
     assert diagnosis.agreement.contradictions == {}
+
+
+def test_analyses_that_split_all_texts_as_white_space_does_are_not_tried():
+    """As 2,450 were for each of 1,000 documents."""
+    words = [f"{a}o{b}ok" for a in "bdgkmnpt" for b in "bdgkmnpt"]  # no analysis changes them
+    corpus, queries = [f"{words[i % 64]} {words[i % 7]}" for i in range(1000)], words[:2]
+    returned = np.array([[word in text.split() for text in corpus] for word in queries])
+    for hits in (returned, ~returned):
+        assert agreeing([Hits(corpus, queries, hits)]) == []
+    few = Hits(corpus, queries, returned).sampled()
+    assert (len(few.corpus), few.returned.shape) == (64, (2, 64))
 
 
 def test_the_page_counts_the_analyses():
