@@ -31,26 +31,18 @@ def changing(first: Array, second: Array, matches: Callable[[Array, Array], bool
     )
 
 
-def alone_note(
-    encode: Callable[[list[str]], Array], actual: Array, expected: Array, texts: Sequence[str], tolerance: float
-) -> tuple[str, ...]:
-    """A sentence on a few of these texts that are run alone; `()` where they have the vectors `(texts, dim)` again."""
+def changed_alone(
+    encode: Callable[[list[str]], Array], actual: Array, texts: Sequence[str], tolerance: float
+) -> str | None:
+    """A sentence on a few of these texts that are run alone; None where they have the vectors `(texts, dim)` again."""
     shortest = sorted((row for row in range(len(texts)) if texts[row].strip()), key=lambda row: len(texts[row]))
     rows = shortest[:ALONE]
     vectors = [np.asarray(encode([texts[row]]), dtype=np.float64).reshape(-1) for row in rows]
     if not rows or any(vector.shape != actual[0].shape for vector in vectors):
-        return ()
-    again, right = (
-        [float(np.abs(vector - given[row]).max()) for row, vector in zip(rows, vectors, strict=True)]
-        for given in (actual, expected)
-    )
-    changed = sum(each > CLEAR * tolerance for each in again)
-    if not changed:
-        return ()
-    opening = f"{changed} of {len(rows)} short texts have another vector when each is run alone"
-    if max(right) > tolerance:
-        return (f"{opening}: vectors depend on the other texts of a call",)
-    return (f"{opening}, the right one: padding without a mask, or texts of a call that are mixed up",)
+        return None
+    differences = (float(np.abs(vector - actual[row]).max()) for row, vector in zip(rows, vectors, strict=True))
+    changed = sum(difference > CLEAR * tolerance for difference in differences)
+    return f"{changed} of {len(rows)} short texts have another vector when each is run alone" if changed else None
 
 
 def exchanged_note(

@@ -15,7 +15,8 @@ from refimpl.common.warning import silenced
 from refimpl.dense.minilm import MiniLMEmbeddingFunction
 from refimpl.diagnosis.arithmetic_search import ArithmeticSearch, Fit, suggested_tolerance
 from refimpl.diagnosis.by_text import WORK, TextSearch
-from refimpl.diagnosis.calls import alone_note, exchanged_note
+from refimpl.diagnosis.call_search import CallSearch
+from refimpl.diagnosis.calls import changed_alone, exchanged_note
 from refimpl.diagnosis.dropped_words import DroppedWordSearch
 from refimpl.diagnosis.embedding_problem import EmbeddingProblem
 from refimpl.diagnosis.encoder import EncoderVariant, VariedEncoder
@@ -88,38 +89,101 @@ def diagnose_embeddings(
     width = encoder.published.config.hidden_size
     if vectors.shape != (len(checked), width):
         raise ValueError(f"expected vectors of shape {(len(checked), width)}, got {vectors.shape}: one row per text")
-    problem = EmbeddingProblem(vectors, encoder, tolerance)
-    expected = _reference(folder, checked, problem)
+    labels = labels or [repr(text[:LABEL]) for text in checked]
+    return _diagnosed(EmbeddingProblem(vectors, encoder, tolerance), labels, encode)[0]
+
+
+def _diagnosed(
+    problem: EmbeddingProblem, labels: Sequence[str], encode: Encode | None
+) -> tuple[Diagnosis, Combination]:
+    """The diagnosis, and the combination of hypotheses that explains most texts: `()` for none."""
+    vectors, encoder, tolerance = problem.actual, problem.encoder, problem.tolerance
+    expected = _reference(problem)
     deviations = np.abs(vectors - expected).max(axis=1, initial=0.0)
     difference = float(deviations.max(initial=0.0))
     if difference <= tolerance:
-        return Diagnosis(True, difference, tolerance, ())
-    if (at_once := _at_once(problem, expected, difference)) is not None:
-        return at_once
-    if (order := matched_order(vectors, expected)) is not None:
+        return Diagnosis(True, difference, tolerance, ()), ()
+    observed = _observed(problem, expected, difference)
+    if observed is None and (order := matched_order(vectors, expected)) is not None:
         in_order = np.empty_like(vectors)
         in_order[order] = vectors
-        diagnosis = diagnose_embeddings(in_order, checked, model_path=folder, tolerance=tolerance, labels=labels)
-        return _out_of_order(diagnosis, difference, 1 - _squares(in_order - expected) / _squares(vectors - expected))
-    labels = labels or [repr(text[:LABEL]) for text in checked]
-    tokenizer = None if encode is None else measured_tokenizer(encode, folder, encoder.max_length)
-    diagnosis = _explained(problem, deviations, labels, difference, tokenizer)
+        diagnosis, combination = _diagnosed(EmbeddingProblem(in_order, encoder, tolerance), labels, None)
+        share = 1 - _squares(in_order - expected) / _squares(vectors - expected)
+        return _out_of_order(diagnosis, difference, share), combination
+    callable_again = encode if np.isfinite(difference) and not (observed and observed.causes) else None
+    if callable_again and (of_calls := _of_calls(problem, expected, labels, callable_again)) is not None:
+        return of_calls
+    if observed is not None:
+        return observed, ()
+    if (mapped := _mapped(problem, expected, difference)) is not None:
+        return mapped, ()
+    tokenizer = None if encode is None else measured_tokenizer(encode, encoder.folder, encoder.max_length)
+    diagnosis, combination = _explained(problem, deviations, labels, tokenizer)
     rows = [row for row, label in enumerate(labels) if label in diagnosis.unexplained]
     notes = exchanged_note(vectors, expected, rows, labels, tolerance)
-    if encode is not None and rows:
-        some = [checked[row] for row in rows]
-        notes = (*notes, *alone_note(encode, vectors[rows], expected[rows], some, tolerance))
-    return replace(diagnosis, notes=(*notes, *diagnosis.notes))
+    return replace(diagnosis, notes=(*notes, *diagnosis.notes)), combination
 
 
-def _at_once(problem: EmbeddingProblem, expected: Array, difference: float) -> Diagnosis | None:
-    """What the vectors show as a whole: that they are of no encoder, or a function of the right ones; else None."""
+def _of_calls(
+    problem: EmbeddingProblem, expected: Array, labels: Sequence[str], encode: Encode
+) -> tuple[Diagnosis, Combination] | None:
+    """Where a text alone has another vector: why, and the causes of the texts alone; None where it has the same."""
+    texts, tolerance = problem.encoder.firsts, problem.tolerance
+    deviations = np.abs(problem.actual - expected).max(axis=1)
+    rows, difference = np.flatnonzero(deviations > tolerance).tolist(), float(deviations.max())
+    changed = changed_alone(encode, problem.actual[rows], [texts[row] for row in rows], tolerance)
+    if changed is None:
+        return None
+
+    def one_by_one(texts: list[str]) -> Array:
+        vectors = [np.asarray(encode([text]), dtype=np.float64) for text in texts]
+        width = (1, problem.actual.shape[1])
+        return np.concatenate(vectors) if {vector.shape for vector in vectors} == {width} else np.empty(0)
+
+    alone = one_by_one(texts)
+    if alone.shape != problem.actual.shape:
+        return None
+    search = CallSearch(problem, encode)
+    cause = search.cause(labels)
+    found, combination = Diagnosis(True, 0.0, tolerance, ()), Combination()
+    if not search.explains_alone(alone):
+        found, combination = _diagnosed(EmbeddingProblem(alone, problem.encoder, tolerance), labels, one_by_one)
+        cause = cause or CallSearch(problem, encode, combination).cause(labels)
+    exchanged = exchanged_note(problem.actual, expected, rows, labels, tolerance)
+    return _joined(found, cause, (changed, *exchanged), difference, [labels[row] for row in rows]), combination
+
+
+def _joined(
+    alone: Diagnosis, cause: Cause | None, notes: tuple[str, ...], difference: float, labels: Sequence[str]
+) -> Diagnosis:
+    """The cause of what the other texts of a call change, before the diagnosis of the texts alone."""
+    opening, *others = notes
+    if cause is not None:
+        both = (replace(each, explains_all=alone.matches and each.explains_all) for each in (cause, *alone.causes))
+        notes = (opening, *alone.notes)
+        return replace(alone, matches=False, difference=difference, causes=tuple(both), notes=notes)
+    if alone.matches:
+        notes = (f"{opening}, the right one: texts of a call are mixed up, or padding is not masked", *others)
+        return Diagnosis(False, difference, alone.tolerance, (), unexplained=tuple(labels), notes=notes)
+    notes = (f"{opening}: vectors depend on the other texts of a call", *others, *alone.notes)
+    observation = None if alone.observation is None else f"of each text alone, {alone.observation}"
+    return replace(alone, difference=difference, notes=notes, observation=observation)
+
+
+def _observed(problem: EmbeddingProblem, expected: Array, difference: float) -> Diagnosis | None:
+    """What the vectors show as a whole: that they are of no encoder, or the right ones of other texts; else None."""
     vectors, tolerance = problem.actual, problem.tolerance
     if sentence := degenerate(vectors, expected) or random_directions(vectors, expected):
         return Diagnosis(False, difference if np.isfinite(difference) else np.inf, tolerance, (), observation=sentence)
     if (residual := reordered(vectors, expected, tolerance)) is not None:
         cause = Cause((ANOTHER_ORDER,), f"the vectors are right, but {MIXED_UP}", residual, 1.0, True)
         return Diagnosis(False, difference, tolerance, (cause,))
+    return None
+
+
+def _mapped(problem: EmbeddingProblem, expected: Array, difference: float) -> Diagnosis | None:
+    """Where the vectors are a function of the right ones, which function; else None."""
+    vectors, tolerance = problem.actual, problem.tolerance
     of_rows = linear_map(vectors, expected, tolerance) or output_map(vectors, expected, tolerance)
     found = of_rows or _of_length(problem, expected)
     if found is None:
@@ -154,13 +218,16 @@ def _out_of_order(found: Diagnosis, difference: float, share: float) -> Diagnosi
     return replace(found, matches=False, difference=difference, causes=causes)
 
 
-def _reference(folder: Path, texts: list[str], problem: EmbeddingProblem) -> Array:
+def _reference(problem: EmbeddingProblem) -> Array:
+    texts, encoder = problem.encoder.firsts, problem.encoder
     if not texts:
         return np.empty((0, problem.actual.shape[1]))
-    if problem.encoder.tokens(EncoderVariant()).lengths.sum() <= MOST_TOKENS:
+    if encoder.tokens(EncoderVariant()).lengths.sum() <= MOST_TOKENS:
         return problem.vectors((), range(len(texts)))[0]
     with silenced(TruncationWarning):  # the reference truncates at its own length
-        function = MiniLMEmbeddingFunction(folder, dtype="float32", max_length=problem.encoder.max_length)
+        function = MiniLMEmbeddingFunction(
+            problem.encoder.folder, dtype="float32", max_length=problem.encoder.max_length
+        )
         return function(texts).astype(np.float64)
 
 
@@ -168,11 +235,10 @@ def _explained(
     problem: EmbeddingProblem,
     deviations: Array,
     labels: Sequence[str],
-    difference: float,
     tokenizer: MeasuredTokenizer | None,
-) -> Diagnosis:
+) -> tuple[Diagnosis, Combination]:
     """Search for causes among the texts that are computed: all, or the shortest of many."""
-    tokens = problem.encoder.tokens(EncoderVariant())
+    difference, tokens = float(deviations.max()), problem.encoder.tokens(EncoderVariant())
     mismatching, matching = _computed(deviations > problem.tolerance, tokens.lengths)
     varied = varied_tokens(problem.encoder)
     truncation, pooling = TruncationSearch(problem), PoolingSearch(problem)
@@ -198,13 +264,14 @@ def _explained(
     )
     found = search.run()
     if arithmetic.found:
-        return _of_arithmetic(arithmetic.found, problem, found, labels, difference)
+        return _of_arithmetic(arithmetic.found, problem, found, labels, difference), ()
     causes = _causes(found, len(mismatching) + len(matching), len(matching), labels, problem.encoder.max_length)
     unexplained = tuple(labels[row] for row in found.unexplained)
     ruled_out = (*prompts.ruled_out(), *structure.ruled_out()) if found.unexplained else ()
     measured = _measured(problem, found, labels, tokenizer)
     notes = (*measured, *ruled_out, *_alike(problem, found.unexplained), *_notes(found))
-    return Diagnosis(False, difference, problem.tolerance, causes, unexplained=unexplained, notes=notes)
+    diagnosis = Diagnosis(False, difference, problem.tolerance, causes, unexplained=unexplained, notes=notes)
+    return diagnosis, found.groups[0].combination if found.groups else ()
 
 
 def _measured(

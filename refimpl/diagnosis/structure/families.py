@@ -87,13 +87,16 @@ def _multiplied(scores: Array, bias: Array) -> Array:
     return softmax(np.where(np.isinf(bias), 0, scores + bias))
 
 
+ATTENTION_MASKS = (
+    ("mask of -1", "is added to the scores of padding, not -inf (as with a mask of 1 and 0)", _added(-1.0)),
+    ("mask of -10", "is added to the scores of padding, not -inf", _added(-10.0)),
+    ("mask after softmax", "sets the weights of padding to 0 without normalising again", _weighted(_after_softmax)),
+    ("mask by multiplication", "multiplies the scores of padding by 0 before softmax", _weighted(_multiplied)),
+)
+"""Masks by which padding counts: name, what it does, and the layer with it."""
+
+
 def _masks() -> tuple[Hypothesis, ...]:
-    kinds = (
-        ("mask of -1", "is added to the scores of padding, not -inf (as with a mask of 1 and 0)", _added(-1.0)),
-        ("mask of -10", "is added to the scores of padding, not -inf", _added(-10.0)),
-        ("mask after softmax", "sets the weights of padding to 0 without normalising again", _weighted(_after_softmax)),
-        ("mask by multiplication", "multiplies the scores of padding by 0 before softmax", _weighted(_multiplied)),
-    )
     lengths = (("padded to the longest", LONGEST, 1), ("padded to 128", 128, 2))
     return tuple(
         Hypothesis(
@@ -104,7 +107,7 @@ def _masks() -> tuple[Hypothesis, ...]:
             "add -inf, or the least finite number, to the scores of padding",
         )
         for length, to, cost in lengths
-        for name, explanation, block in kinds
+        for name, explanation, block in ATTENTION_MASKS
     )
 
 

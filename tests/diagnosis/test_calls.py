@@ -1,0 +1,182 @@
+"""Texts whose vectors depend on the other texts of a call: the cause is named, with the batches of the large call."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from faulty_bert import FaultyBert
+
+from refimpl.diagnosis import diagnose_embeddings
+from refimpl.diagnosis.calls import changed_alone
+
+TEXTS = [
+    "hm",
+    "oil and gas",
+    "Two ROADS diverged in a yellow wood.",
+    "",
+    "the sun is red",
+    "春の海 終日のたり",
+    "forty ships at sea, and none of them came home before winter",
+    "a wood",
+    "no dogs",
+    "And looked down one as far as I could to where it bent in the undergrowth; " * 2,
+    "two roads",
+]
+TOLERANCE = 1e-10
+
+Encode = Callable[[list[str]], np.ndarray]
+
+pytestmark = pytest.mark.usefixtures("quick")
+
+
+def batched(encode: Encode, size: int, order: str = "") -> Encode:
+    def encode_all(texts: list[str]) -> np.ndarray:
+        rows = sorted(range(len(texts)), key=lambda i: -len(texts[i])) if order else list(range(len(texts)))
+        vectors: list[Any] = [None] * len(texts)
+        for start in range(0, len(rows), size):
+            batch = rows[start : start + size]
+            for row, vector in zip(batch, encode([texts[i] for i in batch]), strict=True):
+                vectors[row] = vector
+        return np.array(vectors)
+
+    return encode_all
+
+
+class LeftPadded(FaultyBert):
+    """Positions begin after the padding."""
+
+    def vector(self, ids: list[int]) -> np.ndarray:
+        self.f.first_position = self.longest - len(ids)
+        return super().vector(ids)
+
+
+class MaskOfFirst(FaultyBert):
+    """The pooling of every text has the mask of the first."""
+
+    def __call__(self, texts: list[str]) -> np.ndarray:
+        sequences = self.ids(texts)
+        self.f.pad_to = self.longest
+        means = [self.hidden(ids)[0][: len(sequences[0])].mean(axis=0) for ids in sequences]
+        return np.array([mean / np.linalg.norm(mean) for mean in means])
+
+
+class Joined(FaultyBert):
+    """One sequence of all texts."""
+
+    def __call__(self, texts: list[str]) -> np.ndarray:
+        sequences = self.ids(texts)
+        states = self.hidden([token for ids in sequences for token in ids])[0]
+        ends = np.cumsum([len(ids) for ids in sequences])
+        means = [states[end - len(ids) : end].mean(axis=0) for end, ids in zip(ends, sequences, strict=True)]
+        return np.array([mean / np.linalg.norm(mean) for mean in means])
+
+
+class CutToShortest(FaultyBert):
+    def ids(self, texts: list[str]) -> list[list[int]]:
+        sequences = super().ids(texts)
+        self.longest = min(map(len, sequences))
+        return [[*ids[: self.longest - 1], ids[-1]] for ids in sequences]
+
+
+def diagnosed(encode: Encode, folder: Any, tolerance: float = TOLERANCE) -> Any:
+    return diagnose_embeddings(
+        encode(TEXTS), TEXTS, model_path=folder, tolerance=tolerance, labels=TEXTS, encode=encode
+    )
+
+
+@pytest.mark.parametrize(
+    ("faults", "name"),
+    [
+        ({"mask_attention": False}, "padding attended to"),
+        ({"mask_pooling": False}, "padding pooled"),
+        ({"mask_attention": False, "mask_pooling": False}, "padding attended to and pooled"),
+    ],
+)
+def test_padding_without_a_mask_is_named_with_the_batches(faults, name, small_folder):
+    bert = FaultyBert(small_folder, pad_to=-1, **faults)
+    for encode, batches in (
+        (bert, "all texts of the call are padded to its longest"),
+        (batched(bert, 8), "the call is batched by 8 texts, in their order"),
+        (batched(bert, 8, "longest first"), "the call is batched by 8 texts, longest first"),
+    ):
+        diagnosis = diagnosed(encode, small_folder)
+        assert [cause.names for cause in diagnosis.causes] == [(name,)], str(diagnosis)
+        assert batches in diagnosis.causes[0].explanation
+        assert diagnosis.explained
+        assert diagnosis.causes[0].of == "10 of 10 texts, each asked beside a longer one"
+    assert "8 texts" not in str(diagnosed(batched(bert, 5), small_folder))
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [
+        (LeftPadded, "left padding"),
+        (MaskOfFirst, "mask of the first text in pooling"),
+        (Joined, "attention across the texts of a call, positions go on"),
+        (CutToShortest, "cut to the shortest text, with its [SEP]"),
+    ],
+)
+def test_what_else_texts_of_a_call_do_is_named(kind, name, small_folder):
+    diagnosis = diagnosed(kind(small_folder), small_folder)
+    assert [cause.names for cause in diagnosis.causes] == [(name,)], str(diagnosis)
+
+
+@pytest.mark.parametrize(
+    ("function", "name"),
+    [
+        (lambda v: v / np.linalg.norm(v), "normalised over the whole call"),
+        (lambda v: v / np.linalg.norm(v, axis=0), "normalised over the wrong axis"),
+        (lambda v: v - v.mean(axis=0), "mean of the call subtracted"),
+    ],
+)
+def test_a_function_of_all_vectors_of_a_call_is_named(function, name, small_folder):
+    means = FaultyBert(small_folder, norm="none")
+    diagnosis = diagnosed(lambda texts: function(means(texts)), small_folder)
+    assert [cause.names for cause in diagnosis.causes] == [(name,)], str(diagnosis)
+
+
+def test_a_cause_of_the_texts_alone_is_named_beside_that_of_the_call(small_folder):
+    bert = FaultyBert(small_folder, pad_to=-1, mask_pooling=False, act="tanh")
+    diagnosis = diagnosed(batched(bert, 8), small_folder)
+    assert [cause.names for cause in diagnosis.causes] == [("padding pooled",), ("tanh GELU",)], str(diagnosis)
+    assert diagnosis.explained
+    assert "also explained" not in str(diagnosis)
+
+
+def test_texts_that_are_mixed_up_in_a_large_call_are_no_padding(small_folder):
+    bert = FaultyBert(small_folder)
+
+    def last_repeated(texts: list[str]) -> np.ndarray:
+        vectors = bert(texts)
+        return vectors if len(texts) < 8 else np.array([*vectors[:8], *vectors[: len(texts) - 8]])
+
+    diagnosis = diagnosed(last_repeated, small_folder)
+    assert diagnosis.causes == ()
+    assert "3 of 3 short texts have another vector when each is run alone, the right one" in str(diagnosis)
+    assert "no dogs that of hm" in str(diagnosis)
+
+
+def test_vectors_that_depend_on_a_call_in_no_known_way_have_no_cause(small_folder):
+    bert = FaultyBert(small_folder)
+
+    def mixed(texts: list[str]) -> np.ndarray:
+        vectors = bert(texts)
+        return vectors if len(texts) == 1 else vectors + 0.1 * np.roll(vectors, 1, axis=0)
+
+    diagnosis = diagnosed(mixed, small_folder)
+    assert diagnosis.causes == ()
+    assert not diagnosis.explained
+    assert "depend" in str(diagnosis) or "mixed up" in str(diagnosis)
+
+
+def test_short_texts_are_run_alone_and_compared(small_folder):
+    right = FaultyBert(small_folder)(TEXTS)
+
+    def encode(texts: list[str]) -> np.ndarray:
+        return right[[TEXTS.index(text) for text in texts]]
+
+    sentence = changed_alone(encode, right + 0.1, TEXTS, TOLERANCE)
+    assert sentence == "3 of 3 short texts have another vector when each is run alone"
+    assert changed_alone(encode, right, TEXTS, TOLERANCE) is None
+    assert changed_alone(lambda texts: np.empty(0), right, TEXTS, TOLERANCE) is None
