@@ -5,10 +5,11 @@ import sys
 from typing import Any
 
 import pytest
-from jaxtyping import install_import_hook
 
 if "--benchmark" not in sys.argv:  # here, because another conftest.py may import refimpl before pytest is configured
-    install_import_hook("refimpl", "beartype.beartype")
+    import type_checks
+
+    type_checks.install()
 
 from refimpl.common import stamp
 

@@ -21,7 +21,7 @@ from lying_servers import (
 )
 from remote_faults import KEY, http, wire_server
 
-import refimpl
+import refimpl.dense.remote
 from refimpl.check.targets.endpoint import EndpointTarget
 from refimpl.http import (
     RemoteError,
