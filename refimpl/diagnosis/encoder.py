@@ -24,6 +24,8 @@ from refimpl.tokens import Tokenizer, Tokens
 
 WORD_EMBEDDINGS = "embeddings.word_embeddings.weight"  # stays float32: it is large, and few of its rows are read
 LONGEST = -1
+TOKEN_BYTES = 1 << 26  # of token ids that are cached: a search of pairs has every tokenizer in turn
+ROUNDED_BYTES = 1 << 30  # of rounded weights that are cached: eight roundings of all-MiniLM-L6-v2
 
 Value = TypeVar("Value")
 
@@ -93,8 +95,8 @@ class VariedEncoder:
         self.firsts, self.seconds = list(firsts), None if seconds is None else list(seconds)
         self.published = BertWeights.load(folder)
         self.max_length = min(max_length or Tokenizer(folder).max_length, self.published.config.longest_text)
-        self._tokens = Cache[Tokens](64)
-        self._rounded = Cache[dict[str, Array]](8)
+        self._tokens = Cache[Tokens](TOKEN_BYTES, lambda tokens: tokens.input_ids.nbytes + tokens.token_type_ids.nbytes)
+        self._rounded = Cache[dict[str, Array]](ROUNDED_BYTES, lambda tensors: sum(x.nbytes for x in tensors.values()))
         self._weights = Cache[BertWeights](4)
         self._states = Cache[States](256)
 
