@@ -3,7 +3,8 @@
 import itertools
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from jaxtyping import Float64
@@ -134,19 +135,20 @@ def fit(corpora: Sequence[Corpus], occurrences: bool) -> Idf | None:
     corpora, curves = [corpus for corpus, _ in read], [points for _, points in read]
     if len(read) < 2 or sum(map(len, curves)) < ENOUGH_POINTS:
         return None
+    counts = [np.array(list(frequencies(one.layout.docs, occurrences).values()), np.float64) for one in corpora]
     tried = ((FORMS, "documents"), (miswritten_forms(), "documents"), (FORMS, "different terms"), (FORMS, "tokens"))
     for forms, counted in tried:
-        every = (_fit_form(form, corpora, curves, occurrences, counted) for form in forms)
-        if fits := [found for found in every if found is not None]:
+        every = (_fit_form(form, corpora, curves, counts, counted) for form in forms)
+        if fits := [replace(found, counts_occurrences=occurrences) for found in every if found is not None]:
             return min(fits, key=lambda found: (found.floor.kind != "none", found.error))
     return None
 
 
 def _fit_form(
-    form: IdfForm, corpora: Sequence[Corpus], curves: Sequence[Curve], occurrences: bool, counted: str
+    form: IdfForm, corpora: Sequence[Corpus], curves: Sequence[Curve], counts: Sequence[Array], counted: str
 ) -> Idf | None:
     scales, parts = [], []
-    for corpus, points in zip(corpora, curves, strict=True):
+    for corpus, points, frequency in zip(corpora, curves, counts, strict=True):
         dfs = sorted(points)
         n = np.array(dfs, np.float64)
         size = SIZES[counted](corpus.layout.docs)
@@ -166,11 +168,10 @@ def _fit_form(
         if scale <= 0:
             return None
         scales.append(scale)
-        frequency = np.array(list(frequencies(corpus.layout.docs, occurrences).values()), np.float64)
         parts.append(Part(ideal, readings, scale, form.of(frequency, size)))
     for floor in itertools.chain([Floor()], _floors(parts)):
         if (error := _deviation(parts, floor)) is not None:
-            return Idf(form, floor, tuple(scales), error, occurrences, counted)
+            return Idf(form, floor, tuple(scales), error, counted=counted)
     return None
 
 
@@ -193,6 +194,15 @@ class Part:
     scale: float
     vocabulary: Float64[Array, " vocabulary"]
 
+    @cached_property
+    def slack(self) -> float:
+        """The largest relative error of the readings that the scale is of."""
+        return max(each.error / abs(each.value) for each in self.readings[:LEAST_POINTS])
+
+    def allowed(self, one: Reading, expected: float) -> float:
+        """The error of a reading, that of the scale, and that of the logarithm's argument, which rounds near 1."""
+        return one.error + 2 * self.slack * abs(expected) + 0.3 * self.slack * abs(self.readings[0].value)
+
     @property
     def off(self) -> list[Off]:
         """The points that deviate."""
@@ -200,7 +210,7 @@ class Part:
             return [
                 Off(one.value / self.scale, one.error / self.scale, float(value), self.vocabulary)
                 for one, value in zip(self.readings, self.ideal, strict=True)
-                if not abs(one.value - value * self.scale) <= 4 * _allowed(one, self.readings, value * self.scale)
+                if not abs(one.value - value * self.scale) <= 4 * self.allowed(one, value * self.scale)
             ]
 
 
@@ -211,16 +221,10 @@ def _deviation(parts: Sequence[Part], floor: Floor) -> float | None:
         mean = mean_idf(part.vocabulary, floor.kind) if floor.of_mean else 0.0
         expected = floor.apply(part.ideal, mean) * part.scale
         for one, value in zip(part.readings, expected, strict=True):
-            if not np.isfinite(value) or abs(one.value - value) > _allowed(one, part.readings, float(value)):
+            if not np.isfinite(value) or abs(one.value - value) > part.allowed(one, float(value)):
                 return None
             worst = max(worst, abs(one.value - value) / max(abs(value), part.scale * 0.01))
     return worst
-
-
-def _allowed(one: Reading, readings: Sequence[Reading], expected: float) -> float:
-    """The error of a reading, that of the scale, and that of the logarithm's argument, which rounds near 1."""
-    slack = max(each.error / abs(each.value) for each in readings[:LEAST_POINTS])
-    return one.error + 2 * slack * abs(expected) + 0.3 * slack * abs(readings[0].value)
 
 
 def _floors(parts: Sequence[Part]) -> Iterator[Floor]:
