@@ -127,15 +127,14 @@ def fits(runs: Sequence[Run], idf: Idf | None, found: Shape, takes: bool) -> lis
 
     `takes`: whether the target was given k1 and b at all.
     """
-    good: list[Fit] = []
+    good: dict[Formula, Fit] = {}  # by the formula of scale 1
     places = [places_of(run, idf) for run in runs]
     for candidate in _candidates(runs, idf, found, takes):
-        if any(_same(candidate, fit.formula) for fit in good):
-            continue
-        if (fit := test(candidate, places)) is not None:
-            good.append(fit)
+        unscaled = replace(candidate, scale=1.0)
+        if unscaled not in good and (fit := test(candidate, places)) is not None:
+            good[unscaled] = fit
     best = runs[0].corpus.scale.best is not None
-    return sorted(good, key=lambda fit: rank(fit, best))
+    return sorted(good.values(), key=lambda fit: rank(fit, best))
 
 
 def miswritten_fits(runs: Sequence[Run], idf: Idf | None, takes: bool) -> list[Fit]:
@@ -155,10 +154,6 @@ def rank(fit: Fit, best: bool) -> tuple[bool, int, int]:
     fixed = [value for value in (formula.k1, formula.b) if value is not None]
     odd = sum(value != round(value, 3) for value in (*fixed, formula.delta))
     return fit.base is None and not best and formula.idf is not None, len(fixed), odd
-
-
-def _same(a: Formula, b: Formula) -> bool:
-    return a == replace(b, scale=a.scale)
 
 
 def _candidates(runs: Sequence[Run], idf: Idf | None, found: Shape, takes: bool) -> Iterator[Formula]:
