@@ -37,7 +37,12 @@ def _lowered_without_accents(text: str) -> str:
 
 
 LUCENE = frozenset(LUCENE_ENGLISH.split())
-CASES: dict[str, Change] = {"": str, "lower-cased": str.lower, "lower-cased without accents": _lowered_without_accents}
+CASES: dict[str, Change] = {
+    "": str,
+    "lower-cased": str.lower,
+    "without accents": accents_stripped,
+    "lower-cased without accents": _lowered_without_accents,
+}
 
 
 @cache

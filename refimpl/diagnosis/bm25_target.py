@@ -1,12 +1,15 @@
 """The cause of a mismatch of a BM25 that answers any input: its factors are measured, then confirmed on every case."""
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from typing import Any
 
 import numpy as np
+from jaxtyping import Bool
 
+from refimpl.common.types import Array
 from refimpl.diagnosis.bm25_analyses import Analysis, Hits, agreeing
 from refimpl.diagnosis.bm25_matching import MATCHINGS
 from refimpl.diagnosis.bm25_words import Difference, differences, undetermined
@@ -219,13 +222,26 @@ def confirmed(
     given = {"tokens": ScoredCase(measured_tokens.probe(), hits), **cases}
     known = [Hits(one.inputs.corpus, one.inputs.queries, np.asarray(one.scores != 0)) for one in given.values()]
     tried = []
-    for analysis in agreeing(known)[:MOST_ANALYSES]:
+    probed = measured_tokens.probe()
+    possible = [analysis for analysis in agreeing(known) if not contradicts(analysis, probed, hits != 0)]
+    for analysis in possible[:MOST_ANALYSES]:
         analyzed = {name: replace(case, inputs=_analyzed(case.inputs, analysis)) for name, case in cases.items()}
         tried.append((confirm(measured, analyzed, tolerance), analysis.name))
     if not tried or (least := min(_contradictions(one) for one, _ in tried)) >= _contradictions(found):
         return found, ()
     best = [pair for pair in tried if _contradictions(pair[0]) == least]
     return best[0][0], tuple(name for _, name in best)
+
+
+def contradicts(analysis: Analysis, probed: Probe, hits: Bool[Array, "queries docs"]) -> bool:
+    """Whether it folds the probe's cases, accents or plurals where the implementation does not, or the other way."""
+    for name in measured_tokens.FOLDED:
+        forms = measured_tokens.PAIRS[name]
+        for query, document in itertools.product(forms, forms):
+            common = not set(analysis.queries(query)).isdisjoint(analysis.documents(document))
+            if common != hits[probed.queries.index(query), probed.corpus.index(document)]:
+                return True
+    return False
 
 
 def _contradictions(found: Agreement) -> int:

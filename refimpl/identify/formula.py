@@ -73,7 +73,7 @@ class Formula:
             elif self.norm == "power":
                 value = value / docs.lengths**self.power
             elif self.norm == "cosine":
-                value = value / docs.norms
+                value = np.divide(value, docs.norms, out=np.zeros_like(value), where=docs.norms > 0)
         if self.again:
             value = value * f
         return np.where((f > 0) | self.absent, value, 0.0)
