@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from refimpl.identify.features import Features
 from refimpl.identify.idf_forms import FORMS
-from refimpl.identify.query import COMBINE, REPEAT
+from refimpl.identify.query import COMBINE, OTHERS, REPEAT
 
 TITLES: Mapping[str, str] = {
     "idf": "idf",
@@ -32,7 +32,7 @@ TITLES: Mapping[str, str] = {
 BASES = ("e", "2", "10")
 QUERY = {"repeat": {name: text for name, (_, text) in REPEAT.items()}}
 QUERY["repeat"] |= {"multiset": "each one counts", "set": "counted once"}
-QUERY |= {"combine": {name: text for name, (_, text) in COMBINE.items()} | {"sum": "the sum"}}
+QUERY |= {"combine": {**{name: text for name, (_, text) in COMBINE.items()}, **OTHERS, "sum": "the sum"}}
 DF = {"documents": "number of documents", "occurrences": "number of occurrences"}
 
 

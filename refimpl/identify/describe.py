@@ -4,16 +4,19 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+import numpy as np
+
 from refimpl.identify import collection, features, latex
 from refimpl.identify.ask import Refusal
 from refimpl.identify.bm25 import Measured
 from refimpl.identify.features import Match
-from refimpl.identify.query import COMBINE, REPEAT
+from refimpl.identify.query import COMBINE, OTHERS, REPEAT
 from refimpl.identify.tokens import summary
 
 Status = Literal["known form", "measured curve", "undetermined"]
 Curve = tuple[tuple[float, ...], ...]
 SAME, CALLED = "mean of the same lengths", "the call's"
+LEVEL = 10  # weights in documents of other lengths that are equal without a length normalisation
 MISSING = 2  # features that an entry of the table may lack, and still be named beside one with all of them
 
 
@@ -81,7 +84,8 @@ def describe(target: str, measured: Measured) -> Identification:
 
 def _sentence(measured: Measured, found: Sequence[Factor], known: features.Features, near: Sequence[Match]) -> str:
     idf = {"none": "no"}.get(known.get("idf", ""), known.get("idf", ""))
-    parts = [f"{idf} idf" if idf else "an idf of no known form"]
+    unknown = "no idf in queries of one term" if features.of_one_term(measured) else "an idf of no known form"
+    parts = [f"{idf} idf" if idf else unknown]
     if known.get("base", "e") not in ("e", "none"):
         parts.append(f"log base {known['base']}" if known["base"] in ("2", "10") else known["base"])
     for name, shown in (("floor", "idf floored at {}"), ("delta", "delta {}")):
@@ -106,7 +110,7 @@ def _sentence(measured: Measured, found: Sequence[Factor], known: features.Featu
 
 
 def _combined(name: str) -> str:
-    return "cosine of query and document" if name == "cosine" else COMBINE[name][1]
+    return OTHERS[name] if name in OTHERS else COMBINE[name][1]
 
 
 def _treated(measured: Measured) -> Iterator[str]:
@@ -170,6 +174,9 @@ def _idf(measured: Measured) -> Factor:
     idf = measured.idf
     points = len(measured.idf_curve)
     evidence = f"{points} one-term queries read in documents of one length, N = 82, 50 and 14"
+    if features.of_one_term(measured):
+        value = "none in queries of one term; those of several terms are combined in no known way"
+        return Factor("idf", "undetermined", value, evidence)
     if idf is None:
         if points < 8:
             return Factor("idf", "undetermined", "too few scores", evidence)
@@ -205,7 +212,11 @@ def _weights(measured: Measured) -> Iterator[Factor]:
             )
             yield Factor("tf", "known form", value, evidence, tf.error)
         lengths = "one occurrence in documents of other lengths; (L, weight / weight at L = 1)"
-        yield _curve("length normalisation", measured.length_curve, lengths)
+        weights = [weight for _, weight in measured.length_curve]
+        if len(weights) >= LEVEL and np.ptp(weights) <= measured.scale.precision.error(1.0):
+            yield Factor("length normalisation", "known form", "none", lengths)
+        else:
+            yield _curve("length normalisation", measured.length_curve, lengths)
         return
     known = features.features(measured)
     error = measured.fits[0].error
@@ -297,7 +308,9 @@ def _scores(measured: Measured) -> Iterator[Factor]:
     if scale.squash != "none":
         pairs = "scores of pairs of terms are additive only with it undone"
         yield Factor("squashing", "known form", scale.squash, pairs)
-    name = scale.precision.name
+    name, main = scale.precision.name, measured.answers.scores("mixed")
+    if not measured.confirmed and main is not None and np.array_equal(main, np.round(main)):
+        name = "whole numbers"
     if scale.precision.decimals is not None and measured.query is not None:
         name += ", each term" if measured.query.error < 1e-9 else ", the sum"
     yield Factor("precision", "known form", name, evidence)

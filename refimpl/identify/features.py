@@ -51,13 +51,14 @@ def _implementation(entry: Mapping[str, Any]) -> Implementation:
 def features(measured: Measured) -> dict[str, str]:
     """The features that were determined; one that was not, or that is one of several, is left out."""
     found: dict[str, str] = {}
-    if measured.idf is not None:
+    if measured.idf is not None and not of_one_term(measured):
         found["idf"] = measured.idf.form.name
         if not hidden_floor(measured.idf, measured.scale.precision) and (measured.idf_seen or found_floor(measured)):
             found["floor"] = floor_name(measured.idf.floor)
         if measured.idf.counted != "documents":
             found["idf"] += f" (N = number of {measured.idf.counted})"
-        found["df"] = "occurrences" if measured.idf.counts_occurrences else "documents"
+        if measured.counts_occurrences is not None:
+            found["df"] = "occurrences" if measured.counts_occurrences else "documents"
     if measured.fits:
         found |= _agreed([formula_features(fit, measured) for fit in equals(measured)])
     if measured.query is not None:
@@ -74,6 +75,11 @@ def features(measured: Measured) -> dict[str, str]:
     if squash != "none" or measured.confirmed:  # equal scores of all terms do not show it
         found["squash"] = squash
     return found | matching_of(measured)
+
+
+def of_one_term(measured: Measured) -> bool:
+    """Whether all terms have equal scores, which a sum of weights that is divided by theirs has for one term too."""
+    return measured.idf is not None and measured.idf.form.name == "none" and measured.query is None
 
 
 EMPTY = {

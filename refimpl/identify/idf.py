@@ -100,6 +100,7 @@ def mean_idf(values: Float64[Array, " vocabulary"], kind: str) -> float:
     return float(np.mean(used)) if len(used) and np.isfinite(used).all() else float("nan")
 
 
+SPREAD = 3.0  # that lengths explain; N / n and 1 / n differ in the corpora by 82 / 14
 LEAST_POINTS, ENOUGH_POINTS = 5, 12  # of a corpus, of all
 MEANS = ("mean", "mean of the positive")
 """The kinds of floors that are a share of a mean idf."""
@@ -118,6 +119,8 @@ def counts_occurrences(corpus: Corpus) -> bool | None:
     even, uneven = (corpus.read(term, layout.tf_doc) for term in (layout.even, layout.uneven))
     points = curve(corpus)
     if even is None or uneven is None or 2 not in points or 8 not in points or points[2].value == 0 or even.value == 0:
+        return None
+    if points[8].over(points[2]).near(1.0, 3.0):
         return None
     if uneven.near(even.value, 2.0):
         return False
@@ -140,8 +143,13 @@ def fit(corpora: Sequence[Corpus], occurrences: bool) -> Idf | None:
     for forms, counted in tried:
         every = (_fit_form(form, corpora, curves, counts, counted) for form in forms)
         if fits := [replace(found, counts_occurrences=occurrences) for found in every if found is not None]:
-            return min(fits, key=lambda found: (found.floor.kind != "none", found.error))
+            return min(fits, key=lambda found: (found.floor.kind != "none", _spread(found) > SPREAD, found.error))
     return None
+
+
+def _spread(found: Idf) -> float:
+    """The largest scale of a corpus over the smallest: near 1, where the form has the right factor of N."""
+    return max(found.scales) / min(found.scales)
 
 
 def _fit_form(

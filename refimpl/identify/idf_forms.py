@@ -58,6 +58,7 @@ LOGS = (
 PLAIN = (
     IdfForm("none", lambda n, N: np.ones_like(n), "1", "1", has_base=False),
     IdfForm("N/n", lambda n, N: N / n, "N / n", r"\frac{N}{n}", has_base=False),
+    IdfForm("1/n", lambda n, N: 1 / n, "1 / n", r"\frac{1}{n}", has_base=False),
     IdfForm(
         "odds",
         lambda n, N: (N - n + 0.5) / (n + 0.5),

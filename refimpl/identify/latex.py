@@ -1,7 +1,7 @@
 """The identified formula as text and as LaTeX."""
 
 from refimpl.identify.bm25 import Measured
-from refimpl.identify.features import average_name, floor_name
+from refimpl.identify.features import average_name, floor_name, of_one_term
 from refimpl.identify.formula import Formula
 from refimpl.identify.scores import SQUASHES
 
@@ -12,7 +12,7 @@ def formula(measured: Measured) -> tuple[str, str]:
     """(text, LaTeX) of a document's score; what is not known stays a name."""
     (idf_text, idf_latex), (tf_text, tf_latex) = UNKNOWN
     scale = ""
-    if measured.idf is not None:
+    if measured.idf is not None and not of_one_term(measured):
         form = measured.idf.form
         idf_text, idf_latex = form.text, form.latex
         if form.text.endswith("+ 1"):

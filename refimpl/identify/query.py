@@ -66,6 +66,8 @@ class QuerySide:
             norm = math.sqrt(sum((weights[t] * strength.get(t, 0.0)) ** 2 for t in weights))
             dot = sum(weights[t] * parts.get(t, 0.0) * strength.get(t, 0.0) for t in weights)
             return dot / norm if norm else 0.0
+        if self.combine == "maximum":
+            return max((weights[t] * parts.get(t, 0.0) for t in weights), default=0.0)
         total = sum(weights[t] * parts.get(t, 0.0) for t in weights)
         return total * COMBINE[self.combine][0](Match(query, match.present, match.known))
 
@@ -121,6 +123,13 @@ COMBINE: Mapping[str, tuple[Combine, str]] = {
         "only documents with all query terms have a score",
     ),
 }
+
+
+OTHERS: Mapping[str, str] = {
+    "cosine": "cosine of query and document",
+    "maximum": "the largest contribution counts",
+}
+"""Combinations that are no factor of the sum, in words."""
 
 
 @dataclass(frozen=True)
@@ -192,7 +201,7 @@ def fit(corpus: Corpus) -> QueryFit | None:
 
 
 def _sides(measured: Sequence[Row]) -> Iterator[QuerySide]:
-    for combine, repeat in itertools.product([*COMBINE, "cosine"], REPEAT):
+    for combine, repeat in itertools.product([*COMBINE, *OTHERS], REPEAT):
         for unknown in (False, True):
             if repeat != "saturated":
                 yield QuerySide(repeat, combine, unknown)

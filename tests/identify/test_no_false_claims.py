@@ -1,0 +1,110 @@
+"""What was once told wrongly, with confidence: each is now told rightly, or said to be unknown."""
+
+import math
+from collections import Counter
+
+import numpy as np
+import pytest
+from miswritten_bm25 import Bm25, lucene, min_max, okapi, top, usual
+
+from refimpl.check.targets.python import PythonTarget
+from refimpl.identify import Identification, identify_bm25
+
+STOPS = frozenset({"a", "and", "the", "of", "in", "is", "it", "to"})
+
+
+def identified(function) -> Identification:
+    return identify_bm25(PythonTarget(function, "mine"))
+
+
+def row(found: Identification, name: str) -> tuple[str, str]:
+    (factor,) = (factor for factor in found.factors if factor.name == name)
+    return factor.value, factor.status
+
+
+def best_ten(scores):
+    return top(10)(scores / (scores.max() or 1))
+
+
+def test_scores_divided_by_the_best_and_cut_are_no_min_max():
+    found = identified(Bm25(row=best_ten))
+    assert "divided by each query's best score, at most 10 hits" in found.sentence
+    assert found.confirmed
+    assert "min-max over each query's documents" in identified(Bm25(row=min_max)).sentence
+
+
+@pytest.mark.parametrize(
+    ("idf", "name"),
+    [
+        (lambda n, N: 1 / n, "1/n idf"),
+        (lambda n, N: N / n, "N/n idf"),
+        (lambda n, N: math.log((N + 0.5) / n), "ln((N+0.5)/n) idf"),
+        (lambda n, N: math.log((N + 0.5) / n) / math.log(N + 1), "InQuery idf"),
+    ],
+)
+def test_idfs_that_differ_by_a_factor_of_n_are_told_apart(idf, name):
+    found = identified(Bm25(idf=idf))
+    assert found.sentence.lower().startswith(f"{name}, ".lower())
+    assert found.confirmed
+
+
+def test_the_largest_contribution_of_a_term_may_count():
+    found = identified(Bm25(combine=max))
+    assert "the largest contribution counts" in found.sentence
+    assert found.confirmed
+
+
+def test_a_bonus_for_a_document_that_is_the_query_is_no_length_of_stop_words():
+    def without_stops(text):
+        return [word for word in text.split() if word not in STOPS]
+
+    plain = Bm25(split=without_stops, split_query=without_stops)
+
+    def favouring(corpus, queries, k1, b):
+        equal = np.array([[1.1 if text == query else 1.0 for text in corpus] for query in queries])
+        return np.array(plain(corpus, queries, k1, b)) * equal
+
+    assert "stop words removed" in identified(favouring).sentence
+    assert "from queries only" not in str(identified(favouring).to_dict())
+
+
+def test_weights_divided_by_their_sum_have_an_idf_that_one_term_does_not_show():
+    """As Pinecone's encoder computes them."""
+
+    def shares(corpus, queries, k1, b):
+        documents = [text.split() for text in corpus]
+        df = Counter(term for document in documents for term in set(document))
+        average = sum(map(len, documents)) / len(documents) or 1
+        rows = []
+        for query in queries:
+            idfs = {term: math.log((len(corpus) + 1) / (max(df[term], 1) + 0.5)) for term in set(query.split())}
+            tfs = [{t: usual(d.count(t), len(d), average, k1, b) if t in d else 0.0 for t in idfs} for d in documents]
+            rows.append([sum(idfs[t] * tf[t] for t in idfs) / (sum(idfs.values()) or 1) for tf in tfs])
+        return rows
+
+    found = identified(shares)
+    assert found.sentence.startswith("No idf in queries of one term, tf saturated f")
+    assert row(found, "idf")[1] == "undetermined"
+    assert "idf(t)" in found.text
+    assert not found.confirmed
+
+
+@pytest.mark.parametrize("idf", [lambda n, N: 1.0, lambda n, N: lucene(1, 24)])
+def test_without_an_idf_nothing_is_told_of_document_frequencies(idf):
+    assert row(identified(Bm25(idf=idf)), "document frequency")[1] == "undetermined"
+
+
+def test_whole_numbers_are_no_exact_scores():
+    def ranker(corpus, queries, k1, b):
+        flat = Bm25(idf=lambda n, N: okapi(n, N) / (2 * math.log(N + 1)), weight=lambda f, L, A, k1, b: f / (f + 1.2))
+        scores = np.array(flat(corpus, queries, k1, b))
+        return np.where(scores != 0, np.floor(1000 * (0.5 + scores)), 0)
+
+    found = identified(ranker)
+    assert row(found, "precision")[0] == "whole numbers"
+
+
+def test_equal_scores_in_documents_of_every_length_show_no_length_normalisation():
+    found = identified(Bm25(weight=lambda f, L, A, k1, b: math.log(2 + f**1.7)))
+    assert row(found, "tf")[1] == "measured curve"
+    assert row(found, "length normalisation") == ("none", "known form")
