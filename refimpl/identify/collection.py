@@ -60,7 +60,8 @@ class Empty:
 
     n_empty: bool | None
     average_empty: bool | None
-    error: float = 0.0
+    error: float | None = None
+    """Of the scores that show it; None where no treatment fits, or none was tried."""
 
 
 def empty_documents(formula: Formula, corpus: Corpus) -> Empty:
@@ -70,15 +71,17 @@ def empty_documents(formula: Formula, corpus: Corpus) -> Empty:
         candidate = replace(formula, n_empty=n_empty, average_empty=average_empty)
         if (error := _deviation(candidate, corpus)) is not None:
             fits.append(Empty(n_empty, average_empty, error))
-    if formula.idf is not None and formula.idf.form.name == "none":
-        fits = [fit for fit in fits if fit.n_empty]  # there is no N
-    if formula.norm not in ("in K", "divides") or isinstance(formula.average, float):
-        fits = [fit for fit in fits if fit.n_empty == fit.average_empty]  # there is no average
+    no_n = formula.idf is not None and formula.idf.form.name in ("none", "1/n")
+    no_average = formula.norm not in ("in K", "divides") or isinstance(formula.average, float)
+    if no_n and not no_average:
+        fits = [fit for fit in fits if fit.n_empty]
+    if no_average and not no_n:
+        fits = [fit for fit in fits if fit.n_empty == fit.average_empty]
     if not fits:
         return Empty(None, None)
     n = fits[0].n_empty if len({fit.n_empty for fit in fits}) == 1 else None
     average = fits[0].average_empty if len({fit.average_empty for fit in fits}) == 1 else None
-    return Empty(n, average, min(fit.error for fit in fits))
+    return Empty(n, average, min(fit.error or 0.0 for fit in fits))
 
 
 def _deviation(formula: Formula, corpus: Corpus) -> float | None:

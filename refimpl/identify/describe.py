@@ -287,7 +287,8 @@ def _collection(measured: Measured) -> Iterator[Factor]:
             for part, value in (("in N they", empty.n_empty), ("in the average they", empty.average_empty))
             if value is not None
         ]
-        yield Factor(name, "undetermined", "; ".join(parts) or "no known treatment", evidence)
+        without = "no known treatment" if empty.error is None else "whether they count does not show in a score"
+        yield Factor(name, "undetermined", "; ".join(parts) or without, evidence)
     else:
         yield Factor(name, "known form", features.EMPTY[empty.n_empty, empty.average_empty], evidence, empty.error)
     if measured.hits is not None:

@@ -108,3 +108,11 @@ def test_equal_scores_in_documents_of_every_length_show_no_length_normalisation(
     found = identified(Bm25(weight=lambda f, L, A, k1, b: math.log(2 + f**1.7)))
     assert row(found, "tf")[1] == "measured curve"
     assert row(found, "length normalisation") == ("none", "known form")
+
+
+def test_empty_documents_count_in_nothing_without_an_idf_and_lengths():
+    value, status = row(
+        identified(Bm25(idf=lambda n, N: 1.0, weight=lambda f, L, A, k1, b: math.sqrt(f))), "empty documents"
+    )
+    assert (value, status) == ("whether they count does not show in a score", "undetermined")
+    assert row(identified(Bm25()), "empty documents") == ("counted", "known form")
