@@ -11,6 +11,7 @@ from refimpl.identify.ask import Refusal
 from refimpl.identify.bm25 import Measured
 from refimpl.identify.features import Match
 from refimpl.identify.query import COMBINE, OTHERS, REPEAT
+from refimpl.identify.tf import Tf
 from refimpl.identify.tokens import summary
 
 Status = Literal["known form", "measured curve", "undetermined"]
@@ -207,10 +208,7 @@ def _weights(measured: Measured) -> Iterator[Factor]:
         if tf is None:
             yield _curve("tf", measured.tf_curve, evidence + "; (f, weight / weight of 1)")
         else:
-            value = f"{tf.shape} in {tf.transform.name}, q = {tf.q:.6g}, p = {tf.p:.6g}" + (
-                ", times f" if tf.again else ""
-            )
-            yield Factor("tf", "known form", value, evidence, tf.error)
+            yield Factor("tf", "known form", f"{_weight_of(tf)}, at one length", evidence, tf.error)
         lengths = "one occurrence in documents of other lengths; (L, weight / weight at L = 1)"
         weights = [weight for _, weight in measured.length_curve]
         if len(weights) >= LEVEL and np.ptp(weights) <= measured.scale.precision.error(1.0):
@@ -238,6 +236,18 @@ def _weights(measured: Measured) -> Iterator[Factor]:
             yield Factor(titles.get(name, name), "undetermined", value, f"all match {readings}", error)
     if "base" not in known and measured.scale.best is not None:
         yield Factor("scale of the idf", "undetermined", "scores are divided by the best one", readings)
+
+
+def _weight_of(tf: Tf) -> str:
+    """The fitted weight as a formula of f, up to a factor."""
+    t = f"({tf.transform.name})" if " " in tf.transform.name else tf.transform.name
+    shapes = {
+        "constant": "1",
+        "unsaturated": t,
+        "saturated": f"{t} / ({t} + {tf.q:.6g})",
+        "shifted": f"({t} + {tf.p:.6g}) / ({t} + {tf.q:.6g})",
+    }
+    return f"{'f * ' if tf.again else ''}{shapes[tf.shape]}"
 
 
 def _worded(name: str, value: str) -> str:

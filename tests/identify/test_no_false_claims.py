@@ -116,3 +116,11 @@ def test_empty_documents_count_in_nothing_without_an_idf_and_lengths():
     )
     assert (value, status) == ("whether they count does not show in a score", "undetermined")
     assert row(identified(Bm25()), "empty documents") == ("counted", "known form")
+
+
+def test_a_weight_without_a_known_length_is_shown_as_a_formula():
+    found = identified(Bm25(average=lambda lengths, documents: sum(len(" ".join(d)) for d in documents) / len(lengths)))
+    value, status = row(found, "tf")
+    assert value.startswith("f / (f + 0.")
+    assert value.endswith("), at one length")
+    assert status == "known form"
