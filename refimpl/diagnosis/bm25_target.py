@@ -235,7 +235,7 @@ def confirmed(
 
 def contradicts(analysis: Analysis, probed: Probe, hits: Bool[Array, "queries docs"]) -> bool:
     """Whether it folds the probe's cases, accents or plurals where the implementation does not, or the other way."""
-    for name in measured_tokens.FOLDED:
+    for name in (*measured_tokens.FOLDED, measured_tokens.CAPITALS):
         forms = measured_tokens.PAIRS[name]
         for query, document in itertools.product(forms, forms):
             common = not set(analysis.queries(query)).isdisjoint(analysis.documents(document))

@@ -21,6 +21,7 @@ from refimpl.identify.scores import Corpus, Precision, Scale, coarser, find_scal
 from refimpl.identify.tf import Tf
 from refimpl.identify.tokens import Token
 
+COARSE = 0.01  # error of a middling score, relative to it
 NOISE = 1e-30  # scores below are no BM25's
 DEFAULTS = (1.2, 1.5, 2.0, 0.75, 1.6, 0.9, 0.4, 1.0)
 
@@ -75,7 +76,16 @@ class Measured:
     @property
     def confirmed(self) -> bool:
         """Whether the whole formula predicts the scores of a corpus that no fit has used."""
-        return self.held_out is not None and self.held_out.matches
+        return self.held_out is not None and self.held_out.matches and not self.coarse
+
+    @property
+    def coarse(self) -> bool:
+        """Whether scores are rounded so coarsely that several formulas give them."""
+        main = self.answers.scores("mixed")
+        if main is None or not (hits := np.abs(main[main != 0])).size:
+            return False
+        middle = float(np.median(hits))
+        return self.scale.precision.error(middle) > COARSE * middle
 
 
 class Plan:
@@ -212,9 +222,11 @@ def _problem(answers: Answers, main: Scores | None) -> str:
     if np.abs(main).max() < NOISE:
         return f"all scores are below {NOISE:g}: noise"
     if ranks.are_ranks(main):
-        return "the scores are ranks: those of each query's hits, or their reciprocals, are one apart"
+        return "the scores are ranks, or numbers of documents: a query's scores, or their reciprocals, are one apart"
     if np.ptp(main) == 0:
         return f"all scores are {main.flat[0]:g}"
+    if len(different := np.unique(main[main != 0])) == 1:
+        return f"every hit has the score {different[0]:g}"
     one, two = answers.scores("held out"), answers.scores("again")
     if one is not None and two is not None and not np.allclose(one, two, rtol=1e-5, atol=1e-9):
         return "not deterministic: the same input twice has different scores"

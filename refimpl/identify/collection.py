@@ -110,6 +110,8 @@ def _deviation(formula: Formula, corpus: Corpus) -> float | None:
 def zero_setting(formula: Formula, run: Run, defaults: Sequence[float]) -> float | None:
     """What a k1 or b of 0 becomes: 0 itself, one of `defaults`, or None where none of them explains the run."""
     places = places_of(run, formula.idf)
+    if not len(places.measured):
+        return None
     for value in (0.0, *defaults):
         zero_k1 = run.setting == "k1 zero"
         candidate = replace(formula, zero_k1=value) if zero_k1 else replace(formula, zero_b=value)

@@ -17,6 +17,7 @@ from refimpl.identify.probes import SETTINGS
 from refimpl.identify.scores import Corpus, Reading
 from refimpl.identify.tf import Tf
 
+LEAST_COUNTS = 4  # numbers of occurrences that show a weight
 BASES = {"e": 1.0, "2": 1 / np.log(2), "10": 1 / np.log(10)}
 """Logarithm base -> the factor that it is to a natural logarithm."""
 DELTAS: Mapping[length.Delta, tuple[DeltaKind, ...]] = {
@@ -138,8 +139,10 @@ def fits(runs: Sequence[Run], idf: Idf | None, found: Shape, takes: bool) -> lis
 
 
 def miswritten_fits(runs: Sequence[Run], idf: Idf | None, takes: bool) -> list[Fit]:
-    """The first textbook weight with a mistake of writing that matches all readings of `runs`."""
+    """The first textbook weight with a mistake of writing that matches all readings of `runs`, of several counts."""
     places = [places_of(run, idf) for run in runs]
+    if len(np.unique(places[0].f)) < LEAST_COUNTS:
+        return []
     possible = (one for one in miswritten.formulas(idf, takes) if places[0].allow(one))
     fits = (fit for one in possible if (fit := test(one, places)) is not None)
     return list(itertools.islice(fits, 1))
@@ -327,7 +330,7 @@ def places_of(run: Run, idf: Idf | None) -> Places:
     if idf is not None:
         places += [(layout.idf_doc, 1, idf.of(df, size, mean), term) for df, term in layout.idf.items()]
     read = [(*place[:3], one) for place in places if (one := corpus.read(place[3], place[0])) is not None]
-    columns = np.array([(document, f, value, one.value, one.error) for document, f, value, one in read])
+    columns = np.array([(document, f, value, one.value, one.error) for document, f, value, one in read]).reshape(-1, 5)
     anchor = (layout.anchor[1], of_f(1)) if corpus.scale.best is not None else None
     f, values, measured, errors = columns[:, 1:].T
     return Places(run, columns[:, 0].astype(int), f, values, measured, errors, anchor)

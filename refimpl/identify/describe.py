@@ -84,11 +84,15 @@ def describe(target: str, measured: Measured) -> Identification:
 
 
 def _sentence(measured: Measured, found: Sequence[Factor], known: features.Features, near: Sequence[Match]) -> str:
+    if measured.coarse:
+        return f"{_capital(', '.join(_treated(measured)))}: too coarsely to tell formulas apart."
     idf = {"none": "no"}.get(known.get("idf", ""), known.get("idf", ""))
     unknown = "no idf in queries of one term" if features.of_one_term(measured) else "an idf of no known form"
     parts = [f"{idf} idf" if idf else unknown]
     if known.get("base", "e") not in ("e", "none"):
         parts.append(f"log base {known['base']}" if known["base"] in ("2", "10") else known["base"])
+    if known.get("df") == "occurrences":
+        parts.append("document frequencies that count occurrences")
     for name, shown in (("floor", "idf floored at {}"), ("delta", "delta {}")):
         if known.get(name, "none") != "none":
             parts.append(shown.format(known[name]))
@@ -101,6 +105,8 @@ def _sentence(measured: Measured, found: Sequence[Factor], known: features.Featu
         parts.append("no length normalisation" if known["length"] == "none" else f"lengths: {known['length']}")
     if known.get("average", SAME) != SAME:
         parts.append(f"average length: {known['average']}")
+    if known.get("shortest", "none") != "none":
+        parts.append(f"relative lengths of at least {known['shortest']}")
     if known.get("parameters", CALLED) != CALLED:
         parts.append(known["parameters"])
     if "repeat" in known:
@@ -122,7 +128,9 @@ def _treated(measured: Measured) -> Iterator[str]:
     if scale.rows != "none":
         yield f"{scale.rows} over each query's documents"
     elif scale.best is not None:
-        yield "divided by each query's best score"
+        yield "divided by each query's best score" + (f", times {scale.best:g}" if scale.best != 1 else "")
+    if scale.clip is not None:
+        yield f"scores clipped at {scale.clip:g}"
     if scale.squash != "none":
         yield f"score = {scale.squash} of the sum"
     if scale.precision.decimals is not None:
@@ -144,6 +152,8 @@ def _capital(text: str) -> str:
 
 
 def _conclusion(measured: Measured, found: Sequence[Factor], near: Sequence[Match]) -> str:
+    if measured.coarse:
+        return f"scores {measured.scale.precision.name}, too coarsely to tell formulas apart"
     if not measured.confirmed:
         held = measured.held_out
         how = "" if held is None else f" ({held.matching} of {held.compared} scores of another corpus match)"
@@ -160,14 +170,18 @@ def _conclusion(measured: Measured, found: Sequence[Factor], near: Sequence[Matc
 
 
 def factors(measured: Measured) -> Iterator[Factor]:
-    """Each factor with its status."""
-    yield _idf(measured)
-    yield _df(measured)
-    yield from _weights(measured)
-    yield from _query(measured)
-    yield from _collection(measured)
+    """Each factor with its status; of scores that are rounded coarsely, only what they show."""
+    if measured.coarse:
+        value = "scores are rounded too coarsely to tell formulas apart"
+        yield Factor("formula", "undetermined", value, "the error of a middling score is over 1% of it")
+    else:
+        yield _idf(measured)
+        yield _df(measured)
+        yield from _weights(measured)
+        yield from _query(measured)
+        yield from _collection(measured)
+        yield _whole(measured)
     yield from _scores(measured)
-    yield _whole(measured)
     yield from _tokens(measured)
 
 
@@ -316,6 +330,9 @@ def _scores(measured: Measured) -> Iterator[Factor]:
         yield Factor("scaling", "known form", f"{scale.rows} over the documents of each query", evidence)
     elif scale.best is not None:
         yield Factor("scaling", "known form", f"divided by each query's best score, times {scale.best:g}", evidence)
+    if scale.clip is not None:
+        value = f"scores above {scale.clip:g} become {scale.clip:g}; they are not read"
+        yield Factor("clipping", "known form", value, evidence)
     if scale.squash != "none":
         pairs = "scores of pairs of terms are additive only with it undone"
         yield Factor("squashing", "known form", scale.squash, pairs)
@@ -323,7 +340,7 @@ def _scores(measured: Measured) -> Iterator[Factor]:
     if not measured.confirmed and main is not None and np.array_equal(main, np.round(main)):
         name = "whole numbers"
     if scale.precision.decimals is not None and measured.query is not None:
-        name += ", each term" if measured.query.error < 1e-9 else ", the sum"
+        name += ", each term" if measured.query.rounding < 1e-9 * 10**-scale.precision.decimals else ", the sum"
     yield Factor("precision", "known form", name, evidence)
 
 

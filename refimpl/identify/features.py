@@ -38,7 +38,7 @@ def implementations() -> tuple[Implementation, ...]:
     return tuple(_implementation(entry) for entry in by_name.values())
 
 
-USUAL = {"squash": "none", "shortest": "none", "sign": "positive"}
+USUAL = {"squash": "none", "shortest": "none", "sign": "positive", "df": "documents"}
 """Features of an entry that does not list them: nothing is done to the sum, and short documents are like others."""
 
 
@@ -51,6 +51,8 @@ def _implementation(entry: Mapping[str, Any]) -> Implementation:
 def features(measured: Measured) -> dict[str, str]:
     """The features that were determined; one that was not, or that is one of several, is left out."""
     found: dict[str, str] = {}
+    if measured.coarse:
+        return {"precision": measured.scale.precision.name, **matching_of(measured)}
     if measured.idf is not None and not of_one_term(measured):
         found["idf"] = measured.idf.form.name
         if not hidden_floor(measured.idf, measured.scale.precision) and (measured.idf_seen or found_floor(measured)):

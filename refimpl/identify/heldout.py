@@ -103,6 +103,8 @@ def compare(
     if scale.best is not None:
         span = SPANS[scale.rows](expected) if scale.rows in SPANS else best
         expected = np.where(best > 0, expected / np.where(best > 0, span, 1) * scale.best, expected)
+    if scale.clip is not None:
+        expected = np.minimum(expected, scale.clip)
     measured, allowed = _undone(scores * scale.sign, scale)
     allowed = allowed * (terms + 1) + 1e-12 * np.abs(expected).max(initial=0.0)
     allowed = np.maximum(allowed, tolerance * np.maximum(1.0, np.abs(expected)))

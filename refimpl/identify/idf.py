@@ -165,7 +165,7 @@ def _fit_form(
         if (
             not np.isfinite(ideal[:LEAST_POINTS]).all()
             or (abs(ideal[:LEAST_POINTS]) < 1e-9).any()
-            or readings[0].value == 0
+            or any(one.value == 0 for one in readings[:LEAST_POINTS])
         ):
             return None
         scale = float(

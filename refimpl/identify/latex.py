@@ -10,6 +10,8 @@ UNKNOWN = ("idf(t)", r"\mathrm{idf}(t)"), ("w(f, L)", "w(f, L)")
 
 def formula(measured: Measured) -> tuple[str, str]:
     """(text, LaTeX) of a document's score; what is not known stays a name."""
+    if measured.coarse:
+        return "", ""
     (idf_text, idf_latex), (tf_text, tf_latex) = UNKNOWN
     scale = ""
     if measured.idf is not None and not of_one_term(measured):

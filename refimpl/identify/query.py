@@ -140,6 +140,8 @@ class QueryFit:
     error: float
     readings: int
     absent: Reading | None
+    rounding: float = 0.0
+    """The largest deviation, where no term is repeated."""
 
 
 @dataclass(frozen=True)
@@ -183,7 +185,7 @@ def fit(corpus: Corpus) -> QueryFit | None:
         return None
     strength = _strength(corpus)
     for side in _sides(measured):
-        worst = 0.0
+        worst = rounding = 0.0
         for row in measured:
             expected = side.score(row.parts, row.match, strength)
             if row.anchored is not None:
@@ -193,10 +195,12 @@ def fit(corpus: Corpus) -> QueryFit | None:
             deviation = abs(expected - row.reading.value)
             if not deviation <= 4 * row.allowed + 6 * corpus.scale.precision.relative * abs(expected):
                 break
+            if max(row.match.query.values()) == 1:
+                rounding = max(rounding, deviation)
             worst = max(worst, deviation / max(abs(row.reading.value), 1e-12) if row.reading.value else deviation)
         else:
             absent = corpus.read(corpus.layout.tf[1], corpus.layout.idf_doc)
-            return QueryFit(side, worst, len(measured), absent)
+            return QueryFit(side, worst, len(measured), absent, rounding)
     return None
 
 

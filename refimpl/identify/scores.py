@@ -1,7 +1,7 @@
 """What was done to the scores after they were summed: sign, rounding, float format, scaling by the best, squashing."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from jaxtyping import Float64
@@ -32,6 +32,7 @@ class Precision:
         return self.relative * abs(value) + self.absolute
 
 
+CLIPPED, LEAST_LOWER = 3, 5  # terms of the largest score, different lower ones, of scores that are clipped
 FLOAT64 = Precision("float64")
 FLOAT32 = Precision("float32", relative=1e-6, absolute=1e-9)
 INSIDE = Precision("float64 output of float32 arithmetic", relative=1e-6, absolute=1e-9)
@@ -58,7 +59,7 @@ def precision(values: Values) -> Precision:
         return FLOAT64
     for decimals in range(1, 10):
         if np.allclose(distinct, np.round(distinct, decimals), rtol=1e-14, atol=1e-15):
-            name = f"rounded to {decimals} decimals"
+            name = f"rounded to {decimals} decimal{'s' if decimals > 1 else ''}"
             return Precision(name, 1e-12, 0.505 * 10.0**-decimals, decimals)
     with np.errstate(over="ignore"):
         formats = ((np.float16, FLOAT16), (np.float32, FLOAT32))
@@ -127,6 +128,7 @@ class Scale:
     squash: str = "none"
     cut: int | None = None  # only so many hits are returned
     rows: str = "none"
+    clip: float | None = None  # the largest score, where larger sums become it
 
 
 @dataclass
@@ -170,6 +172,8 @@ class Corpus:
             return None
         if raw == 0 and self.scale.cut is not None and self._may_be_cut(query, document):
             return None
+        if self.scale.clip is not None and raw >= self.scale.clip:
+            return None
         error, raw = self.scale.precision.error(raw), self.scale.precision.centred(raw)
         if self.scale.squash == "none":
             return Reading(raw, error)
@@ -193,11 +197,13 @@ def find_scale(layout: Layout, scores: Scores, queries: Sequence[str], pairs: Se
     sign = -1.0 if float(np.nansum(rare)) < 0 else 1.0
     values = scores[[corpus.rows[term] for term in layout.terms()]].ravel()
     values = values[np.isfinite(values)]
-    found = Scale(sign, precision(values), _best(sign * scores))
+    best = _best(sign * scores)
+    found = Scale(sign, precision(values if best is None else scores[np.isfinite(scores)]), best)
     if found.best is not None:
         return found
+    found = replace(found, clip=_clip(corpus, sign))
     for name in SQUASHES:
-        candidate = Scale(sign, found.precision, None, name)
+        candidate = replace(found, squash=name)
         if _additive(Corpus(layout, scores, candidate, queries), pairs):
             return candidate
     return found
@@ -217,6 +223,15 @@ def _best(rows: Scores) -> float | None:
     if len(best) < 20 or np.ptp(best) > 1e-6 * abs(best[0]):
         return None
     return float(best[0])
+
+
+def _clip(corpus: Corpus, sign: float) -> float | None:
+    """The largest score, where terms of several document frequencies have it in one document, and others differ."""
+    layout = corpus.layout
+    of_terms = [sign * float(corpus.scores[corpus.rows[term], layout.idf_doc]) for term in layout.idf.values()]
+    largest = float(np.nanmax(sign * corpus.scores))
+    lower = {score for score in of_terms if score < largest}
+    return largest if of_terms.count(largest) >= CLIPPED and len(lower) >= LEAST_LOWER else None
 
 
 def _additive(corpus: Corpus, pairs: Sequence[tuple[str, str]]) -> bool:

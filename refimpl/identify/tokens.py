@@ -68,11 +68,13 @@ WHOLES = {
 }
 """Name -> a form that may be dropped."""
 SHORT, LONG, FILLER, STOPS = "sarok", "sirok", "surok", "the"
+REPEATED = f" {STOPS}" * 5  # of the other document; not so often that an idf of occurrences is negative
 ALONE = "kavelok"
 
 
+CASE, CAPITALS = "case (Marok, marok)", "capitals (TADOK, tadok)"
 FOLDED = {
-    "case (Marok, marok)": "case folded",
+    CASE: "case folded",
     "accents (pélik, pelik)": "accents removed",
     "plural (lamps, lamp)": "stemmed",
 }
@@ -97,7 +99,7 @@ def _documents() -> list[str]:
         *(whole for whole, _ in PARTS.values()),
         *WHOLES.values(),
         f"{SHORT} {FILLER}",
-        f"{LONG} {FILLER}{f' {STOPS}' * 40}",
+        f"{LONG} {FILLER}{REPEATED}",
     ]
 
 
@@ -195,11 +197,14 @@ def summary(tokens: Sequence[Token]) -> str:
         return "terms as whitespace separates them"
     if by_name[CHANGED].result == "match each other":
         return "parts of words match: n-grams, or words that are spelled alike"
+    capitals = by_name[CAPITALS]
     phrases = [
         f"{phrase}{_side(by_name[name].result)}"
         for name, phrase in FOLDED.items()
         if not by_name[name].plain and _side(by_name[name].result) is not None
     ]
+    if phrases[:1] == [FOLDED[CASE]] and capitals.plain:
+        phrases[0] += ", but not words in capitals"
     if by_name["substring (sifolekur, folek)"].result.startswith(("the part", "split")):
         phrases.append("substrings match")
     elif by_name["prefix (tumokad, tumok)"].result.startswith(("the part", "split")):

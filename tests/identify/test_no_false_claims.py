@@ -22,6 +22,16 @@ def row(found: Identification, name: str) -> tuple[str, str]:
     return factor.value, factor.status
 
 
+def after(function, bm25=None):
+    """A BM25 whose scores `(queries, docs)` go through `function`."""
+    bm25 = bm25 or Bm25()
+    return lambda corpus, queries, k1, b: function(np.array(bm25(corpus, queries, k1, b)))
+
+
+def over_best(rows):
+    return np.array([scores / (scores.max() or 1) for scores in rows])
+
+
 def best_ten(scores):
     return top(10)(scores / (scores.max() or 1))
 
@@ -124,3 +134,91 @@ def test_a_weight_without_a_known_length_is_shown_as_a_formula():
     assert value.startswith("f / (f + 0.")
     assert value.endswith("), at one length")
     assert status == "known form"
+
+
+@pytest.mark.parametrize("decimals", [0, 1])
+def test_coarsely_rounded_scores_tell_no_formulas_apart(decimals):
+    """A formula that fits predicted 1,680 of 1,680 scores, within errors as large as the scores."""
+    found = identified(after(lambda rows: np.round(rows, decimals)))
+    assert not found.confirmed
+    assert "written" not in found.sentence
+    assert "Lucene" not in found.sentence
+
+
+def test_rounded_scores_of_zero_are_no_error():
+    small = Bm25(weight=lambda f, L, A, k1, b: f / (f + k1 * (1 - b + b * L / A)))
+    assert not identified(after(np.round, small)).confirmed
+
+
+def test_frequent_words_are_no_stop_words():
+    """Counted by occurrences, a word of 40 occurrences has a negative idf, floored at 0."""
+
+    def floored(corpus, queries, k1, b):
+        documents = [text.split() for text in corpus]
+        count = Counter(term for document in documents for term in document)
+        average = sum(map(len, documents)) / len(documents) or 1
+
+        def score(query, d):
+            return sum(
+                max(0.0, okapi(count[t], len(documents)) if count[t] < len(documents) else 0.0)
+                * usual(d.count(t), len(d), average, k1, b)
+                for t in query.split()
+                if t in d
+            )
+
+        return [[score(query, document) for document in documents] for query in queries]
+
+    found = identified(floored)
+    assert "stop words" not in found.sentence
+    assert "document frequencies that count occurrences" in found.sentence
+    assert "this is the formula of" not in found.sentence
+
+
+def test_words_in_capitals_that_stay_are_told():
+    def folded(text):
+        return [word if word.isupper() and len(word) > 1 else word.lower() for word in text.split()]
+
+    found = identified(Bm25(split=folded, split_query=folded))
+    assert "terms: case folded, but not words in capitals" in found.sentence
+
+
+def test_clipped_scores_are_told_and_not_read():
+    found = identified(Bm25(row=lambda row: np.clip(row, 0, 1)))
+    assert "scores clipped at 1" in found.sentence
+    assert "largest contribution" not in found.sentence
+    assert "set" not in found.sentence.split(", see")[0].split()
+    high = identified(Bm25(row=lambda row: np.clip(row, 0, 7)))
+    assert "scores clipped at 7" in high.sentence or "clipped" not in high.sentence
+
+
+def test_rounding_of_each_term_is_told_from_that_of_the_sum():
+    def each(corpus, queries, k1, b):
+        """A term that the query repeats is rounded once."""
+        documents = [text.split() for text in corpus]
+        df = Counter(term for document in documents for term in set(document))
+        average = sum(map(len, documents)) / len(documents) or 1
+
+        def score(query, d):
+            return sum(
+                round(q * lucene(df[t], len(documents)) * usual(d.count(t), len(d), average, k1, b), 4)
+                for t, q in Counter(query.split()).items()
+                if t in d
+            )
+
+        return [[score(query, document) for document in documents] for query in queries]
+
+    assert row(identified(each), "precision")[0] == "rounded to 4 decimals, each term"
+    whole = identified(after(lambda rows: np.round(rows, 4)))
+    assert row(whole, "precision")[0] == "rounded to 4 decimals, the sum"
+
+
+def test_decimals_of_scores_divided_by_the_best_are_seen():
+    found = identified(after(lambda rows: np.round(over_best(rows), 3)))
+    assert row(found, "precision")[0] == "rounded to 3 decimals, the sum"
+    hundred = identified(after(lambda rows: 100 * over_best(rows)))
+    assert "divided by each query's best score, times 100" in hundred.sentence
+
+
+def test_hits_of_one_score_and_numbers_of_documents_are_no_formula():
+    same = identified(after(lambda rows: np.sign(rows)))
+    assert same.sentence == "Nothing can be identified: every hit has the score 1."
