@@ -1,4 +1,4 @@
-"""Whether vectors depend on the other texts of a call, and whether texts have each other's vectors."""
+"""Whether vectors depend on the call: on its other texts, or on earlier calls."""
 
 from collections.abc import Callable, Sequence
 
@@ -8,7 +8,6 @@ from refimpl.common.types import Array
 
 ALONE = 3  # short texts that are run alone
 CLEAR = 10  # times the tolerance by which a vector differs from another of the same text
-SHOWN = 4
 
 
 def changing(first: Array, second: Array, matches: Callable[[Array, Array], bool]) -> str | None:
@@ -43,20 +42,3 @@ def changed_alone(
     differences = (float(np.abs(vector - actual[row]).max()) for row, vector in zip(rows, vectors, strict=True))
     changed = sum(difference > CLEAR * tolerance for difference in differences)
     return f"{changed} of {len(rows)} short texts have another vector when each is run alone" if changed else None
-
-
-def exchanged_note(
-    actual: Array, expected: Array, rows: Sequence[int], labels: Sequence[str], tolerance: float
-) -> tuple[str, ...]:
-    """A sentence on those of the `rows` that have the right vector of another text; `()` where none has."""
-    found = []
-    for row in rows:
-        nearest = int(np.argmin(np.abs(expected - actual[row]).max(axis=1)))
-        near = float(np.abs(expected[nearest] - actual[row]).max())
-        if nearest != row and near <= tolerance:
-            found.append(f"{labels[row]} that of {labels[nearest]}")
-    if not found:
-        return ()
-    more = f" and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
-    opening = f"{len(found)} of {len(rows)} unexplained texts have the right vector of another text"
-    return (f"{opening}: {', '.join(found[:SHOWN])}{more}",)

@@ -16,7 +16,7 @@ from refimpl.dense.minilm import MiniLMEmbeddingFunction
 from refimpl.diagnosis.arithmetic_search import ArithmeticSearch, Fit, suggested_tolerance
 from refimpl.diagnosis.by_text import WORK, TextSearch
 from refimpl.diagnosis.call_search import CallSearch
-from refimpl.diagnosis.calls import changed_alone, exchanged_note
+from refimpl.diagnosis.calls import changed_alone
 from refimpl.diagnosis.dropped_words import DroppedWordSearch
 from refimpl.diagnosis.embedding_problem import EmbeddingProblem
 from refimpl.diagnosis.encoder import EncoderVariant, VariedEncoder
@@ -35,6 +35,7 @@ from refimpl.diagnosis.special_tokens import SpecialTokenSearch
 from refimpl.diagnosis.structure.search import StructuralSearch
 from refimpl.diagnosis.truncations import TruncationSearch
 from refimpl.diagnosis.weighted_pooling import PoolingSearch, forward_is_right, pooling_note
+from refimpl.diagnosis.wrong_rows import joined, with_notes, without_cause, zeros
 from refimpl.tokens import TruncationWarning
 
 LABEL = 30  # characters of a text that label it
@@ -117,11 +118,12 @@ def _diagnosed(
         return observed, ()
     if (mapped := _mapped(problem, expected, difference)) is not None:
         return mapped, ()
+    if (all_zero := zeros(problem, deviations, labels)) is not None:
+        return all_zero, ()
     tokenizer = None if encode is None else measured_tokenizer(encode, encoder.folder, encoder.max_length)
     diagnosis, combination = _explained(problem, deviations, labels, tokenizer)
     rows = [row for row, label in enumerate(labels) if label in diagnosis.unexplained]
-    notes = exchanged_note(vectors, expected, rows, labels, tolerance)
-    return replace(diagnosis, notes=(*notes, *diagnosis.notes)), combination
+    return with_notes(diagnosis, problem, expected, rows, labels), combination
 
 
 def _of_calls(
@@ -149,25 +151,11 @@ def _of_calls(
     if not search.explains_alone(alone):
         found, combination = _diagnosed(EmbeddingProblem(alone, problem.encoder, tolerance), labels, one_by_one)
         cause = cause or CallSearch(problem, encode, combination).cause(labels)
-    exchanged = exchanged_note(problem.actual, expected, rows, labels, tolerance)
-    return _joined(found, cause, (changed, *exchanged), difference, [labels[row] for row in rows]), combination
-
-
-def _joined(
-    alone: Diagnosis, cause: Cause | None, notes: tuple[str, ...], difference: float, labels: Sequence[str]
-) -> Diagnosis:
-    """The cause of what the other texts of a call change, before the diagnosis of the texts alone."""
-    opening, *others = notes
     if cause is not None:
-        both = (replace(each, explains_all=alone.matches and each.explains_all) for each in (cause, *alone.causes))
-        notes = (opening, *alone.notes)
-        return replace(alone, matches=False, difference=difference, causes=tuple(both), notes=notes)
-    if alone.matches:
-        notes = (f"{opening}, the right one: texts of a call are mixed up, or padding is not masked", *others)
-        return Diagnosis(False, difference, alone.tolerance, (), unexplained=tuple(labels), notes=notes)
-    notes = (f"{opening}: vectors depend on the other texts of a call", *others, *alone.notes)
-    observation = None if alone.observation is None else f"of each text alone, {alone.observation}"
-    return replace(alone, difference=difference, notes=notes, observation=observation)
+        return joined(found, cause, changed, difference), combination
+    unexplained = Diagnosis(False, difference, tolerance, (), unexplained=tuple(labels[row] for row in rows))
+    of_call = zeros(problem, deviations, labels) or with_notes(unexplained, problem, expected, rows, labels)
+    return without_cause(found, of_call, changed), combination
 
 
 def _observed(problem: EmbeddingProblem, expected: Array, difference: float) -> Diagnosis | None:

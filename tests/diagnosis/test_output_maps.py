@@ -6,8 +6,8 @@ from faulty_bert import FaultyBert
 from scipy import special
 
 from refimpl.diagnosis import diagnose_embeddings
-from refimpl.diagnosis.calls import exchanged_note
 from refimpl.diagnosis.output_maps import another_length, output_map
+from refimpl.diagnosis.wrong_rows import exchanged, exchanged_note
 
 TEXTS = ["", "hm", "a wood", "two roads", "the sun is red", "forty ships at sea", "no dogs", "oil and gas"]
 TOLERANCE = 1e-10
@@ -70,6 +70,9 @@ def test_lengths_of_a_listed_kind_have_its_name(small_folder):
 def test_a_vector_of_another_text_is_named(right):
     actual = right.copy()
     actual[4] = right[6]
-    (sentence,) = exchanged_note(actual, right, [3, 4], TEXTS, TOLERANCE)
-    assert sentence == "1 of 2 unexplained texts have the right vector of another text: the sun is red that of no dogs"
-    assert exchanged_note(right, right, [3, 4], TEXTS, TOLERANCE) == ()
+    found = exchanged(actual, right, [3, 4], TEXTS, TOLERANCE)
+    assert found == {4: 6}
+    assert exchanged_note(found, 2, TEXTS, TEXTS) == (
+        "1 of 2 unexplained texts have the right vector of another text: the sun is red that of no dogs"
+    )
+    assert exchanged(right, right, [3, 4], TEXTS, TOLERANCE) == {}

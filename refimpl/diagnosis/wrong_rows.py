@@ -1,0 +1,97 @@
+"""What the wrong vectors of some texts are: zeros, the right ones of other texts, or others than of each text alone."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from refimpl.common.types import Array
+from refimpl.diagnosis.embedding_problem import EmbeddingProblem
+from refimpl.diagnosis.result import Cause, Diagnosis
+
+SHOWN = 4
+BEGINNING = 16  # characters that texts do not share by chance
+
+
+def zeros(problem: EmbeddingProblem, deviations: Array, labels: Sequence[str]) -> Diagnosis | None:
+    """Where the wrong vectors are all zero: which; else None."""
+    rows = np.flatnonzero(deviations > problem.tolerance).tolist()
+    if any(problem.actual[row].any() for row in rows):
+        return None
+    sentence, difference = _zeros_note(problem.actual, rows, labels), float(deviations.max())
+    unexplained = tuple(labels[row] for row in rows)
+    return Diagnosis(False, difference, problem.tolerance, (), observation=sentence, unexplained=unexplained)
+
+
+def with_notes(
+    found: Diagnosis, problem: EmbeddingProblem, expected: Array, rows: Sequence[int], labels: Sequence[str]
+) -> Diagnosis:
+    """The diagnosis with what unexplained texts have: zeros, or another's vector, beside which no hint is likely."""
+    texts = problem.encoder.firsts
+    others = exchanged(problem.actual, expected, rows, texts, problem.tolerance)
+    notes = (exchanged_note(others, len(rows), texts, labels),) if others else ()
+    if (zero := _zeros_note(problem.actual, rows, labels)) is not None:
+        notes = (zero, *notes)
+    if len(others) > max(1, len(rows) / 2):
+        return replace(found, causes=tuple(each for each in found.causes if each.texts), notes=notes)
+    return replace(found, notes=(*notes, *found.notes))
+
+
+def joined(alone: Diagnosis, cause: Cause, changed: str, difference: float) -> Diagnosis:
+    """The cause of what the other texts of a call change, before the diagnosis of the texts alone."""
+    both = (replace(each, explains_all=alone.matches and each.explains_all) for each in (cause, *alone.causes))
+    return replace(alone, matches=False, difference=difference, causes=tuple(both), notes=(changed, *alone.notes))
+
+
+def without_cause(alone: Diagnosis, of_call: Diagnosis, changed: str) -> Diagnosis:
+    """What was measured of the wrong vectors of a call, and the diagnosis of the texts alone."""
+    depends = "vectors depend on the other texts of a call"
+    if alone.matches:
+        shown = of_call.observation or of_call.notes
+        sentence = f"{changed}, the right one" + ("" if shown else f": {depends}")
+        return replace(of_call, notes=(sentence, *of_call.notes))
+    observation = None if alone.observation is None else f"of each text alone, {alone.observation}"
+    notes = (f"{changed}: {depends}", *of_call.notes, *alone.notes)
+    return replace(alone, difference=of_call.difference, notes=notes, observation=observation)
+
+
+def _zeros_note(actual: Array, rows: Sequence[int], labels: Sequence[str]) -> str | None:
+    """A sentence on those of the wrong `rows` whose vectors are zero; None where none is."""
+    zeros = [row for row in rows if not actual[row].any()]
+    if not zeros:
+        return None
+    last = len(zeros) > 1 and zeros == list(range(len(actual) - len(zeros), len(actual)))
+    more = f" and {len(zeros) - SHOWN} more" if len(zeros) > SHOWN else ""
+    which = "those of the last texts" if last else f"those of {', '.join(labels[row] for row in zeros[:SHOWN])}{more}"
+    verb = "are" if len(zeros) > 1 else "is"
+    sentence = f"{len(zeros)} of {len(actual)} vectors {verb} zero, {which}"
+    return f"{sentence}; all others are right" if len(zeros) == len(rows) else sentence
+
+
+def exchanged(
+    actual: Array, expected: Array, rows: Sequence[int], texts: Sequence[str], tolerance: float
+) -> dict[int, int]:
+    """Those of the `rows` that have the right vector of another text, each with the most similar such text."""
+    found = {}
+    for row in rows:
+        equal = np.flatnonzero(np.abs(expected - actual[row]).max(axis=1) <= tolerance).tolist()
+        if equal and row not in equal:
+            found[row] = max(equal, key=lambda other: _common(texts[row], texts[other]))
+    return found
+
+
+def exchanged_note(found: Mapping[int, int], wrong: int, texts: Sequence[str], labels: Sequence[str]) -> str:
+    """A sentence on what `exchanged` found among so many wrong texts."""
+    named = [f"{labels[row]} that of {labels[other]}" for row, other in found.items()]
+    more = f" and {len(named) - SHOWN} more" if len(named) > SHOWN else ""
+    opening = f"{len(named)} of {wrong} unexplained texts have the right vector of another text"
+    common = min(_common(texts[row], texts[other]) for row, other in found.items())
+    kept = f"all share at least their first {common} characters with it, as with a cache by the beginning of a text"
+    mixed = "as when rows are mixed up, kept under a part of the text, or texts become equal before the encoder"
+    ending = "" if len(named) < 2 else f"; {kept if common >= BEGINNING else mixed}"
+    return f"{opening}: {', '.join(named[:SHOWN])}{more}{ending}"
+
+
+def _common(one: str, other: str) -> int:
+    """The number of characters that two texts begin with alike."""
+    return next((i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
