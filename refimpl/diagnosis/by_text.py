@@ -25,6 +25,7 @@ BEST_ROUNDINGS = 2
 BEST_SINGLES = 12  # single hypotheses that costly ones are paired with
 EXTENDED = 2  # combinations at a time that are extended by one hypothesis after another
 MOST_TOGETHER = 4  # hypotheses of one that is
+HALF = 0.5  # largest share of the squared error that a hypothesis may leave, to be extended
 SMALLER = 0.25  # largest share of the squared error that an extension may leave
 UNCLEAR = 0.25  # largest share of the squared difference that a cause may leave in texts that it explains
 MOST_EXPLAINED = 0.75  # texts within the tolerance, where the rest is near enough to be rounding
@@ -137,12 +138,12 @@ class TextSearch:
             rows = few if cost == 0 else few[-1:]
             new = [self._try(base, (each,), rows, probes) for base in bases for each in listed]
             trials += [trial for trial in new if trial is not None]
+            if cost == 1 and not any(trial.count for trial in trials):
+                trials += self._extended(trials, few, probes)  # cheaper than what follows
             if any(trial.explained.all() for trial in trials):
                 break
             if everywhere and not any(trial.count for trial in trials) and cost < len(self.solved):
                 trials += self._possible(self.solved[cost](bases, remaining), few, kept)
-        if not any(trial.count for trial in trials):
-            trials += self._extended(trials, few, probes)
         if not any(trial.count for trial in trials) and len(remaining) == len(self.mismatching):
             trials += self._rounded(trials, few, probes)
             if not any(trial.count for trial in trials) and self.settled(bases, remaining):
@@ -162,8 +163,8 @@ class TextSearch:
         row = [next((row for row in few if len(self.problem.encoder.firsts[row]) > 1), few[0])]
         before = float(self.problem.trial((), row).squares.sum())
         beam = [self.problem.trial(each.combination, row) for each in order[:EXTENDED]]
-        for _ in range(MOST_TOGETHER - 1):
-            beam = [each for each in beam if each.squares.sum() <= SMALLER * before]
+        for largest in (HALF, *[SMALLER] * (MOST_TOGETHER - 2)):
+            beam = [each for each in beam if each.squares.sum() <= largest * before]
             new = [self._try_pair(each.combination, one.combination, row, probes) for each in beam for one in order]
             longer = sorted((each for each in new if each is not None), key=_order)
             if not longer:
@@ -191,8 +192,16 @@ class TextSearch:
         return [trial for trial in pairs if trial is not None]
 
     def _refined(self, bases: Sequence[Combination], remaining: Sequence[int], kept: Sequence[int]) -> list[Trial]:
-        found = [each for base in bases for each in self.refine(base, kept, remaining)]
+        found = (self._effective(each) for base in bases for each in self.refine(base, kept, remaining))
         return self._possible(found, remaining, kept)
+
+    def _effective(self, combination: Combination) -> Combination:
+        """The combination without what changes no token of any text beside the rest of it."""
+        for each in combination:
+            rest = tuple(one for one in combination if one is not each)
+            if rest and _of_tokens(each) and self.problem.same_tokens(rest, combination):
+                return self._effective(rest)
+        return combination
 
     def _possible(self, found: Iterable[Combination], rows: Sequence[int], kept: Sequence[int]) -> list[Trial]:
         """Trials of combinations that were solved for, so that they are few, and tried whatever work was done."""

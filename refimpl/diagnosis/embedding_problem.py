@@ -81,6 +81,15 @@ class EmbeddingProblem:
         defined = np.array([one.mask.any() for one in states], dtype=bool)
         return np.stack(vectors).astype(np.float64), defined
 
+    def same_tokens(self, one: Combination, other: Combination) -> bool:
+        """Whether every text has the same tokens under both; False where either does not apply."""
+        try:
+            tokens = [self.encoder.tokens(apply_all(EmbeddingVariant(), each)) for each in (one, other)]
+        except NotApplicable:
+            return False
+        ids, lengths = zip(*((each.input_ids, each.lengths) for each in tokens), strict=True)
+        return np.array_equal(*lengths) and np.array_equal(*ids)
+
     def trial(self, combination: Combination, rows: Sequence[int]) -> Trial:
         """The combination on the texts `rows`."""
         rows = list(rows)
@@ -94,12 +103,12 @@ class EmbeddingProblem:
         lengths = np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), np.finfo(np.float64).tiny)
         slack, actual = self.tolerance * lengths, self.actual[rows]
         rounding = ROUNDING * lengths
-        if store is not identity:  # a scale that is taken from the vector deviates as its largest entry
+        if store is not identity:  # a scale that is taken from the vector deviates as its largest entry, up or down
             magnitudes = np.abs(actual)
             rounding = (
                 rounding
                 + FLOAT32 * magnitudes
-                + slack * magnitudes / np.maximum(magnitudes.max(axis=1, keepdims=True), 1e-300)
+                + 2 * slack * magnitudes / np.maximum(magnitudes.max(axis=1, keepdims=True), 1e-300)
             )
         above = actual >= store(vectors - slack) - rounding
         below = actual <= store(vectors + slack) + rounding

@@ -203,7 +203,7 @@ SIDES = tuple(
         ),
         (
             "special tokens not counted",
-            "special tokens are added after truncation: long texts have two tokens too many",
+            "the limit does not count special tokens: long texts keep as many more tokens of their own",
             Truncation(special="beside"),
         ),
     )

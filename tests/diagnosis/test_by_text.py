@@ -5,7 +5,7 @@ import pytest
 import token_faults
 from faulty_bert import FaultyBert
 
-from refimpl.diagnosis import diagnose_embeddings
+from refimpl.diagnosis import by_text, diagnose_embeddings
 
 TOLERANCE = 1e-10  # both compute in float64
 SHIPS = ["a", *("ship " * (tokens - 2) for tokens in (20, 100, 120, 128, 129, 135))]
@@ -87,6 +87,22 @@ def test_rounding_in_float32_is_measured(stored, name, small_folder):
     assert [cause.names for cause in diagnosis.causes] == [(name,)], str(diagnosis)
 
 
+@pytest.mark.parametrize("factor", [1 - 9e-7, 1 + 9e-7])
+def test_the_levels_of_a_vector_may_be_of_a_maximum_within_the_tolerance(factor, small_folder):
+    vectors = FaultyBert(small_folder)(ACCENTED)
+    steps = factor * np.abs(vectors).max(axis=1, keepdims=True) / 127
+    diagnosis = diagnose_embeddings(np.rint(vectors * factor / steps) * steps, ACCENTED, model_path=small_folder)
+    assert [cause.names for cause in diagnosis.causes] == [("127 levels per vector",)], str(diagnosis)
+    assert diagnosis.causes[0].of == "5 of 5 texts"
+
+
+def test_zeros_among_right_vectors_are_named_without_a_search(small_folder):
+    vectors = FaultyBert(small_folder)(ACCENTED)
+    vectors[[1, 3]] = 0
+    lines = str(diagnosed(vectors, ACCENTED, small_folder)).splitlines()[1:]
+    assert lines == ["2 of 5 vectors are zero, those of 'a café in Łódź', 'hm'; all others are right"]
+
+
 @pytest.mark.parametrize(
     ("vectors", "sentence"),
     [
@@ -126,3 +142,20 @@ def test_the_causes_of_several_groups_are_one_where_they_explain_every_text_toge
 def test_the_side_of_truncation_is_named_with_its_length(faults, names, small_folder):
     diagnosis = diagnosed(FaultyBert(small_folder, **faults)(PROSE), PROSE, small_folder)
     assert [set(cause.names) for cause in diagnosis.causes] == [names], str(diagnosis)
+
+
+def test_a_hypothesis_without_effect_beside_another_is_left_out(small_folder):
+    """Without [CLS] and [SEP] a text keeps 136 tokens of its own, as where the limit does not count them."""
+    encode = FaultyBert(small_folder, special="", accents=False)
+    diagnosis = diagnose_embeddings(
+        encode(PROSE), PROSE, model_path=small_folder, tolerance=TOLERANCE, labels=PROSE, encode=encode
+    )
+    assert [set(cause.names) for cause in diagnosis.causes] == [{"no special tokens", "accents kept"}], str(diagnosis)
+
+
+def test_the_nearest_hypothesis_is_tried_with_all_others_before_prompts(small_folder, monkeypatch):
+    """Max pooling alone leaves more than a quarter of the squared errors; so much work leaves no room for all pairs."""
+    monkeypatch.setattr(by_text, "WORK", 1e10)
+    actual = FaultyBert(small_folder, pooling="max", layers=-1)(ACCENTED)
+    diagnosis = diagnosed(actual, ACCENTED, small_folder)
+    assert [set(cause.names) for cause in diagnosis.causes] == [{"max pooling", "last layer left out"}], str(diagnosis)
