@@ -1,6 +1,6 @@
 """Sentence vectors, and how near the reference under a combination of hypotheses comes to each of them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -99,9 +99,16 @@ class EmbeddingProblem:
             return _inapplicable(combination, rows)
         if not np.isfinite(vectors).all():
             return _inapplicable(combination, rows)
-        store = apply_all(EmbeddingVariant(), combination).store
+        explained, errors = self.compared(vectors, apply_all(EmbeddingVariant(), combination).store, rows)
+        errors[~defined] = 0.0
+        lengths = np.maximum(np.linalg.norm(vectors, axis=1), np.finfo(np.float64).tiny)
+        residuals = np.abs(errors).max(axis=1, initial=0.0) / lengths
+        return Trial(combination, np.array(rows), np.sum(errors**2, axis=1), residuals, explained | ~defined, defined)
+
+    def compared(self, vectors: Array, store: Callable[[Array], Array], rows: Sequence[int]) -> tuple[Array, Array]:
+        """Whether stored `vectors` of the texts `rows` explain each text, and the errors `(rows, dim)`."""
         lengths = np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), np.finfo(np.float64).tiny)
-        slack, actual = self.tolerance * lengths, self.actual[rows]
+        slack, actual = self.tolerance * lengths, self.actual[list(rows)]
         rounding = ROUNDING * lengths
         if store is not identity:  # a scale that is taken from the vector deviates as its largest entry, up or down
             magnitudes = np.abs(actual)
@@ -112,10 +119,7 @@ class EmbeddingProblem:
             )
         above = actual >= store(vectors - slack) - rounding
         below = actual <= store(vectors + slack) + rounding
-        errors = np.where(defined[:, None], actual - store(vectors), 0.0)
-        residuals = np.abs(errors).max(axis=1, initial=0.0) / lengths[:, 0]
-        explained = (above & below).all(axis=1) | ~defined
-        return Trial(combination, np.array(rows), np.sum(errors**2, axis=1), residuals, explained, defined)
+        return (above & below).all(axis=1), actual - store(vectors)
 
 
 def _inapplicable(combination: Combination, rows: Sequence[int]) -> Trial:

@@ -32,9 +32,11 @@ from refimpl.diagnosis.same_tokens import Encode, MeasuredTokenizer, measured_to
 from refimpl.diagnosis.sampling import few_texts, varied_tokens
 from refimpl.diagnosis.similarities import matched_order, random_directions, similarity_note
 from refimpl.diagnosis.special_tokens import SpecialTokenSearch
+from refimpl.diagnosis.stored_maps import stored_map
 from refimpl.diagnosis.structure.search import StructuralSearch
 from refimpl.diagnosis.truncations import TruncationSearch
 from refimpl.diagnosis.weighted_pooling import PoolingSearch, forward_is_right, pooling_note
+from refimpl.diagnosis.wrapped_positions import PositionSearch
 from refimpl.diagnosis.wrong_rows import joined, with_notes, without_cause, zeros
 from refimpl.tokens import TruncationWarning
 
@@ -173,7 +175,7 @@ def _mapped(problem: EmbeddingProblem, expected: Array, difference: float) -> Di
     """Where the vectors are a function of the right ones, which function; else None."""
     vectors, tolerance = problem.actual, problem.tolerance
     of_rows = linear_map(vectors, expected, tolerance) or output_map(vectors, expected, tolerance)
-    found = of_rows or _of_length(problem, expected)
+    found = of_rows or stored_map(problem, expected) or _of_length(problem, expected)
     if found is None:
         return None
     cause = Cause((found.name,), found.explanation, found.residual, 1.0, True)
@@ -229,7 +231,7 @@ def _explained(
     difference, tokens = float(deviations.max()), problem.encoder.tokens(EncoderVariant())
     mismatching, matching = _computed(deviations > problem.tolerance, tokens.lengths)
     varied = varied_tokens(problem.encoder)
-    truncation, pooling = TruncationSearch(problem), PoolingSearch(problem)
+    truncation, pooling, positions = TruncationSearch(problem), PoolingSearch(problem), PositionSearch(problem)
     dropped_words, structure = DroppedWordSearch(problem), StructuralSearch(problem, WORK)
     arithmetic, prompts, special = ArithmeticSearch(problem), PromptSearch(problem), SpecialTokenSearch(problem)
     heads = measured_head(problem.actual)
@@ -245,7 +247,7 @@ def _explained(
         heads,
         lambda rows: few_texts(rows, tokens, varied),
         lambda context, *rows: chain(
-            added_to(context), *(each(context, *rows) for each in (truncation, pooling, dropped_words))
+            added_to(context), *(each(context, *rows) for each in (truncation, positions, pooling, dropped_words))
         ),
         () if forward_is_right(problem, heads[0], mismatching) else (structure, around),
         arithmetic,
@@ -257,7 +259,7 @@ def _explained(
     unexplained = tuple(labels[row] for row in found.unexplained)
     ruled_out = (*prompts.ruled_out(), *structure.ruled_out()) if found.unexplained else ()
     measured = _measured(problem, found, labels, tokenizer)
-    notes = (*measured, *ruled_out, *_alike(problem, found.unexplained), *_notes(found))
+    notes = (*measured, *ruled_out, *_alike(problem, found.unexplained), *_notes(found, len(problem.searched)))
     diagnosis = Diagnosis(False, difference, problem.tolerance, causes, unexplained=unexplained, notes=notes)
     return diagnosis, found.groups[0].combination if found.groups else ()
 
@@ -324,7 +326,8 @@ def _causes(found: Explanation, texts: int, matching: int, labels: Sequence[str]
     whole = len(found.groups) == 1 and not found.unexplained
     groups = []
     for group in found.groups:
-        of = f"{len(group.rows) + (matching if whole else 0)} of {texts} texts"
+        wrong = f"{len(group.rows)} of {texts - matching} texts" + (" that mismatch" if matching else "")
+        of = f"{texts} of {texts} texts" if whole else wrong
         named = tuple(labels[row] for row in group.rows)
         groups.append(_cause(group.combination, group.residual, 1.0, whole, max_length, named, of))
     residual = found.groups[0].residual if found.groups else 0.0
@@ -375,9 +378,11 @@ def _cause(
     )
 
 
-def _notes(found: Explanation) -> tuple[str, ...]:
-    if not found.untried:
+def _notes(found: Explanation, hypotheses: int) -> tuple[str, ...]:
+    """What the limit of work left out for texts without a cause, of so many listed hypotheses."""
+    if not found.untried or not found.unexplained:
         return ()
-    tried = "each alone, but not every pair of them" if found.untried == "pairs" else "but not each alone"
-    ended = "the search ended at its limit of work, which does not depend on time"
-    return (f"{ended}; ruled out: {found.tried:,} combinations of listed hypotheses, {tried}",)
+    pairs = f"each of the {hypotheses} listed hypotheses was tried alone, but not every pair of them"
+    some = f"some of the {hypotheses} listed hypotheses were not tried on the unexplained texts"
+    opening = "the search ended at its limit of work, which does not depend on time"
+    return (f"{opening}: {pairs if found.untried == 'pairs' else some}",)

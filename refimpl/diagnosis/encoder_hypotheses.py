@@ -177,13 +177,21 @@ ROUNDING = tuple(
 )
 
 LAYER_MATRICES, EMBEDDING_TABLES = r"encoder\.layer\..*\.weight$", r"embeddings\..*\.weight$"
+ATTENTION, FEED_FORWARD = (
+    r"\.attention\.(self\.\w+|output\.dense)\.weight$",
+    r"\d\.(intermediate|output)\.dense\.weight$",
+)
+SUBLAYERS_ROUNDED = ("float16 weights", "bfloat16 weights", "int8 weights by row")
 
 
 def _parts_rounded() -> Iterator[Hypothesis]:
-    """Each rounding of the layers' matrices alone, and of the embeddings alone."""
+    """Each rounding of the layers' matrices alone, of one sublayer's, and of the embeddings alone."""
     for hypothesis in ROUNDING:
         rounding = hypothesis.apply.values["rounding"]
-        for where, pattern in (("in the layers only", LAYER_MATRICES), ("in the embeddings only", EMBEDDING_TABLES)):
+        places = [("in the layers only", LAYER_MATRICES), ("in the embeddings only", EMBEDDING_TABLES)]
+        if hypothesis.name in SUBLAYERS_ROUNDED:
+            places += [("in attention only", ATTENTION), ("in the feed forward only", FEED_FORWARD)]
+        for where, pattern in places:
             compute = partial(_in_float32, rounding)
             explanation = f"{hypothesis.explanation}, {where}"
             yield rewired(f"{hypothesis.name} {where}", explanation, tensors.map_tensors(pattern, compute))

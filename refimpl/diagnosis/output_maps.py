@@ -93,15 +93,22 @@ def _dimensions(actual: Array, expected: Array, tolerance: float) -> Iterator[Li
 
 def _functions(actual: Array, expected: Array, tolerance: float) -> Iterator[LinearMap]:
     before = float(np.abs(actual - expected).max())
+    for name, explanation, vectors in changed(expected):
+        lengths = np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1.0)
+        residual = float(np.max(np.abs(actual - vectors) / lengths))
+        if residual <= min(tolerance, before / CLEARER):
+            yield LinearMap(name, explanation, residual)
+            return
+
+
+def changed(expected: Array) -> Iterator[tuple[str, str, Array]]:
+    """Name, explanation and values of every listed function of the right vectors `(texts, dim)`."""
     for name, (explanation, function) in FUNCTIONS.items():
         with np.errstate(all="ignore"):
-            changed = function(expected)
-        for more, vectors in (("", changed), (", then unit length", l2_normalize(changed))):
-            lengths = np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1.0)
-            residual = float(np.max(np.abs(actual - vectors) / lengths))
-            if residual <= min(tolerance, before / CLEARER):
-                yield LinearMap(f"vectors {name}{more}", f"of each vector: {explanation}{more}", residual)
-                return
+            values = function(expected)
+            unit = l2_normalize(values)
+        yield f"vectors {name}", f"of each vector: {explanation}", values
+        yield f"vectors {name}, then unit length", f"of each vector: {explanation}, then unit length", unit
 
 
 def _shifts(actual: Array, expected: Array, tolerance: float) -> Iterator[LinearMap]:

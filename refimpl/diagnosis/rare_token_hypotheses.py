@@ -93,6 +93,11 @@ CLEANED = tuple(
             rewriting.rejoined,
         ),
         (
+            "full stop appended",
+            "a full stop is appended to texts that do not end with one, nor with ! or ?",
+            lambda text: text if text.rstrip().endswith((".", "!", "?")) else f"{text}.",
+        ),
+        (
             "repeated characters shortened",
             "more than two equal characters in a row are shortened to two",
             rewriting.substituted(r"(.)\1{2,}", r"\1\1"),

@@ -15,14 +15,15 @@ class Truncation:
     """What is kept of a text that is too long.
 
     `direction` and `strategy` are the arguments of `tokenizers.Tokenizer.enable_truncation`; `direction` may be
-    "middle" too: `head` of the tokens are then the first ones, the others the last ones. Special tokens are added
-    to the truncated text and counted (`inside`), added and not counted (`beside`), or truncated as others (`cut`).
+    "middle" too: `head`, a share or a number of the tokens, are then the first ones, the others the last ones. Special
+    tokens are added to the truncated text and counted (`inside`), added and not counted (`beside`), or truncated as
+    others (`cut`).
     """
 
     direction: Literal["right", "left", "middle"] = "right"
     strategy: str = "longest_first"
     special: Literal["inside", "beside", "cut"] = "inside"
-    head: float = 0.5
+    head: float | int = 0.5
 
     @property
     def in_library(self) -> bool:
@@ -33,8 +34,11 @@ class Truncation:
         """At most `most` of the ids."""
         if len(ids) <= most:
             return ids
-        first = {"right": most, "left": 0, "middle": round(most * self.head)}[self.direction]
+        first = {"right": most, "left": 0, "middle": self._first(most)}[self.direction]
         return [*ids[:first], *ids[len(ids) - (most - first) :]]
+
+    def _first(self, most: int) -> int:
+        return min(self.head, most) if isinstance(self.head, int) else round(most * self.head)
 
 
 LONGEST_FIRST = Truncation()

@@ -4,11 +4,13 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
+from typing import Literal
 
 from refimpl.diagnosis.embedding_problem import EmbeddingProblem
 from refimpl.diagnosis.hypotheses import Combination, Hypothesis, apply_all
 from refimpl.diagnosis.pooling import EmbeddingVariant
 from refimpl.diagnosis.token_hypotheses import SIDES, encoder, truncation_at
+from refimpl.diagnosis.truncating import Truncation
 
 SHORTEST = 4
 MOST_LENGTHS = 96  # that are all tried; of more, every eighth or fewer, and then those around the nearest
@@ -16,6 +18,21 @@ NEAR = 3  # characters by which a length may differ without an effect on the sho
 COARSE, COARSELY = 8, 32
 NEAREST = 3  # of the lengths tried at first, whose neighbours are tried
 LISTED = (64, 128, 256, 384, 512)  # that are tried at other sides than the right one
+SPECIAL_ROOM: tuple[tuple[Literal["inside", "beside"], str], ...] = (
+    ("inside", ""),
+    ("beside", ", which does not count special tokens"),
+)
+HEADS = tuple(
+    Hypothesis(
+        f"truncation after the first {head} tokens{counted}",
+        f"long texts lose their middle: the first {head} tokens are kept, and the last ones up to the limit{counted}",
+        encoder(truncation=Truncation("middle", special=special, head=head)),
+        remedy="truncate at the right, to {max_length} tokens",
+    )
+    for head in (64, 128, 256)
+    for special, counted in SPECIAL_ROOM
+)
+"""Where the middle is lost at a number of tokens, special ones not among them."""
 OTHER = tuple(side for side in SIDES if side.name in ("truncation at the left", "truncation in the middle"))
 USUAL = (100, 120, 126, 200, 300, 320, 384, 400, 500, 510)
 USUAL_OF_TEXT = (50, 64, 100, 128, 150, 200, 250, 256, 300, 400, 500, 512, 1000, 1024, 1500, 2000, 2048)
@@ -84,7 +101,7 @@ class TruncationSearch:
 
     def _of_tokens(self, context: Combination, low: int, high: int, row: int) -> Iterator[Combination]:
         """Those that explain the text `row`."""
-        sides = SIDES if high >= self.problem.encoder.max_length else ()
+        sides = (*SIDES, *HEADS) if high >= self.problem.encoder.max_length else ()
         at_sides = [truncation_at(length) for length in LISTED if low <= length <= high]
         for candidates in (
             [(*context, side) for side in sides],
@@ -132,13 +149,17 @@ class TruncationSearch:
     def _bounds(
         self, context: Combination, explained: Sequence[int], unexplained: Sequence[int]
     ) -> tuple[int, int, int] | None:
-        """The least and the greatest possible length, and the shortest unexplained text; None if there is none."""
+        """The least and the greatest possible length, and the shortest unexplained text; None if there is none.
+
+        The least is more than the greatest where only the side can be wrong.
+        """
         variant = apply_all(EmbeddingVariant(), context)
         longest = self.problem.encoder.published.config.longest_text
         lengths = self.problem.encoder.tokens(replace(variant, max_length=longest)).lengths
         low = max((int(lengths[row]) for row in explained), default=SHORTEST)
         row = min(unexplained, key=lambda row: int(lengths[row]))
         high = min(int(lengths[row]) - 1, longest)
-        if low > (variant.max_length or self.problem.encoder.max_length):  # a longer text is truncated where it should
-            return None
+        limit = variant.max_length or self.problem.encoder.max_length
+        if low > limit:  # a longer text is truncated where it should, unless its words repeat: only the side is open
+            return (high + 1, high, row) if high >= limit else None
         return (low, high, row) if low <= high else None

@@ -50,6 +50,11 @@ WEIGHTED = tuple(
             lambda i, n: i + 1.0,
         ),
         (
+            "mean weighted by 1 / (1 + position)",
+            "token i, from 0, has the weight 1 / (1 + i)",
+            lambda i, n: 1 / (1 + i),
+        ),
+        (
             "mean of [CLS] and the mean",
             "the mean of the first token's state and of the mean of all",
             lambda i, n: 1 / n + (i == 0),

@@ -1,5 +1,8 @@
 """Causes are found text by text: truncation at any length, groups of texts, causes that leave a text unexplained."""
 
+import re
+
+import ml_dtypes
 import numpy as np
 import pytest
 import token_faults
@@ -134,6 +137,7 @@ def test_the_causes_of_several_groups_are_one_where_they_explain_every_text_toge
     ("faults", "names"),
     [
         ({"cut": "middle"}, {"truncation in the middle"}),
+        ({"cut": "first 64"}, {"truncation after the first 64 tokens"}),
         ({"cut": "left", "max_length": 64}, {"truncation at the left", "truncation at 64"}),
         ({"special_room": "beside"}, {"special tokens not counted"}),
         ({"special_room": "cut", "pooling": "CLS"}, {"CLS pooling", "special tokens truncated"}),
@@ -159,3 +163,65 @@ def test_the_nearest_hypothesis_is_tried_with_all_others_before_prompts(small_fo
     actual = FaultyBert(small_folder, pooling="max", layers=-1)(ACCENTED)
     diagnosis = diagnosed(actual, ACCENTED, small_folder)
     assert [set(cause.names) for cause in diagnosis.causes] == [{"max pooling", "last layer left out"}], str(diagnosis)
+
+
+def test_a_long_text_of_one_word_does_not_hide_the_side_of_truncation(small_folder):
+    texts = [*PROSE, "ship " * 200]
+    diagnosis = diagnosed(FaultyBert(small_folder, cut="first 64")(texts), texts, small_folder)
+    assert [cause.names for cause in diagnosis.causes] == [("truncation after the first 64 tokens",)], str(diagnosis)
+
+
+class Wrapped(FaultyBert):
+    """Token i has the position i modulo 16."""
+
+    def hidden(self, ids, segments=None):
+        table = "embeddings.position_embeddings.weight"
+        own = self.w[table]
+        self.w[table] = np.concatenate([own[:16]] * 9)
+        found = super().hidden(ids, segments)
+        self.w[table] = own
+        return found
+
+
+def test_positions_that_begin_again_are_named_where_short_texts_match(small_folder):
+    texts = [*ACCENTED, "ship " * 14, "ship " * 15, *PROSE[-1:]]
+    diagnosis = diagnosed(Wrapped(small_folder)(texts), texts, small_folder)
+    assert [cause.names for cause in diagnosis.causes] == [("positions modulo 16",)], str(diagnosis)
+
+
+@pytest.mark.parametrize(
+    ("part", "name"),
+    [
+        (r"\.attention\..*(query|key|value|output\.dense)\.weight", "bfloat16 weights in attention only"),
+        (r"\d\.(intermediate|output)\.dense\.weight", "bfloat16 weights in the feed forward only"),
+    ],
+)
+def test_rounded_weights_of_one_sublayer_are_named(part, name, small_folder):
+    bert = FaultyBert(small_folder)
+    bert.w |= {
+        key: tensor.astype(ml_dtypes.bfloat16).astype(np.float64)
+        for key, tensor in bert.w.items()
+        if re.search(part, key)
+    }
+    diagnosis = diagnosed(bert(ACCENTED), ACCENTED, small_folder)
+    assert diagnosis.causes[0].names == (name,), str(diagnosis)
+
+
+def test_exchanged_biases_are_named(small_folder):
+    bert = FaultyBert(small_folder)
+    for layer in range(3):
+        query, key = (f"encoder.layer.{layer}.attention.self.{name}.bias" for name in ("query", "key"))
+        bert.w[query], bert.w[key] = bert.w[key], bert.w[query]
+    diagnosis = diagnosed(bert(ACCENTED), ACCENTED, small_folder)
+    name = "encoder.layer.*.attention.self.query.bias and attention.self.key.bias exchanged"
+    assert diagnosis.causes[0].names == (name,), str(diagnosis)
+
+
+def test_counts_of_a_part_add_up(small_folder):
+    """Two of five texts match: two of the other three have a cause, and one has none."""
+    actual = FaultyBert(small_folder)(ACCENTED)
+    actual[:2] = FaultyBert(small_folder, accents=False)(ACCENTED)[:2]
+    actual[2] = FaultyBert(small_folder)(["something else"])[0]
+    diagnosis = diagnosed(actual, ACCENTED, small_folder)
+    assert "explains 2 of 3 texts that mismatch" in str(diagnosis), str(diagnosis)
+    assert diagnosis.unexplained == ("'two roads'",)

@@ -5,7 +5,8 @@ import pytest
 from encoder_faults import EMBEDDINGS
 from faulty_bert import FaultyBert
 
-from refimpl.diagnosis import by_text, diagnose_embeddings
+from refimpl.diagnosis import by_text, diagnose_embeddings, embeddings
+from refimpl.diagnosis.explanation import Explanation
 
 TOLERANCE = 1e-10  # both compute in float64
 
@@ -70,6 +71,8 @@ def test_noise_has_no_known_cause(small_folder, texts, small_budget):
     assert not diagnosis.explained
     assert "none of the known causes" in str(diagnosis)
     assert "100%" not in str(diagnosis)
+    assert "the search ended at its limit of work" in str(diagnosis)
+    assert "listed hypotheses" in str(diagnosis)
 
 
 @pytest.mark.usefixtures("quick")
@@ -105,3 +108,18 @@ def test_another_shape_is_refused(small_folder, texts):
 
 def test_no_texts_match_no_vectors(small_folder):
     assert diagnose_embeddings(np.zeros((0, 32)), [], model_path=small_folder).matches
+
+
+@pytest.mark.parametrize(
+    ("untried", "unexplained", "words"),
+    [
+        ("hypotheses", (3,), ["some of the 9 listed hypotheses were not tried"]),
+        ("pairs", (3,), ["each of the 9 listed hypotheses was tried alone, but not every pair"]),
+        ("pairs", (), []),
+        ("", (3,), []),
+    ],
+)
+def test_the_limit_of_work_is_told_for_unexplained_texts_only(untried, unexplained, words):
+    notes = embeddings._notes(Explanation((), (), unexplained, (), untried), 9)
+    assert len(notes) == len(words)
+    assert all(each in note for each, note in zip(words, notes, strict=True))

@@ -76,3 +76,12 @@ def test_a_vector_of_another_text_is_named(right):
         "1 of 2 unexplained texts have the right vector of another text: the sun is red that of no dogs"
     )
     assert exchanged(right, right, [3, 4], TEXTS, TOLERANCE) == {}
+
+
+def test_a_function_of_vectors_that_are_then_rounded_is_named(right, small_folder):
+    centred = right - right.mean(axis=1)[:, None]
+    rounded = np.round(centred / np.sqrt((centred**2).sum(axis=1))[:, None], 3)
+    diagnosis = diagnose_embeddings(rounded, TEXTS, model_path=small_folder, tolerance=TOLERANCE)
+    (cause,) = diagnosis.causes
+    assert cause.names == ("vectors centred, then unit length and 3 decimals",), str(diagnosis)
+    assert cause.explains_all

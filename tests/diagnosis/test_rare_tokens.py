@@ -61,6 +61,7 @@ def test_every_fault_has_a_hypothesis_and_names_are_unique():
     "name",
     [
         "tags removed",
+        "full stop appended",
         "repeated tokens dropped",
         "tokens in reverse order",
         "[UNK] as id 0",

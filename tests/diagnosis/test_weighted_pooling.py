@@ -12,6 +12,7 @@ WEIGHTS = {
     "mean without [SEP]": lambda n: [*[1] * (n - 1), 0],
     "mean of first and last token": lambda n: [1, *[0] * (n - 2), 1],
     "mean weighted by position": lambda n: [i + 1 for i in range(n)],
+    "mean weighted by 1 / (1 + position)": lambda n: [1 / (i + 1) for i in range(n)],
     "second token pooling": lambda n: [0, 1, *[0] * (n - 2)],
     "last token but one pooling": lambda n: [*[0] * (n - 2), 1, 0],
     "mean of [CLS] and the mean": lambda n: [n + 1, *[1] * (n - 1)],

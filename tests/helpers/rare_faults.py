@@ -215,6 +215,7 @@ FAULTS: dict[str, Pieces] = {
     "ASCII punctuation deleted": _before(_ascii_removed),
     "ASCII punctuation as spaces": _before(_spaced),
     "whitespace of Python": _before(lambda t: " ".join(t.split())),
+    "full stop appended": _before(lambda t: t + "." * (t.strip()[-1:] not in (".", "!", "?"))),
     "repeated characters shortened": _before(_shortened),
     "only ASCII punctuation split, and removed": _split_at_ascii,
     "pieces kept up to the unknown": _by_word(_kept_to_unknown),

@@ -121,7 +121,7 @@ def truncated(ids: list[int], most: int, cut: str) -> list[int]:
     """At most `most` ids."""
     if len(ids) <= most:
         return ids
-    head = {"right": most, "left": 0, "middle": round(most / 2), "quarter": round(most / 4)}[cut]
+    head = {"right": most, "left": 0, "middle": round(most / 2), "quarter": round(most / 4), "first 64": 64}[cut]
     return ids[:head] + ids[head + len(ids) - most :]
 
 

@@ -88,10 +88,10 @@ def _everywhere(config: BertConfig, block: VariedLayer, part: Part, what: str, r
 def _exchanged(config: BertConfig) -> Iterator[Hypothesis]:
     """Modules of one layer in each other's place."""
     for one, other in ((QUERY, KEY), (KEY, VALUE), (QUERY, VALUE), (VALUE, SQUARE[-1]), NORMS):
-        for kinds in (("weight", "bias"), ("weight",)):
+        for kinds in (("weight", "bias"), ("weight",), ("bias",)):
             pairs = [(f"{a}.{kind}", f"{b}.{kind}") for kind in kinds for a, b in ((one, other), (other, one))]
             block = VariedLayer(_taken(pairs))
-            kind = ".weight" if len(kinds) == 1 else ""
+            kind = f".{kinds[0]}" if len(kinds) == 1 else ""
             for scope in each_and_every(config.num_hidden_layers):
                 name = f"{scope.prefix}{one}{kind} and {other}{kind} exchanged"
                 explanation = f"each is used in the other's place {scope.where}"
