@@ -81,8 +81,6 @@ class TextSearch:
     settled: Callable[[Sequence[Combination], Sequence[int]], bool]
     work: float = field(default_factory=lambda: WORK)
     untried: str = ""
-    combinations: set[frozenset[Hypothesis]] = field(default_factory=set)
-    """Those of listed hypotheses that were tried."""
 
     def __post_init__(self) -> None:
         self.work += self.problem.states.work  # without that of the reference
@@ -103,9 +101,7 @@ class TextSearch:
             whole = self._whole([trial.combination for trial in found])
             if whole:
                 others = tuple(trial.combination for trial in whole[1:])
-                return Explanation(
-                    (_group(whole[0], set(self.mismatching)),), others, (), (), self.untried, len(self.combinations)
-                )
+                return Explanation((_group(whole[0], set(self.mismatching)),), others, (), (), self.untried)
             best = found[0]
             groups.append(_group(best, set(remaining)))
             remaining = [row for row in remaining if row not in groups[-1].rows]
@@ -114,7 +110,7 @@ class TextSearch:
             return Explanation((together,), (), (), (), self.untried)
         nearest = self._nearest(tried, context, remaining) if remaining else ()
         groups.sort(key=lambda group: -len(group.rows))
-        return Explanation(tuple(groups), (), tuple(remaining), nearest, self.untried, len(self.combinations))
+        return Explanation(tuple(groups), (), tuple(remaining), nearest, self.untried)
 
     def _together(self, groups: Sequence[Group]) -> Group | None:
         """The hypotheses of all groups at once, where they explain every text: one implementation has them all."""
@@ -216,8 +212,6 @@ class TextSearch:
             return None
         if self._spent("hypotheses"):
             return None
-        if not any(map(_enumerated, combination)):
-            self.combinations.add(frozenset(combination))
         if probes and not self.problem.trial(combination, probes).explained.all():
             return None
         return self.problem.trial(combination, few)
@@ -260,7 +254,8 @@ class TextSearch:
         """Whether the limit of work is reached, so that what follows is left untried."""
         if self.problem.states.work <= self.work:
             return False
-        self.untried = self.untried or untried
+        if self.untried != "hypotheses":
+            self.untried = untried
         return True
 
     def _best(self, tried: Sequence[Trial], remaining: Sequence[int]) -> list[Trial]:

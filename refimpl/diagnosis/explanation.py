@@ -42,5 +42,3 @@ class Explanation:
     """Combinations that explain a part of the unexplained texts, or of their difference."""
     untried: str
     """What the limit of work left out: "" for nothing, "pairs" of hypotheses, or "hypotheses"."""
-    tried: int = 0
-    """The number of different combinations of listed hypotheses that were tried."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import ceil
 
 MAX_NEAREST = 3  # causes listed where none explains everything
 MOST_LABELS = 8  # texts that a cause is printed with
@@ -37,8 +38,8 @@ class Cause:
             return f"{named} explains {self.of}{listed} {residual}: {self.explanation}{remedy}"
         if self.explains_all:
             return f"{named} explains 100% of the difference (residual {self.residual:.2g}): {self.explanation}"
-        percent = min(int(self.share * 1000) / 10, 99.9)  # never rounded up to 100
-        return f"{named} explains {percent:g}% of the difference (residual {self.residual:.2g}): {self.explanation}"
+        left = max(ceil(1000 - self.share * 1000) / 10, 0.1)  # never rounded down to 0
+        return f"{named} leaves {left:g}% of the difference (residual {self.residual:.2g}): {self.explanation}"
 
 
 @dataclass(frozen=True)

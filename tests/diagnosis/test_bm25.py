@@ -101,7 +101,7 @@ def test_a_near_miss_names_the_score_that_contradicts_it():
     actual = bm25(base=2)
     actual[2, 5] += 0.01
     text = str(diagnosed(actual))
-    assert "none of the known causes explains it, nearest:\n  log base 2 explains 99.9% of the difference" in text
+    assert "none of the known causes explains it, nearest:\n  log base 2 leaves 0.1% of the difference" in text
     assert f"but query 2 ({QUERIES[2]!s:.60}), document 5 (" in text
     assert "explains 100%" not in text
 
