@@ -53,6 +53,8 @@ PARTS = {
 """Name -> a written form and a part of it."""
 WHOLES = {
     "one letter (q)": "q",
+    "two letters (vy)": "vy",
+    "three letters (wuq)": "wuq",
     "one digit (7)": "7",
     "number (12345)": "12345",
     "word of 50 letters": "pakidelo" * 6 + "pa",
@@ -67,6 +69,7 @@ WHOLES = {
     "German stop word (und)": "und",
 }
 """Name -> a form that may be dropped."""
+SHORT_WORDS = ("one letter (q)", "two letters (vy)", "three letters (wuq)")
 SHORT, LONG, FILLER, STOPS = "sarok", "sirok", "surok", "the"
 REPEATED = f" {STOPS}" * 5  # of the other document; not so often that an idf of occurrences is negative
 ALONE = "kavelok"
@@ -211,7 +214,9 @@ def summary(tokens: Sequence[Token]) -> str:
         phrases.append("prefixes match")
     elif by_name["comma (kipok,)"].result.startswith(("the part", "split")):
         phrases.append("punctuation separates")
-    if by_name["stop word (the)"].result == "dropped":
+    if shortest := sum(by_name[name].result == "dropped" for name in SHORT_WORDS):
+        phrases.append(f"words of under {shortest + 1} letters dropped")
+    if by_name["stop word (the)"].result == "dropped" and shortest < len(STOPS):
         from_queries = "from queries only" in by_name[STOP_WORDS].result
         phrases.append("stop words removed" + (" from queries only" if from_queries else ""))
     return ", ".join(phrases)

@@ -222,3 +222,13 @@ def test_decimals_of_scores_divided_by_the_best_are_seen():
 def test_hits_of_one_score_and_numbers_of_documents_are_no_formula():
     same = identified(after(lambda rows: np.sign(rows)))
     assert same.sentence == "Nothing can be identified: every hit has the score 1."
+
+
+@pytest.mark.parametrize("least", [2, 3, 4])
+def test_a_shortest_length_of_words_is_told(least):
+    def long_enough(text):
+        return [word for word in text.split() if len(word) >= least]
+
+    sentence = identified(Bm25(split=long_enough, split_query=long_enough)).sentence
+    assert f"terms: words of under {least} letters dropped" in sentence
+    assert "stop words" not in sentence
