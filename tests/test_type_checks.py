@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 import type_checks
-from beartype.roar import BeartypeCallHintViolation
 from jaxtyping import Float, TypeCheckError
 
 from refimpl.bert import ops
@@ -15,7 +14,7 @@ from refimpl.tokens import Tokens
 def test_a_wrong_type_is_an_error_in_a_function_without_shapes():
     assert Truncation().kept([1, 2, 3], 2) == [1, 2]
     assert not type_checks.has_shape(Truncation.kept)
-    with pytest.raises(BeartypeCallHintViolation, match="parameter most='2'"):
+    with pytest.raises(TypeError, match="parameter most='2'"):
         Truncation().kept([1, 2, 3], "2")
 
 
@@ -26,7 +25,7 @@ def test_a_wrong_shape_is_an_error():
 
 
 def test_a_wrong_field_of_a_dataclass_is_an_error():
-    with pytest.raises(BeartypeCallHintViolation):
+    with pytest.raises(TypeError, match="direction='up'"):
         Truncation(direction="up")
     one = np.ones(1, dtype=np.int64)
     with pytest.raises(TypeCheckError):
@@ -35,7 +34,7 @@ def test_a_wrong_field_of_a_dataclass_is_an_error():
 
 def test_a_wrong_result_is_an_error(monkeypatch):
     wrong = type_checks.without_shapes(_wrong_result)
-    with pytest.raises(BeartypeCallHintViolation, match="return 'one'"):
+    with pytest.raises(TypeError, match="return 'one'"):
         wrong()
 
 

@@ -128,7 +128,7 @@ class TextSearch:
         trials += self._refined(bases, remaining, kept)
         if any(trial.explained.all() for trial in trials):
             return sorted(trials, key=_order)
-        everywhere = len(kept) <= MOST_KEPT * len(remaining)
+        everywhere, solved = len(kept) <= MOST_KEPT * len(remaining), list[Trial]()
         for cost in range(3):
             listed = [each for each in self.problem.searched if each.cost == cost]
             rows = few if cost == 0 else few[-1:]
@@ -136,10 +136,13 @@ class TextSearch:
             trials += [trial for trial in new if trial is not None]
             if cost == 1 and not any(trial.count for trial in trials):
                 trials += self._extended(trials, few, probes)  # cheaper than what follows
-            if any(trial.explained.all() for trial in trials):
+            if any(trial.explained.all() for trial in [*trials, *solved]):
                 break
-            if everywhere and not any(trial.count for trial in trials) and cost < len(self.solved):
-                trials += self._possible(self.solved[cost](bases, remaining), few, kept)
+            if everywhere and not any(trial.count for trial in [*trials, *solved]) and cost < len(self.solved):
+                solved += self._possible(self.solved[cost](bases, remaining), few, kept)
+        trials += solved
+        if solved and not any(trial.count for trial in trials) and _nearest(trials) in solved:
+            trials += self._extended(trials, few, probes)
         if not any(trial.count for trial in trials) and len(remaining) == len(self.mismatching):
             trials += self._rounded(trials, few, probes)
             if not any(trial.count for trial in trials) and self.settled(bases, remaining):
@@ -343,6 +346,10 @@ class TextSearch:
             tuple(int(row) for row in left if row in set(self.matching)),
             whole.count > 0,
         )
+
+
+def _nearest(trials: Sequence[Trial]) -> Trial:
+    return min(trials, key=lambda trial: float(trial.squares.mean()))
 
 
 def _enumerated(hypothesis: Hypothesis) -> bool:

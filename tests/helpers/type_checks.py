@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any, ForwardRef, Literal, get_args, get_origin
 
 import jaxtyping
-from beartype import beartype
+from beartype import BeartypeConf, beartype
 
 with_shapes = jaxtyping.jaxtyped
 
@@ -52,7 +52,7 @@ def _is_shape(annotation: Any) -> bool:
 
 def without_shapes(function: Callable[..., Any]) -> Callable[..., Any]:
     """The function with its types checked, unless the fixture `unchecked` disables that."""
-    checked, config = beartype(function), jaxtyping.config
+    checked, config = beartype(conf=BeartypeConf(violation_type=TypeError))(function), jaxtyping.config
 
     @functools.wraps(function)
     def called(*args: Any, **kwargs: Any) -> Any:
