@@ -174,7 +174,7 @@ def _candidates(runs: Sequence[Run], idf: Idf | None, found: Shape, takes: bool)
             )
             if fitted.shape in ("saturated", "shifted"):
                 yield from _saturated(base, fitted, line, kind, average.of(docs, line.kind), flat, takes)
-            elif not factor:
+            elif takes or not factor:
                 yield from _unsaturated(base, line, average, docs, flat, takes)
         if not flat and fitted.shape in ("saturated", "shifted"):
             yield from _constant_average(idf, fitted, line, DELTAS[delta], takes)
@@ -236,18 +236,19 @@ def _delta(kind: DeltaKind, fitted: Tf, factor: float, kappa: float) -> float:
 def _unsaturated(
     base: Formula, line: Line, average: Average, docs: Sequence[length.Doc], flat: bool, takes: bool
 ) -> Iterator[Formula]:
+    k1 = None if base.factor else 0.0
     if flat:
-        yield replace(base, norm="power" if line.power else "none", power=line.power, k1=0.0, b=0.0)
+        yield replace(base, norm="power" if line.power else "none", power=line.power, k1=k1, b=0.0)
         return
     if line.power:
         return
     mean = average.of(docs, line.kind)
     share = line.slopes[0] * mean / (line.intercept + line.slopes[0] * mean)
     for b in [None, tidy(share)] if takes else [tidy(share)]:
-        yield replace(base, norm="divides", b=b, k1=0.0)
+        yield replace(base, norm="divides", b=b, k1=k1)
     if base.shape == "constant":
-        for factor, k1 in itertools.product((True, False), (None, 1.2)):
-            yield replace(base, shape="saturated", norm="in K", factor=factor, k1=k1, b=None if k1 is None else 0.75)
+        for k1 in (None, 1.2):
+            yield replace(base, shape="saturated", norm="in K", k1=k1, b=None if k1 is None else 0.75)
 
 
 def _constant_average(

@@ -1,5 +1,6 @@
 """What was identified as named features, and the implementations of a table that have the same ones."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache
@@ -13,6 +14,7 @@ from refimpl.identify.combine import Fit, rank
 from refimpl.identify.formula import Formula
 from refimpl.identify.idf import Floor, Idf
 from refimpl.identify.scores import Precision
+from refimpl.identify.tokens import NOT_COUNTED, OUTSIDE_ASCII
 
 Features = Mapping[str, str]
 
@@ -76,6 +78,9 @@ def features(measured: Measured) -> dict[str, str]:
     squash = measured.scale.rows if measured.scale.rows != "none" else squash
     if squash != "none" or measured.confirmed:  # equal scores of all terms do not show it
         found["squash"] = squash
+    ascii_only = any(token.name == OUTSIDE_ASCII and token.result == NOT_COUNTED for token in measured.tokens)
+    if ascii_only and found.get("length") == "tokens":
+        found["length"] = "tokens of ASCII words"
     return found | matching_of(measured)
 
 
@@ -151,12 +156,12 @@ def weight_features(formula: Formula) -> dict[str, str]:
         return _written_features(formula)
     saturated = formula.shape in ("saturated", "shifted")
     found = {"tf": tf_name(formula), "length": length_name(formula), "delta": delta_name(formula)}
-    if saturated:
+    if saturated or formula.factor:
         found["factor"] = "k1 + 1" if formula.factor else "none"
     if formula.norm in ("in K", "divides"):
         found["average"] = average_name(formula)
         found["shortest"] = "none" if formula.floor is None else f"{formula.floor:g}"
-    if saturated or formula.norm == "divides":
+    if saturated or formula.factor or formula.norm == "divides":
         found["parameters"] = parameters_name(formula, formula.zero_k1, formula.zero_b)
     found["absent"] = "weight of f = 0" if formula.absent else "0"
     return found
@@ -165,15 +170,19 @@ def weight_features(formula: Formula) -> dict[str, str]:
 def _written_features(formula: Formula) -> dict[str, str]:
     """The features of a weight that is written as one expression."""
     assert formula.written is not None
+    used = set(re.findall(r"\w+", formula.written.text))
     k1, b = ("the call's" if one is None else f"{one:g}" for one in (formula.k1, formula.b))
-    return {
+    found = {
         "tf": formula.written.text,
         "delta": "none",
-        "length": formula.kind.name,
-        "average": average_name(formula),
-        "parameters": "the call's" if k1 == b == "the call's" else f"k1 = {k1}, b = {b}",
+        "length": formula.kind.name if "L" in used else "none",
         "absent": "weight of f = 0" if formula.absent else "0",
     }
+    if "A" in used:
+        found["average"] = average_name(formula)
+    if used & {"k1", "b"}:
+        found["parameters"] = "the call's" if k1 == b == "the call's" else f"k1 = {k1}, b = {b}"
+    return found
 
 
 def base_name(fit: Fit) -> str:

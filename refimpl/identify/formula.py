@@ -67,7 +67,8 @@ class Formula:
         with np.errstate(all="ignore"):
             t = np.where(f > 0, self.transform.of(np.maximum(f, 1)), 0.0)
             norm = 1 - b + b * docs.relative
-            value = self.saturated(t, norm, docs.lengths, k1) if self.shape in ("saturated", "shifted") else t
+            plain = t * (k1 + 1) if self.factor else t
+            value = self.saturated(t, norm, docs.lengths, k1) if self.shape in ("saturated", "shifted") else plain
             if self.norm == "divides":
                 value = value / norm
             elif self.norm == "power":

@@ -49,6 +49,8 @@ def _weight(f: Formula) -> tuple[str, str]:
     if f.shape in ("saturated", "shifted"):
         return _saturated(f, t, lt)
     again = ("f * ", r"f \cdot ") if f.again else ("", "")
+    if f.factor:
+        t, lt = ("(k1 + 1)", "(k_1 + 1)") if t == "1" else (f"{t} (k1 + 1)", rf"{lt} (k_1 + 1)")
     below = {
         "none": ("", ""),
         "divides": (" / (1 - b + b L / A)", r"1 - b + b \frac{L}{A}"),

@@ -51,6 +51,7 @@ PARTS = {
     "CJK character (北海道, 海)": ("\u5317\u6d77\u9053", "\u6d77"),
 }
 """Name -> a written form and a part of it."""
+CYRILLIC = "\u043f\u0440\u0438\u0432\u0435\u0442"
 WHOLES = {
     "one letter (q)": "q",
     "two letters (vy)": "vy",
@@ -62,7 +63,7 @@ WHOLES = {
     "emoji (😀)": "\U0001f600",
     "CJK (大阪)": "\u5927\u962a",
     "Thai (สวัสดี)": "\u0e2a\u0e27\u0e31\u0e2a\u0e14\u0e35",
-    "Cyrillic (привет)": "\u043f\u0440\u0438\u0432\u0435\u0442",
+    "Cyrillic (привет)": CYRILLIC,
     "stop word (the)": "the",
     "stop word (and)": "and",
     "stop word (about)": "about",
@@ -73,6 +74,7 @@ SHORT_WORDS = ("one letter (q)", "two letters (vy)", "three letters (wuq)")
 SHORT, LONG, FILLER, STOPS = "sarok", "sirok", "surok", "the"
 REPEATED = f" {STOPS}" * 5  # of the other document; not so often that an idf of occurrences is negative
 ALONE = "kavelok"
+OUTSIDE, OUTSIDE_WORDS = "serok", " \u0441\u043b\u043e\u0432\u043e" * 5  # of a third document
 
 
 CASE, CAPITALS = "case (Marok, marok)", "capitals (TADOK, tadok)"
@@ -84,6 +86,10 @@ FOLDED = {
 """Name of a pair -> what it is called where its forms are one."""
 CHANGED = "one letter changed (kavelog, kavelok)"
 STOP_WORDS = "length of a document of stop words"
+OUTSIDE_ASCII, NOT_COUNTED = "length of a document of Cyrillic words", "words outside ASCII do not count"
+
+
+LENGTHS = (STOP_WORDS, OUTSIDE_ASCII)
 
 
 @dataclass(frozen=True)
@@ -103,13 +109,14 @@ def _documents() -> list[str]:
         *WHOLES.values(),
         f"{SHORT} {FILLER}",
         f"{LONG} {FILLER}{REPEATED}",
+        f"{OUTSIDE} {FILLER}{OUTSIDE_WORDS}",
     ]
 
 
 def _queries() -> list[str]:
     pairs = [form for forms in PAIRS.values() for form in forms]
     parts = [form for forms in PARTS.values() for form in forms]
-    return [*pairs, *parts, *WHOLES.values(), SHORT, LONG]
+    return [*pairs, *parts, *WHOLES.values(), SHORT, LONG, OUTSIDE]
 
 
 def probe() -> Probe:
@@ -131,7 +138,7 @@ def read(scores: Scores) -> list[Token]:
         return bool(scores[row, documents.index(document)] != background[row])
 
     if ALONE not in refused and not match(ALONE, ALONE):  # a document of one word has no score
-        return [_refused(name, "a document of one word has no score") for name in (*PAIRS, *PARTS, *WHOLES, STOP_WORDS)]
+        return [_refused(name, "a document of one word has no score") for name in (*PAIRS, *PARTS, *WHOLES, *LENGTHS)]
     found = []
     for name, (plain, other) in PAIRS.items():
         cells = match(plain, other), match(other, plain), match(other, other), match(plain, plain)
@@ -141,7 +148,10 @@ def read(scores: Scores) -> list[Token]:
         found.append(_refused(name) if {whole, part} & refused else _part(name, *both))
     for name, whole in WHOLES.items():
         found.append(_refused(name) if whole in refused else _whole(name, match(whole, whole)))
-    return [*found, _stop_words(scores, documents, queries, match(STOPS, STOPS))]
+    words = {word: float(scores[queries.index(word), row]) for word, row in ((SHORT, -3), (LONG, -2), (OUTSIDE, -1))}
+    alone = float(scores[queries.index(ALONE), documents.index(ALONE)])
+    found.append(_stop_words(words[SHORT], words[LONG], match(STOPS, STOPS)))
+    return [*found, _outside_ascii(alone, words[SHORT], words[OUTSIDE], match(CYRILLIC, CYRILLIC))]
 
 
 def _refused(name: str, why: str = "a query was refused") -> Token:
@@ -180,10 +190,18 @@ def _whole(name: str, found: bool) -> Token:
     return Token(name, "kept" if found else "dropped", found)
 
 
-def _stop_words(scores: Scores, documents: Sequence[str], queries: Sequence[str], matched: bool) -> Token:
+def _outside_ascii(alone: float, short: float, long: float, matched: bool) -> Token:
+    """`alone`, `short` and `long`: scores of a word in documents of 1 and 2 words, and of 2 and 5 Cyrillic ones."""
+    if not alone * short * long or np.isnan(alone + short + long):
+        return Token(OUTSIDE_ASCII, "not measured: a probe word was not found", False)
+    if not matched or alone == short or abs(long - short) > 1e-9 * abs(short):
+        return Token(OUTSIDE_ASCII, "they count as others do, or are no terms, or lengths have no effect", True)
+    return Token(OUTSIDE_ASCII, NOT_COUNTED, False)
+
+
+def _stop_words(short: float, long: float, matched: bool) -> Token:
+    """`short` and `long`: scores of a word in documents of 2 words, and of 2 and 5 stop words."""
     name = STOP_WORDS
-    short = scores[queries.index(SHORT), len(documents) - 2]
-    long = scores[queries.index(LONG), len(documents) - 1]
     if not short or not long or np.isnan(short + long):
         return Token(name, "not measured: a probe word was not found", False)
     if matched:
@@ -196,7 +214,7 @@ def _stop_words(scores: Scores, documents: Sequence[str], queries: Sequence[str]
 def summary(tokens: Sequence[Token]) -> str:
     """One clause about all probes."""
     by_name = {token.name: token for token in tokens}
-    if all(token.plain for token in tokens):
+    if all(token.plain for token in tokens if token.name != OUTSIDE_ASCII):
         return "terms as whitespace separates them"
     if by_name[CHANGED].result == "match each other":
         return "parts of words match: n-grams, or words that are spelled alike"

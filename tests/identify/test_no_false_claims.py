@@ -1,6 +1,7 @@
 """What was once told wrongly, with confidence: each is now told rightly, or said to be unknown."""
 
 import math
+import re
 from collections import Counter
 
 import numpy as np
@@ -232,3 +233,31 @@ def test_a_shortest_length_of_words_is_told(least):
     sentence = identified(Bm25(split=long_enough, split_query=long_enough)).sentence
     assert f"terms: words of under {least} letters dropped" in sentence
     assert "stop words" not in sentence
+
+
+def ascii_words(document):
+    return len(re.findall(r"[A-Za-z0-9_]+", " ".join(document)))
+
+
+def test_lengths_of_ascii_words_are_told():
+    """As okapibm25 counts them."""
+    sentence = identified(Bm25(length=ascii_words)).sentence
+    assert "lengths: tokens of ASCII words" in sentence
+    assert "this is the formula of" not in sentence
+    assert "lengths: tokens, " in identified(Bm25()).sentence
+
+
+@pytest.mark.parametrize(
+    ("weight", "tf"),
+    [
+        (lambda f, L, A, k1, b: k1 + 1, "tf binary"),
+        (lambda f, L, A, k1, b: (k1 + 1) * math.sqrt(f), "tf sqrt(f)"),
+        (lambda f, L, A, k1, b: (k1 + 1) * (1 + math.log(f)), "tf 1 + ln f"),
+    ],
+)
+def test_a_factor_of_a_weight_without_saturation_is_told(weight, tf):
+    """It was 'written f * (k1 + 1) / f', with lengths and an average that it does not have."""
+    found = identified(Bm25(weight=weight))
+    assert f"{tf}, factor k1 + 1, no length normalisation, k1 = the call's" in found.sentence
+    assert "average length" not in {factor.name for factor in found.factors}
+    assert found.confirmed
