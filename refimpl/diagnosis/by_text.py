@@ -25,6 +25,7 @@ BEST_ROUNDINGS = 2
 BEST_SINGLES = 12  # single hypotheses that costly ones are paired with
 EXTENDED = 2  # combinations at a time that are extended by one hypothesis after another
 MOST_TOGETHER = 4  # hypotheses of one that is
+PADDED_TO = 128  # in all-MiniLM-L6-v2's tokenizer.json
 HALF = 0.5  # largest share of the squared error that a hypothesis may leave, to be extended
 SMALLER = 0.25  # largest share of the squared error that an extension may leave
 UNCLEAR = 0.25  # largest share of the squared difference that a cause may leave in texts that it explains
@@ -130,9 +131,10 @@ class TextSearch:
             return sorted(trials, key=_order)
         everywhere, solved = len(kept) <= MOST_KEPT * len(remaining), list[Trial]()
         for cost in range(3):
-            listed = [each for each in self.problem.searched if each.cost == cost]
-            rows = few if cost == 0 else few[-1:]
-            new = [self._try(base, (each,), rows, probes) for base in bases for each in listed]
+            listed = [each for each in self.problem.searched if _cost(each, bases) == cost]
+            new = [
+                self._try(base, (each,), few[-1:] if each.cost else few, probes) for base in bases for each in listed
+            ]
             trials += [trial for trial in new if trial is not None]
             if cost == 1 and not any(trial.count for trial in trials):
                 trials += self._extended(trials, few, probes)  # cheaper than what follows
@@ -346,6 +348,12 @@ class TextSearch:
             tuple(int(row) for row in left if row in set(self.matching)),
             whole.count > 0,
         )
+
+
+def _cost(hypothesis: Hypothesis, bases: Sequence[Combination]) -> int:
+    """Its own; 0 for padding to the length that a base truncates at, or that tokenizer.json pads to."""
+    lengths = {each.apply.values.get("max_length") for base in bases for each in base} - {None}
+    return 0 if hypothesis.apply.values.get("padded_to") in {*lengths, PADDED_TO} else hypothesis.cost
 
 
 def _nearest(trials: Sequence[Trial]) -> Trial:

@@ -158,6 +158,13 @@ POOLING = (
         embedding(pool=without_weights(mean_of_unit_tokens)),
     ),
     *padded("padding pooled", "the mean has no mask", EmbeddingVariant, pooling_masked=False),
+    *padded(
+        "padding attended to and pooled",
+        "neither attention nor the mean has a mask",
+        EmbeddingVariant,
+        attention_masked=False,
+        pooling_masked=False,
+    ),
 )
 NORM = (
     Hypothesis("no normalisation", "vectors are not scaled to unit length", embedding(normalize=identity)),

@@ -86,7 +86,8 @@ def exchanged_note(found: Mapping[int, int], wrong: int, texts: Sequence[str], l
     more = f" and {len(named) - SHOWN} more" if len(named) > SHOWN else ""
     opening = f"{len(named)} of {wrong} unexplained texts have the right vector of another text"
     common = min(_common(texts[row], texts[other]) for row, other in found.items())
-    kept = f"all share at least their first {common} characters with it, as with a cache by the beginning of a text"
+    why = "as with truncation, or a cache by the beginning of a text"
+    kept = f"all share at least their first {common} characters with it, {why}"
     mixed = "as when rows are mixed up, kept under a part of the text, or texts become equal before the encoder"
     ending = "" if len(named) < 2 else f"; {kept if common >= BEGINNING else mixed}"
     return f"{opening}: {', '.join(named[:SHOWN])}{more}{ending}"

@@ -144,6 +144,16 @@ def test_a_cause_of_the_texts_alone_is_named_beside_that_of_the_call(small_folde
     assert "also explained" not in str(diagnosis)
 
 
+def test_a_padded_and_truncated_tokenizer_without_masks_is_named(small_folder):
+    """As tokenizer.json has it, used without its attention mask."""
+    long = [*TEXTS, "And looked down one as far as I could to where it bent in the undergrowth; " * 12]
+    actual = FaultyBert(small_folder, pad_to=128, max_length=128, mask_attention=False, mask_pooling=False)(long)
+    diagnosis = diagnose_embeddings(actual, long, model_path=small_folder, tolerance=TOLERANCE)
+    names = {"padding attended to and pooled, padded to 128", "truncation at 128"}
+    assert set(diagnosis.causes[0].names) == names, str(diagnosis)
+    assert diagnosis.explained
+
+
 def test_texts_that_are_mixed_up_in_a_large_call_are_no_padding(small_folder):
     bert = FaultyBert(small_folder)
 
@@ -190,7 +200,9 @@ def test_a_cache_by_the_beginning_of_a_text_is_no_cause_of_tokens(small_folder):
     lines = str(diagnosis).splitlines()[1:]
     assert lines[0] == "none of the known causes explains it"
     assert lines[1].startswith("7 of 7 unexplained texts have the right vector of another text: ")
-    assert lines[1].endswith("at least their first 28 characters with it, as with a cache by the beginning of a text")
+    assert lines[1].endswith(
+        "at least their first 28 characters with it, as with truncation, or a cache by the beginning of a text"
+    )
     assert len(lines) == 2
 
 

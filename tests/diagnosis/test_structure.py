@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from faulty_bert import write_small_model
+from faulty_bert import FaultyBert, write_small_model
 
 from refimpl.bert.config import BertConfig
 from refimpl.diagnosis import diagnose_embeddings, diagnose_trace
@@ -44,6 +44,32 @@ def test_a_fault_of_no_family_has_no_cause(seed, folder):
     assert not diagnosis.matches
     assert not diagnosis.explained, f"{name}: {diagnosis}"
     assert "ruled out, each alone: " in str(diagnosis)
+
+
+class ResidualOfInput(FaultyBert):
+    """The layer's input is added to the feed forward's output."""
+
+    def _layer(self, x, at, visible):
+        attended = self._norm(x + self._attention(x, at, visible), f"{at}attention.output.LayerNorm")
+        return self._norm(x + self._feed_forward(attended, at), f"{at}output.LayerNorm")
+
+
+class ResidualBeforeNorm(FaultyBert):
+    """What is added to the feed forward's output is not normalised."""
+
+    def _layer(self, x, at, visible):
+        summed = x + self._attention(x, at, visible)
+        attended = self._norm(summed, f"{at}attention.output.LayerNorm")
+        return self._norm(summed + self._feed_forward(attended, at), f"{at}output.LayerNorm")
+
+
+@pytest.mark.parametrize(
+    ("kind", "what"), [(ResidualOfInput, "layer's input"), (ResidualBeforeNorm, "sum before the norm")]
+)
+def test_a_residual_of_another_state_is_named(kind, what, folder, texts):
+    diagnosis = diagnose_embeddings(kind(folder)(texts), texts, model_path=folder, tolerance=TOLERANCE)
+    assert diagnosis.causes[0].names == (f"residual of the feed forward in every layer is the {what}",), str(diagnosis)
+    assert diagnosis.explained
 
 
 @pytest.mark.peer

@@ -11,7 +11,7 @@ from refimpl.bert.weights import BertWeights
 from refimpl.common.types import Array
 from refimpl.diagnosis.hypotheses import Hypothesis
 from refimpl.diagnosis.structure import steps
-from refimpl.diagnosis.structure.layer import ATTENTION_NORM, OUTPUT_NORM, VariedLayer
+from refimpl.diagnosis.structure.layer import ATTENTION_NORM, OUTPUT_NORM, PAPER, VariedLayer
 from refimpl.diagnosis.structure.scopes import EVERY, Scope, each_and_every, placed, runs
 
 MOST_HEADS = 128
@@ -76,6 +76,30 @@ def _layers(config: BertConfig) -> Iterator[Hypothesis]:
         for what, block in (("left out", _left_out), ("computed twice", _twice)):
             name = f"encoder.layer.{layer} {what}"
             yield placed(block, scope, name, f"layer {layer} is {what}", f"compute encoder.layer.{layer} once")
+
+    for scope in each_and_every(config.num_hidden_layers):
+        for what, block in (("layer's input", _residual_of_input), ("sum before the norm", _residual_before_norm)):
+            name = f"residual of the feed forward {scope.where} is the {what}"
+            explanation = f"the {what} is added to the feed forward's output, not its own input, {scope.where}"
+            yield placed(block, scope, name, explanation, f"add the feed forward's own input {scope.where}")
+
+
+def _residual_of_input(layer: BertWeights, hidden_states: Hidden, bias: Array, record: Record) -> Hidden:
+    """norm(x + feed_forward(a)), where a is the norm of x plus its attention."""
+    return _added(hidden_states, layer, PAPER.attention(layer, hidden_states, bias, record), record)
+
+
+def _residual_before_norm(layer: BertWeights, hidden_states: Hidden, bias: Array, record: Record) -> Hidden:
+    """norm(s + feed_forward(norm(s))), where s is x plus its attention."""
+    summed = VariedLayer(attention_join=lambda x, attend, norm: x + attend(x))
+    residual = summed.attention(layer, hidden_states, bias, record)
+    normalised = PAPER.attention_norm(residual, *layer.affine(ATTENTION_NORM), layer.config.layer_norm_eps)
+    return _added(residual, layer, normalised, record)
+
+
+def _added(residual: Hidden, layer: BertWeights, attention_output: Hidden, record: Record) -> Hidden:
+    varied = VariedLayer(output_join=lambda x, feed, norm: norm(residual + feed(x)))
+    return varied.feed_forward(layer, attention_output, record)
 
 
 def _left_out(layer: BertWeights, hidden_states: Hidden, bias: Array, record: Record) -> Hidden:
