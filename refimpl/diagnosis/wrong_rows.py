@@ -39,7 +39,9 @@ def with_notes(
 
 def joined(alone: Diagnosis, cause: Cause, changed: str, difference: float) -> Diagnosis:
     """The cause of what the other texts of a call change, before the diagnosis of the texts alone."""
-    both = (replace(each, explains_all=alone.matches and each.explains_all) for each in (cause, *alone.causes))
+    both = (
+        replace(each, explains_all=alone.matches and each.explains_all) for each in (cause, *_of_texts_alone(alone))
+    )
     return replace(alone, matches=False, difference=difference, causes=tuple(both), notes=(changed, *alone.notes))
 
 
@@ -52,7 +54,12 @@ def without_cause(alone: Diagnosis, of_call: Diagnosis, changed: str) -> Diagnos
         return replace(of_call, notes=(sentence, *of_call.notes))
     observation = None if alone.observation is None else f"of each text alone, {alone.observation}"
     notes = (f"{changed}: {depends}", *of_call.notes, *alone.notes)
-    return replace(alone, difference=of_call.difference, notes=notes, observation=observation)
+    causes = _of_texts_alone(alone)
+    return replace(alone, difference=of_call.difference, causes=causes, notes=notes, observation=observation)
+
+
+def _of_texts_alone(alone: Diagnosis) -> tuple[Cause, ...]:
+    return tuple(replace(each, of=f"{each.of}, each asked alone") if each.of else each for each in alone.causes)
 
 
 def _zeros_note(actual: Array, rows: Sequence[int], labels: Sequence[str]) -> str | None:

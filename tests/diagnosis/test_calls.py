@@ -142,6 +142,7 @@ def test_a_cause_of_the_texts_alone_is_named_beside_that_of_the_call(small_folde
     assert [cause.names for cause in diagnosis.causes] == [("padding pooled",), ("tanh GELU",)], str(diagnosis)
     assert diagnosis.explained
     assert "also explained" not in str(diagnosis)
+    assert diagnosis.causes[1].of == "11 of 11 texts, each asked alone"
 
 
 def test_a_padded_and_truncated_tokenizer_without_masks_is_named(small_folder):
