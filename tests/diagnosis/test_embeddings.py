@@ -32,7 +32,6 @@ PAIRS = [
     ("last layer left out", "CLS pooling"),
     ("padding pooled, padded to the longest", "no normalisation"),
     ("padding pooled, padded to the longest", "tanh GELU"),
-    ("padding attended to, padded to the longest", "padding pooled, padded to the longest"),
     ("scores not scaled", "mean without special tokens"),
     ("heads interleaved", "eps 1e-5"),
     ("pooler applied", "cased tokens"),

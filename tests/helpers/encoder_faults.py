@@ -79,6 +79,14 @@ EMBEDDINGS = {
     "padding attended to, padded to 512": {"pad_to": 512, "mask_attention": False},
     "padding pooled, padded to 128": {"pad_to": 128, "mask_pooling": False},
     "padding pooled, padded to 256": {"pad_to": 256, "mask_pooling": False},
+    **{
+        f"padding attended to and pooled, padded to {name}": {
+            "pad_to": length,
+            "mask_attention": False,
+            "mask_pooling": False,
+        }
+        for name, length in (("the longest", -1), ("128", 128), ("256", 256), ("512", 512))
+    },
     "key transposed": {"transpose": ("key",)},
     "value transposed": {"transpose": ("value",)},
     "layers reversed": {"backwards": True},
