@@ -143,7 +143,7 @@ class TextSearch:
             if everywhere and not any(trial.count for trial in [*trials, *solved]) and cost < len(self.solved):
                 solved += self._possible(self.solved[cost](bases, remaining), few, kept)
         trials += solved
-        if solved and not any(trial.count for trial in trials) and _nearest(trials) in solved:
+        if solved and not any(trial.count for trial in trials) and any(each is _nearest(trials) for each in solved):
             trials += self._extended(trials, few, probes)
         if not any(trial.count for trial in trials) and len(remaining) == len(self.mismatching):
             trials += self._rounded(trials, few, probes)
