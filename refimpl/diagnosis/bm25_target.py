@@ -219,10 +219,10 @@ def confirmed(
     if not found.contradictions or tokens is None or all(token.plain for token in measured.tokens):
         return found, ()
     hits = np.array([row != collection.background_of(row) for row in tokens], dtype=np.float64)
-    given = {"tokens": ScoredCase(measured_tokens.probe(), hits), **cases}
+    probed = measured_tokens.probe()
+    given = {"tokens": ScoredCase(probed, hits), **cases}
     known = [Hits(one.inputs.corpus, one.inputs.queries, np.asarray(one.scores != 0)) for one in given.values()]
     tried = []
-    probed = measured_tokens.probe()
     possible = [analysis for analysis in agreeing(known) if not contradicts(analysis, probed, hits != 0)]
     for analysis in possible[:MOST_ANALYSES]:
         analyzed = {name: replace(case, inputs=_analyzed(case.inputs, analysis)) for name, case in cases.items()}

@@ -25,7 +25,7 @@ from refimpl.diagnosis.text_states import SHORT
 from refimpl.tokens import Tokens
 
 POSITIONS = "embeddings.position_embeddings.weight"
-FEW = 2  # pairs of texts, each asked in both orders, that choose the fault
+FEW = 2  # pairs of texts, each run in both orders, that choose the fault
 LONGER = 1.5  # times the tokens of a pair's shorter text that the longer one has at least
 SIZES = (8, 16, 32, 64, 100, 128, 256)
 """Of usual batches."""
@@ -70,8 +70,8 @@ class CallSearch:
             return None
         lengths = [self._length(row) for row in order]
         longer = [bisect_right(lengths, length) for length in lengths]
-        asked = [(order[i], order[j]) for i, j in enumerate(longer) if j < len(order)]
-        residuals = {short: self._residual(chosen, short, long, True) for short, long in asked}
+        pairs = [(order[i], order[j]) for i, j in enumerate(longer) if j < len(order)]
+        residuals = {short: self._residual(chosen, short, long, True) for short, long in pairs}
         explained = tuple(row for row, residual in residuals.items() if residual <= self._limit(chosen))
         if len(explained) < len(residuals) / 2:
             return None
@@ -84,7 +84,7 @@ class CallSearch:
             1.0,
             whole,
             tuple(labels[row] for row in explained),
-            f"{len(explained)} of {len(residuals)} texts, each asked beside a longer one",
+            f"{len(explained)} of {len(residuals)} texts, each run beside a longer one",
             chosen.remedy,
         )
 

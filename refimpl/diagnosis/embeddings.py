@@ -131,8 +131,13 @@ def _diagnosed(
 def _of_calls(
     problem: EmbeddingProblem, expected: Array, labels: Sequence[str], encode: Encode
 ) -> tuple[Diagnosis, Combination] | None:
-    """Where a text alone has another vector: why, and the causes of the texts alone; None where it has the same."""
+    """Where a text alone has another vector: why, and the causes of the texts alone.
+
+    None where it has the same, and for more than `MOST_TOKENS` tokens: every text would be run twice more.
+    """
     texts, tolerance = problem.encoder.firsts, problem.tolerance
+    if problem.encoder.tokens(EncoderVariant()).lengths.sum() > MOST_TOKENS:
+        return None
     deviations = np.abs(problem.actual - expected).max(axis=1)
     rows, difference = np.flatnonzero(deviations > tolerance).tolist(), float(deviations.max())
     changed = changed_alone(encode, problem.actual[rows], [texts[row] for row in rows], tolerance)
@@ -215,9 +220,7 @@ def _reference(problem: EmbeddingProblem) -> Array:
     if encoder.tokens(EncoderVariant()).lengths.sum() <= MOST_TOKENS:
         return problem.vectors((), range(len(texts)))[0]
     with silenced(TruncationWarning):  # the reference truncates at its own length
-        function = MiniLMEmbeddingFunction(
-            problem.encoder.folder, dtype="float32", max_length=problem.encoder.max_length
-        )
+        function = MiniLMEmbeddingFunction(encoder.folder, dtype="float32", max_length=encoder.max_length)
         return function(texts).astype(np.float64)
 
 

@@ -59,7 +59,7 @@ def without_cause(alone: Diagnosis, of_call: Diagnosis, changed: str) -> Diagnos
 
 
 def _of_texts_alone(alone: Diagnosis) -> tuple[Cause, ...]:
-    return tuple(replace(each, of=f"{each.of}, each asked alone") if each.of else each for each in alone.causes)
+    return tuple(replace(each, of=f"{each.of}, each run alone") if each.of else each for each in alone.causes)
 
 
 def _zeros_note(actual: Array, rows: Sequence[int], labels: Sequence[str]) -> str | None:

@@ -157,9 +157,9 @@ def test_a_cosine_of_a_document_of_weight_zero_is_zero():
         vectors = [{t: d.count(t) * idf[t] for t in d} for d in texts]
 
         def score(query, vector):
-            asked = {t: q * idf[t] for t, q in Counter(query.split()).items() if t in idf}
-            norms = np.linalg.norm(list(asked.values())) * np.linalg.norm(list(vector.values()))
-            return sum(w * vector.get(t, 0) for t, w in asked.items()) / norms if norms else 0.0
+            weights = {t: q * idf[t] for t, q in Counter(query.split()).items() if t in idf}
+            norms = np.linalg.norm(list(weights.values())) * np.linalg.norm(list(vector.values()))
+            return sum(w * vector.get(t, 0) for t, w in weights.items()) / norms if norms else 0.0
 
         return [[score(query, vector) for vector in vectors] for query in queries]
 

@@ -104,7 +104,7 @@ def test_padding_without_a_mask_is_named_with_the_batches(faults, name, small_fo
         assert [cause.names for cause in diagnosis.causes] == [(name,)], str(diagnosis)
         assert batches in diagnosis.causes[0].explanation
         assert diagnosis.explained
-        assert diagnosis.causes[0].of == "10 of 10 texts, each asked beside a longer one"
+        assert diagnosis.causes[0].of == "10 of 10 texts, each run beside a longer one"
     assert "8 texts" not in str(diagnosed(batched(bert, 5), small_folder))
 
 
@@ -142,7 +142,7 @@ def test_a_cause_of_the_texts_alone_is_named_beside_that_of_the_call(small_folde
     assert [cause.names for cause in diagnosis.causes] == [("padding pooled",), ("tanh GELU",)], str(diagnosis)
     assert diagnosis.explained
     assert "also explained" not in str(diagnosis)
-    assert diagnosis.causes[1].of == "11 of 11 texts, each asked alone"
+    assert diagnosis.causes[1].of == "11 of 11 texts, each run alone"
 
 
 def test_a_padded_and_truncated_tokenizer_without_masks_is_named(small_folder):
@@ -219,6 +219,18 @@ def test_vectors_that_depend_on_a_call_in_no_known_way_have_no_cause(small_folde
     assert not diagnosis.explained
     assert "vectors depend on the other texts of a call" in str(diagnosis)
     assert "padding" not in str(diagnosis)
+
+
+def test_many_texts_are_not_run_each_alone(small_folder):
+    bert, calls = FaultyBert(small_folder, pad_to=-1, mask_pooling=False), []
+
+    def counted(texts: list[str]) -> np.ndarray:
+        calls.append(len(texts))
+        return bert(texts)
+
+    many = [f"{text} {number}" for number in range(100) for text in TEXTS]
+    diagnose_embeddings(bert(many), many, model_path=small_folder, tolerance=TOLERANCE, encode=counted)
+    assert calls.count(1) < 20
 
 
 def test_short_texts_are_run_alone_and_compared(small_folder):
