@@ -20,6 +20,7 @@ MOST_COMPUTED = 28_000  # tokens of forward passes
 SINGLE = 0.5  # work of an operation in float32, in those in float64
 LEAST = 0.05  # squared distance by which a prefix changes a short text's unit vector
 HOPELESS = 0.9, 3000  # distance that no prefix is at after so many tokens of forward passes
+STALLED = 6000  # tokens of forward passes without a nearer sequence: those of a right prefix come within 3,000
 NEAR = 1e-3  # distance of a right prefix where there is another, small deviation
 MOST_TOKENS = 8  # of the text, special tokens included
 COMMON = (
@@ -119,10 +120,12 @@ class PromptSearch:
 
     def _solved(self, solver: PromptSolver, published: Sequence[Ids]) -> tuple[float, Ids]:
         best: tuple[float, Ids] = (np.inf, ())
-        begun = solver.tokens
-        for best in solver.search(ids for ids in published if len(ids) <= MOST_TOKENS):
+        begun = nearer = solver.tokens
+        for found in solver.search(ids for ids in published if len(ids) <= MOST_TOKENS):
+            best, nearer = (found, solver.tokens) if found < best else (best, nearer)
             ended = solver.tokens > MOST_COMPUTED or self._work(solver.tokens) > WORK
-            if ended or (solver.tokens - begun > HOPELESS[1] and best[0] > HOPELESS[0]):
+            hopeless = solver.tokens - begun > HOPELESS[1] and best[0] > HOPELESS[0]
+            if ended or hopeless or solver.tokens - nearer > STALLED:
                 break
         return best
 

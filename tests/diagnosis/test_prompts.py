@@ -7,8 +7,10 @@ from faulty_bert import FaultyBert
 from refimpl.bert.forward import forward
 from refimpl.bert.weights import BertWeights
 from refimpl.diagnosis import diagnose_embeddings
-from refimpl.diagnosis.encoder import WORD_EMBEDDINGS
+from refimpl.diagnosis.embedding_problem import EmbeddingProblem
+from refimpl.diagnosis.encoder import WORD_EMBEDDINGS, VariedEncoder
 from refimpl.diagnosis.gradients import word_gradient
+from refimpl.diagnosis.prompts import PromptSearch
 
 TEXTS = ["", "hm", "two roads diverged in a wood"]
 
@@ -60,3 +62,11 @@ def test_a_published_prompt_is_named_with_another_fault(faults, more, minilm_fol
     diagnosis = diagnosed(minilm_folder, before, **faults)
     assert set(diagnosis.causes[0].names) == {f"prefix {before!r}", *more}, str(diagnosis)
     assert diagnosis.causes[0].explains_all
+
+
+def test_the_search_ends_where_no_token_brings_the_vector_nearer(minilm_folder):
+    whole, half = (FaultyBert(minilm_folder, layers=layers)(TEXTS) for layers in (6, 3))
+    vectors = (whole + half) / np.linalg.norm(whole + half, axis=1, keepdims=True)
+    search = PromptSearch(EmbeddingProblem(vectors, VariedEncoder(minilm_folder, TEXTS), 1e-6))
+    assert search([()], range(len(TEXTS))) == []
+    assert 500 < search.tried < 3000  # some 6,000 at the limit of work
