@@ -12,6 +12,7 @@ from jaxtyping import Bool
 from refimpl.common.types import Array
 from refimpl.diagnosis.bm25_scores import Analyze
 from refimpl.diagnosis.rewriting import accents_stripped
+from refimpl.identify import token_words, tokens
 from refimpl.sparse.analyzers import stem_english, stem_porter, stopwords
 from refimpl.sparse.analyzers.own_stopwords import LUCENE_ENGLISH
 
@@ -184,3 +185,20 @@ def agreeing(cases: Sequence[Hits]) -> list[Analysis]:
 
 
 WHITE_SPACE = next(analyses())
+
+
+def disagreements(analysis: Analysis, probed: Hits) -> list[str]:
+    """The names of the written forms of `refimpl.identify.tokens` that other queries find than under the analysis."""
+    rows = {query: row for row, query in enumerate(probed.queries)}
+    columns = {document: column for column, document in enumerate(probed.corpus)}
+
+    def differs(query: str, document: str) -> bool:
+        common = not set(analysis.queries(query)).isdisjoint(analysis.documents(document))
+        return common != bool(probed.returned[rows[query], columns[document]])
+
+    return [name for name, cells in tokens.cells().items() if any(differs(*cell) for cell in cells)]
+
+
+def of_folding(names: Sequence[str]) -> bool:
+    """Whether one of the names is of cases, accents or plurals: the analysis folds what the implementation does not."""
+    return not {*token_words.FOLDED, token_words.CAPITALS}.isdisjoint(names)

@@ -1,16 +1,13 @@
 """The cause of a mismatch of a BM25 that answers any input: its factors are measured, then confirmed on every case."""
 
-import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool
 
-from refimpl.common.types import Array
-from refimpl.diagnosis.bm25_analyses import Analysis, Hits, agreeing
+from refimpl.diagnosis.bm25_analyses import Analysis, Hits, agreeing, analyses, disagreements, of_folding
 from refimpl.diagnosis.bm25_matching import MATCHINGS
 from refimpl.diagnosis.bm25_words import Difference, differences, undetermined
 from refimpl.diagnosis.result import MeasuredCause
@@ -21,10 +18,11 @@ from refimpl.identify.bm25 import Measured, measure
 from refimpl.identify.describe import conclusion
 from refimpl.identify.features import features, matching_of, parameters_name
 from refimpl.identify.formula import Formula
-from refimpl.identify.tokens import summary
+from refimpl.identify.token_words import as_white_space, summary
 from refimpl.sparse.index.index import BM25Index
 
 MOST_ANALYSES = 12  # that the formula is tried with
+MOST_FORMS = 6  # written forms that are named beside an analysis
 
 
 @dataclass(frozen=True)
@@ -143,8 +141,14 @@ class TargetDiagnosis:
 class PartialDiagnosis(TargetDiagnosis):
     """Factors that were measured each by itself, of a formula that is not known as a whole."""
 
+    contradicted: bool = False
+    """Whether the factors together give other scores of another corpus."""
+
     def __str__(self) -> str:
-        return f"measured one by one, not confirmed as a whole: {'; '.join(map(str, self.differences))}"
+        named = "; ".join(map(str, self.differences))
+        if self.contradicted:
+            return f"probes of one factor each show this, but other scores contradict the whole: {named}"
+        return f"measured one by one, not confirmed as a whole: {named}"
 
 
 def diagnose_bm25_target(
@@ -193,10 +197,11 @@ def diagnose_bm25_target(
     differing = (*differences(found, expected), *_beyond_formula(measured))
     missing = tuple(undetermined(found, expected))
     if not measured.confirmed:
-        return PartialDiagnosis(variant, differing, None, missing, conclusion(measured)) if differing else None
-    agreement, analyses = confirmed(measured, cases, tolerance)
-    if analyses:
-        words = " or ".join(analyses[:2]) + (" or a similar one" if len(analyses) > 2 else "")
+        if not differing:
+            return None
+        return PartialDiagnosis(variant, differing, None, missing, conclusion(measured), measured.contradicted)
+    agreement, words = confirmed(measured, cases, tolerance)
+    if words:
         differing = (*(each for each in differing if each.feature != "tokenisation"), _terms(words))
     if not differing and not agreement.contradictions:
         return None
@@ -210,38 +215,42 @@ def _has_parameters(formula: Formula, k1: float | None, b: float | None) -> bool
     return takes_others and formula.settings(*called) == called
 
 
-def confirmed(
-    measured: Measured, cases: Mapping[str, ScoredCase], tolerance: float
-) -> tuple[Agreement, tuple[str, ...]]:
-    """The agreement of the formula with every case, and the analyses of texts with which they agree better."""
+def confirmed(measured: Measured, cases: Mapping[str, ScoredCase], tolerance: float) -> tuple[Agreement, str]:
+    """The agreement of the formula with every case; how texts are split, in words, where another way agrees better."""
     found = confirm(measured, cases, tolerance)
     tokens = measured.answers.scores("tokens")
-    if not found.contradictions or tokens is None or all(token.plain for token in measured.tokens):
-        return found, ()
-    hits = np.array([row != collection.background_of(row) for row in tokens], dtype=np.float64)
-    probed = measured_tokens.probe()
-    given = {"tokens": ScoredCase(probed, hits), **cases}
-    known = [Hits(one.inputs.corpus, one.inputs.queries, np.asarray(one.scores != 0)) for one in given.values()]
+    if not found.contradictions or tokens is None or as_white_space(measured.tokens):
+        return found, ""
+    inputs = measured_tokens.probe()
+    probed = Hits(inputs.corpus, inputs.queries, np.array([row != collection.background_of(row) for row in tokens]))
+    known = [] if _is_cut(measured) else [probed, *_hits(cases.values())]
+    named = {each: disagreements(each, probed) for each in (agreeing(known) if known else analyses())}
+    possible = [each for each, names in named.items() if not of_folding(names)]
     tried = []
-    possible = [analysis for analysis in agreeing(known) if not contradicts(analysis, probed, hits != 0)]
-    for analysis in possible[:MOST_ANALYSES]:
+    for analysis in sorted(possible, key=lambda each: len(named[each]))[:MOST_ANALYSES]:
         analyzed = {name: replace(case, inputs=_analyzed(case.inputs, analysis)) for name, case in cases.items()}
-        tried.append((confirm(measured, analyzed, tolerance), analysis.name))
+        tried.append((confirm(measured, analyzed, tolerance), analysis))
     if not tried or (least := min(_contradictions(one) for one, _ in tried)) >= _contradictions(found):
-        return found, ()
+        return found, ""
     best = [pair for pair in tried if _contradictions(pair[0]) == least]
-    return best[0][0], tuple(name for _, name in best)
+    closest = min(best, key=lambda pair: len(named[pair[1]]))
+    others = named[closest[1]]
+    return closest[0], _worded([each.name for _, each in best if named[each] == others], others)
 
 
-def contradicts(analysis: Analysis, probed: Probe, hits: Bool[Array, "queries docs"]) -> bool:
-    """Whether it folds the probe's cases, accents or plurals where the implementation does not, or the other way."""
-    for name in (*measured_tokens.FOLDED, measured_tokens.CAPITALS):
-        forms = measured_tokens.PAIRS[name]
-        for query, document in itertools.product(forms, forms):
-            common = not set(analysis.queries(query)).isdisjoint(analysis.documents(document))
-            if common != hits[probed.queries.index(query), probed.corpus.index(document)]:
-                return True
-    return False
+def _is_cut(measured: Measured) -> bool:
+    return measured.hits is not None and measured.hits < collection.HITS
+
+
+def _hits(cases: Iterable[ScoredCase]) -> list[Hits]:
+    return [Hits(one.inputs.corpus, one.inputs.queries, np.asarray(one.scores != 0)) for one in cases]
+
+
+def _worded(names: Sequence[str], others: Sequence[str]) -> str:
+    """Analyses that agree alike, and the written forms that are treated otherwise."""
+    words = " or ".join(names[:2]) + (" or a similar one" if len(names) > 2 else "")
+    more = f" and {len(others) - MOST_FORMS} more" if len(others) > MOST_FORMS else ""
+    return f"{words}, but otherwise for {', '.join(others[:MOST_FORMS])}{more}" if others else words
 
 
 def _contradictions(found: Agreement) -> int:
@@ -259,7 +268,7 @@ def confirm(measured: Measured, cases: Mapping[str, ScoredCase], tolerance: floa
     formula, side = measured.whole, measured.query
     assert formula is not None
     assert side is not None
-    cut = measured.hits is not None and measured.hits < collection.HITS
+    cut = _is_cut(measured)
     occurrences = MATCHINGS.get(matching_of(measured).get("matching", ""))
     compared = matching = 0
     contradictions = {}
@@ -281,11 +290,13 @@ def _terms(words: str) -> Difference:
 
 
 def _beyond_formula(measured: Measured) -> list[Difference]:
-    """Hits that are not returned, and terms."""
+    """What is kept of an earlier corpus, hits that are not returned, and terms."""
     found = []
+    if measured.kept is not None:
+        found.append(Difference("state", str(measured.kept), "nothing"))
     if measured.hits is not None and measured.hits < collection.HITS:
         found.append(Difference("number of hits", f"at most {measured.hits}", "all"))
-    if measured.tokens and not all(token.plain for token in measured.tokens):
+    if measured.tokens and not as_white_space(measured.tokens):
         dropped = [token.name for token in measured.tokens if token.result == "dropped"]
         words = summary(measured.tokens) or "of a kind of its own"
         words += f" (dropped: {', '.join(dropped)})" if dropped else ""

@@ -4,6 +4,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
@@ -11,19 +12,35 @@ from refimpl.identify import collection, combine, heldout, idf, query, ranks, to
 from refimpl.identify.ask import Answers, Refusal, Scores, Target, ask
 from refimpl.identify.collection import Empty
 from refimpl.identify.combine import Fit, Run
+from refimpl.identify.counted import Token, kind_counted
 from refimpl.identify.formula import Formula
 from refimpl.identify.heldout import HeldOut
 from refimpl.identify.idf import Idf
-from refimpl.identify.probes import long, mixed, probe, small, with_empty
+from refimpl.identify.length import HitLengths, among_hits
+from refimpl.identify.probes import SETTINGS, long, mixed, probe, small, with_empty
 from refimpl.identify.query import QueryFit
 from refimpl.identify.row_scaling import SPANS, RowScaling, Undone, undone
 from refimpl.identify.scores import Corpus, Precision, Scale, coarser, find_scale, lower_is_better
 from refimpl.identify.tf import Tf
-from refimpl.identify.tokens import Token
 
 COARSE = 0.01  # error of a middling score, relative to it
 NOISE = 1e-30  # scores below are no BM25's
 DEFAULTS = (1.2, 1.5, 2.0, 0.75, 1.6, 0.9, 0.4, 1.0)
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What shows that something of an earlier corpus is kept: the scores of a later one of as many documents."""
+
+    later: HeldOut
+    average: bool
+    """Whether the earlier corpus' average length explains them."""
+
+    def __str__(self) -> str:
+        what = (
+            "its average length" if self.average else "such as its document frequencies, or the answers to its queries"
+        )
+        return f"something of an earlier corpus of as many documents is kept: {what}"
 
 
 @dataclass(frozen=True)
@@ -40,6 +57,7 @@ class Measured:
     tf: Tf | None = None
     tf_curve: tuple[tuple[float, float], ...] = ()
     length_curve: tuple[tuple[float, float], ...] = ()
+    among_hits: HitLengths = "equal"
     fits: tuple[Fit, ...] = ()
     query: QueryFit | None = None
     query_rows: tuple[tuple[str, float], ...] = ()
@@ -49,6 +67,7 @@ class Measured:
     hits: int | None = None
     tokens: tuple[Token, ...] = ()
     held_out: HeldOut | None = None
+    kept: Kept | None = None  # of an earlier corpus
 
     @property
     def idf_seen(self) -> bool:
@@ -62,21 +81,28 @@ class Measured:
 
     @property
     def whole(self) -> Formula | None:
-        """The formula with what was measured about empty documents and about settings of zero."""
+        """The formula with what was measured about words in lengths, empty documents and settings of zero."""
         if self.formula is None:
             return None
         return replace(
             self.formula,
+            kind=kind_counted(self.formula.kind, self.tokens),
             n_empty=self.empty.n_empty is not False,
             average_empty=self.empty.average_empty is not False,
+            empty_token=self.empty.token,
             zero_k1=self.zero_k1,
             zero_b=self.zero_b,
         )
 
     @property
     def confirmed(self) -> bool:
-        """Whether the whole formula predicts the scores of a corpus that no fit has used."""
-        return self.held_out is not None and self.held_out.matches and not self.coarse
+        """Whether the whole formula predicts the scores of corpora that no fit has used."""
+        return self.held_out is not None and self.held_out.matches and not self.coarse and self.kept is None
+
+    @property
+    def contradicted(self) -> bool:
+        """Whether there is a formula, and scores of a corpus that no fit has used are others."""
+        return self.held_out is not None and not self.held_out.matches and not self.coarse
 
     @property
     def coarse(self) -> bool:
@@ -109,7 +135,7 @@ class Plan:
             for name, (layout, setting, queries) in inputs.items()
         }
         self.probes |= {"hits": collection.hits_probe(), "tokens": tokens.probe()}
-        self.probes |= {"held out": heldout.probe(), "again": heldout.probe()}
+        self.probes |= {"held out": heldout.probe(), "again": heldout.probe(), "changed": heldout.changed_probe()}
         self._layouts = {name: (layouts[layout], setting) for name, (layout, setting, _) in inputs.items()}
 
     def run(self, name: str, answers: Answers, scale: Scale) -> Run | None:
@@ -204,6 +230,7 @@ def _analyse(given: Answers, rows: Undone, plan: Plan, precision: Precision | No
         tf=shape.tfs[0] if shape else None,
         tf_curve=tuple(collection.tf_curve(runs[0])),
         length_curve=_length_curve(first[0]),
+        among_hits=among_hits(first[0], *SETTINGS["first"]),
         fits=tuple(_with_absent(fit, side) for fit in fits),
         query=side,
         query_rows=tuple(
@@ -258,12 +285,25 @@ def _collection(found: Measured, answers: Answers, plan: Plan) -> Measured:
         found = replace(found, zero_k1=collection.zero_setting(formula, zero_k1, DEFAULTS))
     if zero_b is not None and formula.b is None:
         found = replace(found, zero_b=collection.zero_setting(formula, zero_b, DEFAULTS))
-    held = answers.scores("held out")
-    if held is not None and found.query is not None:
-        cut = found.hits is not None and found.hits < collection.HITS
-        held_out = heldout.compare(formula, found.query.side, found.scale, held, cut, heldout.probe())
-        found = replace(found, held_out=held_out)
-    return found
+    return _held_out(found, formula, answers)
+
+
+def _held_out(found: Measured, formula: Formula, answers: Answers) -> Measured:
+    """Add whether the formula gives the scores of the held-out corpus, and of a later one of as many documents."""
+    held, changed = answers.scores("held out"), answers.scores("changed")
+    if held is None or found.query is None or formula.idf is None:
+        return found
+    cut = found.hits is not None and found.hits < collection.HITS
+    compare = partial(heldout.compare, side=found.query.side, scale=found.scale, cut=cut)
+    first, second = heldout.probe(), heldout.changed_probe()
+    before = compare(formula, scores=held, inputs=first)
+    after = None if changed is None else compare(formula, scores=changed, inputs=second)
+    found = replace(found, held_out=before)
+    if changed is None or after is None or after.matches or not before.matches:
+        return found
+    lengths = formula.doc_lengths([text.split() for text in first.corpus])
+    of_average = compare(replace(formula, average=lengths.average), scores=changed, inputs=second).matches
+    return replace(found, kept=Kept(after, of_average))
 
 
 def _idf_curve(corpora: Sequence[Corpus]) -> tuple[tuple[float, float, float], ...]:

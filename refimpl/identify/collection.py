@@ -62,6 +62,8 @@ class Empty:
     average_empty: bool | None
     error: float | None = None
     """Of the scores that show it; None where no treatment fits, or none was tried."""
+    token: bool = False
+    """Whether they have one empty token, as of `text.split(" ")`."""
 
 
 def empty_documents(formula: Formula, corpus: Corpus) -> Empty:
@@ -78,7 +80,8 @@ def empty_documents(formula: Formula, corpus: Corpus) -> Empty:
     if no_average and not no_n:
         fits = [fit for fit in fits if fit.n_empty == fit.average_empty]
     if not fits:
-        return Empty(None, None)
+        error = _deviation(replace(formula, empty_token=True), corpus)
+        return Empty(None, None) if error is None else Empty(True, True, error, token=True)
     n = fits[0].n_empty if len({fit.n_empty for fit in fits}) == 1 else None
     average = fits[0].average_empty if len({fit.average_empty for fit in fits}) == 1 else None
     return Empty(n, average, min(fit.error or 0.0 for fit in fits))

@@ -340,9 +340,12 @@ def places_of(run: Run, idf: Idf | None) -> Places:
 def test(formula: Formula, places: Sequence[Places]) -> Fit | None:
     """Compare the formula, up to one scale, with every one-term reading; None for a mismatch.
 
-    Without a known idf the scale is each run's own.
+    Without a known idf the scale is each corpus' own, the same under every setting.
     """
-    groups = [[one] for one in places] if formula.idf is None else [list(places)]
+    groups = [list(places)]
+    if formula.idf is None:
+        layouts = {id(one.run.corpus.layout): one.run.corpus.layout for one in places}.values()
+        groups = [[one for one in places if one.run.corpus.layout is layout] for layout in layouts]
     scales, deviations = [], []
     for group in groups:
         ideal = np.concatenate([one.ideal(formula) for one in group])

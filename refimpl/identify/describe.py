@@ -1,7 +1,7 @@
 """The result in words: one sentence, the formula, each factor with its evidence, the nearest implementation."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -12,9 +12,10 @@ from refimpl.identify.bm25 import Measured
 from refimpl.identify.features import Match
 from refimpl.identify.query import COMBINE, OTHERS, REPEAT
 from refimpl.identify.tf import Tf
-from refimpl.identify.tokens import summary
+from refimpl.identify.token_words import as_white_space, summary
 
-Status = Literal["known form", "measured curve", "undetermined"]
+Status = Literal["known form", "by its probe alone", "measured curve", "undetermined"]
+"""`by its probe alone`: a known form that matches, of a formula that the scores of another corpus contradict."""
 Curve = tuple[tuple[float, ...], ...]
 SAME, CALLED = "mean of the same lengths", "the call's"
 LEVEL = 10  # weights in documents of other lengths that are equal without a length normalisation
@@ -113,7 +114,9 @@ def _sentence(measured: Measured, found: Sequence[Factor], known: features.Featu
         repeat = "query terms as a multiset" if known["repeat"] == "multiset" else REPEAT[known["repeat"]][1]
         parts.append(repeat + ("" if known.get("combine", "sum") == "sum" else f", {_combined(known['combine'])}"))
     parts += _treated(measured)
-    return f"{_capital(', '.join(parts))}: {_conclusion(measured, found, near)}."
+    clause = ", ".join(parts)
+    opening = f"By probes of one factor each: {clause}" if measured.contradicted else _capital(clause)
+    return f"{opening}: {_conclusion(measured, found, near)}."
 
 
 def _combined(name: str) -> str:
@@ -128,7 +131,7 @@ def _treated(measured: Measured) -> Iterator[str]:
     if scale.rows != "none":
         yield f"{scale.rows} over each query's documents"
     elif scale.best is not None:
-        yield "divided by each query's best score" + (f", times {scale.best:g}" if scale.best != 1 else "")
+        yield _best(measured)
     if scale.clip is not None:
         yield f"scores clipped at {scale.clip:g}"
     if scale.squash != "none":
@@ -137,8 +140,16 @@ def _treated(measured: Measured) -> Iterator[str]:
         yield scale.precision.name
     if measured.hits is not None and measured.hits < collection.HITS:
         yield f"at most {measured.hits} hits"
-    if measured.tokens and not all(token.plain for token in measured.tokens) and (words := summary(measured.tokens)):
+    if measured.tokens and not as_white_space(measured.tokens) and (words := summary(measured.tokens)):
         yield f"terms: {words}"
+
+
+def _best(measured: Measured) -> str:
+    """What makes every query's best score the same: a division, where the formula is known and confirmed."""
+    best = measured.scale.best
+    if not measured.confirmed:
+        return f"each query's best score is {best:g}"
+    return "divided by each query's best score" + (f", times {best:g}" if best != 1 else "")
 
 
 def conclusion(measured: Measured) -> str:
@@ -154,10 +165,15 @@ def _capital(text: str) -> str:
 def _conclusion(measured: Measured, found: Sequence[Factor], near: Sequence[Match]) -> str:
     if measured.coarse:
         return f"scores {measured.scale.precision.name}, too coarsely to tell formulas apart"
+    if measured.kept is not None:
+        later = measured.kept.later
+        return f"but {measured.kept} ({later.matching} of {later.compared} scores of the later one match)"
     if not measured.confirmed:
         held = measured.held_out
-        how = "" if held is None else f" ({held.matching} of {held.compared} scores of another corpus match)"
-        return f"not confirmed as a whole{how}, see the factors"
+        if held is None or held.matches:
+            return "not confirmed as a whole, see the factors"
+        matching = f"{held.matching} of {held.compared} scores of another corpus match"
+        return f"not confirmed as a whole ({matching}), so that some factor is another one than its own probe shows"
     same = [match for match in near if not match.different and len(match.same) >= len(near[0].same) - MISSING]
     if not same:
         differs = ", ".join(name for name, _, _ in near[0].different)
@@ -175,14 +191,16 @@ def factors(measured: Measured) -> Iterator[Factor]:
         value = "scores are rounded too coarsely to tell formulas apart"
         yield Factor("formula", "undetermined", value, "the error of a middling score is over 1% of it")
     else:
-        yield _idf(measured)
-        yield _df(measured)
-        yield from _weights(measured)
-        yield from _query(measured)
-        yield from _collection(measured)
+        of_formula = (_idf(measured), _df(measured), *_weights(measured), *_query(measured), *_collection(measured))
+        yield from (_alone(one) if measured.contradicted else one for one in of_formula)
         yield _whole(measured)
     yield from _scores(measured)
     yield from _tokens(measured)
+
+
+def _alone(factor: Factor) -> Factor:
+    """A factor of a formula that is contradicted."""
+    return replace(factor, status="by its probe alone") if factor.status == "known form" else factor
 
 
 def _idf(measured: Measured) -> Factor:
@@ -314,7 +332,7 @@ def _collection(measured: Measured) -> Iterator[Factor]:
         without = "no known treatment" if empty.error is None else "whether they count does not show in a score"
         yield Factor(name, "undetermined", "; ".join(parts) or without, evidence)
     else:
-        yield Factor(name, "known form", features.EMPTY[empty.n_empty, empty.average_empty], evidence, empty.error)
+        yield Factor(name, "known form", features.empty_name(empty), evidence, empty.error)
     if measured.hits is not None:
         whole = measured.hits >= collection.HITS
         value = f"no cut up to {collection.HITS}" if whole else f"at most {measured.hits} hits"
@@ -329,7 +347,7 @@ def _scores(measured: Measured) -> Iterator[Factor]:
     if scale.rows != "none":
         yield Factor("scaling", "known form", f"{scale.rows} over the documents of each query", evidence)
     elif scale.best is not None:
-        yield Factor("scaling", "known form", f"divided by each query's best score, times {scale.best:g}", evidence)
+        yield Factor("scaling", "known form" if measured.confirmed else "undetermined", _best(measured), evidence)
     if scale.clip is not None:
         value = f"scores above {scale.clip:g} become {scale.clip:g}; they are not read"
         yield Factor("clipping", "known form", value, evidence)
@@ -348,6 +366,8 @@ def _whole(measured: Measured) -> Factor:
     held, evidence = measured.held_out, "70 random documents and 24 queries that no fit has used"
     if held is None:
         return Factor("whole formula", "undetermined", "a factor is not known", evidence)
+    if measured.kept is not None:
+        held, evidence = measured.kept.later, f"as many documents after {evidence}; {measured.kept}"
     value = f"predicts {held.matching} of {held.compared} scores" + ("" if held.matches else f"; {held.worst}")
     return Factor("whole formula", "known form" if held.matches else "undetermined", value, evidence, held.error)
 

@@ -10,11 +10,13 @@ from typing import Any
 import yaml
 
 from refimpl.identify.bm25 import Measured
+from refimpl.identify.collection import Empty
 from refimpl.identify.combine import Fit, rank
+from refimpl.identify.counted import kind_counted
 from refimpl.identify.formula import Formula
 from refimpl.identify.idf import Floor, Idf
+from refimpl.identify.length import OF_HITS
 from refimpl.identify.scores import Precision
-from refimpl.identify.tokens import NOT_COUNTED, OUTSIDE_ASCII
 
 Features = Mapping[str, str]
 
@@ -65,23 +67,41 @@ def features(measured: Measured) -> dict[str, str]:
             found["df"] = "occurrences" if measured.counts_occurrences else "documents"
     if measured.fits:
         found |= _agreed([formula_features(fit, measured) for fit in equals(measured)])
+        if hidden_length(measured):
+            found = _of_hits(found, measured)
     if measured.query is not None:
         found["repeat"] = measured.query.side.repeat
         if measured.scale.best is None or measured.query.side.combine != "sum":
             found["combine"] = measured.query.side.combine  # else a factor of the whole query may have cancelled
     if measured.empty.n_empty is not None and measured.empty.average_empty is not None:
-        pair = (measured.empty.n_empty, measured.empty.average_empty)
-        found["empty"] = EMPTY[pair]
+        found["empty"] = empty_name(measured.empty)
     found["sign"] = "negated" if measured.scale.sign < 0 else "positive"
     found["precision"] = measured.scale.precision.name
     squash = measured.scale.squash if measured.scale.best is None else "divided by the best"
     squash = measured.scale.rows if measured.scale.rows != "none" else squash
-    if squash != "none" or measured.confirmed:  # equal scores of all terms do not show it
+    divided = squash == "divided by the best"  # shown by a formula that is confirmed; else only best scores are equal
+    if measured.confirmed or (squash != "none" and not divided):  # equal scores of all terms do not show it
         found["squash"] = squash
-    ascii_only = any(token.name == OUTSIDE_ASCII and token.result == NOT_COUNTED for token in measured.tokens)
-    if ascii_only and found.get("length") == "tokens":
-        found["length"] = "tokens of ASCII words"
     return found | matching_of(measured)
+
+
+def hidden_length(measured: Measured) -> bool:
+    """Whether terms of one document show no length normalisation, and a term of several shows one."""
+    return bool(measured.fits) and measured.fits[0].formula.norm == "none" and measured.among_hits != "equal"
+
+
+def _of_hits(found: dict[str, str], measured: Measured) -> dict[str, str]:
+    """The features with those of lengths as a term of several documents shows them; without, where it does not."""
+    if measured.among_hits == "over their mean" and found.get("parameters") == "k1 = the call's":
+        return {**found, "length": "tokens", "average": OF_HITS, "parameters": "the call's"}
+    return {name: value for name, value in found.items() if name not in ("length", "average", "parameters")}
+
+
+def empty_name(empty: Empty) -> str:
+    """A treatment of empty documents that was decided."""
+    assert empty.n_empty is not None
+    assert empty.average_empty is not None
+    return ONE_TOKEN if empty.token else EMPTY[empty.n_empty, empty.average_empty]
 
 
 def of_one_term(measured: Measured) -> bool:
@@ -89,6 +109,7 @@ def of_one_term(measured: Measured) -> bool:
     return measured.idf is not None and measured.idf.form.name == "none" and measured.query is None
 
 
+ONE_TOKEN = 'of one token: text.split(" ")'
 EMPTY = {
     (True, True): "counted",
     (False, False): "not counted",
@@ -143,7 +164,8 @@ def floor_name(floor: Floor) -> str:
 
 def formula_features(fit: Fit, measured: Measured) -> dict[str, str]:
     """The features of one formula."""
-    formula = replace(fit.formula, zero_k1=measured.zero_k1, zero_b=measured.zero_b)
+    kind = kind_counted(fit.formula.kind, measured.tokens)
+    formula = replace(fit.formula, kind=kind, zero_k1=measured.zero_k1, zero_b=measured.zero_b)
     found = weight_features(formula)
     if measured.scale.best is None and formula.idf is not None and not _free(formula):
         found["base"] = base_name(fit)

@@ -50,6 +50,7 @@ class Formula:
     zero_b: float | None = None
     n_empty: bool = True  # empty documents count in N
     average_empty: bool = True
+    empty_token: bool = False  # an empty text is split into one empty token, which counts in its length
     written: Expression | None = None
 
     def settings(self, k1: float, b: float) -> tuple[float, float]:
@@ -99,6 +100,8 @@ class Formula:
 
     def doc_lengths(self, docs: Sequence[Doc]) -> "DocLengths":
         """Lengths, absolute and over the average, and Euclidean norms where they are divided by."""
+        if self.empty_token:
+            docs = [doc or ("",) for doc in docs]
         filled = [doc for doc in docs if doc]
         lengths = self.kind.of(docs)
         measured = docs if self.average_empty else filled

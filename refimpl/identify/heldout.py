@@ -3,7 +3,7 @@
 import random
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -29,6 +29,15 @@ def probe() -> Probe:
     queries = [random_.choices(vocabulary, weights, k=random_.randint(1, 5)) for _ in range(22)]
     queries += [[vocabulary[3], vocabulary[3], vocabulary[20]], [vocabulary[8], UNKNOWN]]
     return Probe(tuple(" ".join(d) for d in docs), tuple(" ".join(q) for q in queries), *SETTINGS["first"])
+
+
+def changed_probe() -> Probe:
+    """As many other documents of the same vocabulary, and the same queries: nothing of the first ones may be kept."""
+    first, random_ = probe(), random.Random(12)
+    vocabulary = [word for word, _ in zip(words(5), range(90), strict=False)]
+    lengths = [random_.randint(1, 60) for _ in first.corpus]  # about half of those before
+    docs = [random_.choices(vocabulary[::-1], [1 / rank for rank in range(1, 91)], k=length) for length in lengths]
+    return replace(first, corpus=tuple(" ".join(doc) for doc in docs))
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """The identified formula as text and as LaTeX."""
 
 from refimpl.identify.bm25 import Measured
-from refimpl.identify.features import average_name, floor_name, of_one_term
+from refimpl.identify.features import average_name, floor_name, hidden_length, of_one_term
 from refimpl.identify.formula import Formula
 from refimpl.identify.scores import SQUASHES
 
@@ -22,7 +22,7 @@ def formula(measured: Measured) -> tuple[str, str]:
         floor = floor_name(measured.idf.floor)
         if floor != "none":
             idf_text, idf_latex = f"floor[{idf_text}; {floor}]", rf"\mathrm{{floor}}\left[{idf_latex}\right]"
-    if measured.fits:
+    if measured.fits and not hidden_length(measured):
         fit = measured.fits[0]
         tf_text, tf_latex = _weight(fit.formula)
         if fit.base in ("2", "10"):
@@ -32,7 +32,7 @@ def formula(measured: Measured) -> tuple[str, str]:
             scale = f"{fit.formula.scale:.6g} "
     text = f"score = sum over t of {scale}{idf_text} * {tf_text}"
     latex = rf"\sum_{{t}} {scale}{idf_latex} \cdot {tf_latex}"
-    if measured.fits and (where := _where(measured.fits[0].formula)):
+    if measured.whole is not None and (where := _where(measured.whole)):
         text, latex = f"{text}, {where[0]}", rf"{latex},\quad {where[1]}"
     if measured.scale.squash != "none":
         text = f"{text}; x = the sum, score = {measured.scale.squash} of x"
@@ -95,7 +95,7 @@ def _where(f: Formula) -> tuple[str, str] | None:
     if f.delta_kind == "BM25L":
         texts.append(f"c = f / ({norm})")
         latex.append(rf"c = \frac{{f}}{{{latex_norm}}}")
-    elif f.norm == "in K":
+    elif f.norm == "in K" and f.written is None:
         power = " L" if f.power else ""
         texts.append(f"K = k1 ({norm}){power}")
         latex.append(rf"K = k_1 \left({latex_norm}\right){power}")

@@ -211,3 +211,26 @@ def _line(
     error = float(np.max(residuals / np.maximum(np.abs(values), 1e-12)))
     noise = float(np.median(np.array(errors) / np.abs(values)))
     return Line(kind, float(solution[0]), tuple(map(float, solution[1:])), error, noise, power, floor)
+
+
+OF_HITS = "mean of the documents that the query finds"
+HitLengths = Literal["equal", "differ", "over their mean"]
+
+
+def among_hits(corpus: Corpus, k1: float, b: float) -> HitLengths:
+    """What lengths do to the scores of the commonest term in its documents, which a term of one document cannot show.
+
+    "over their mean": they are f / (f + k1 (1 - b + b L / A)) up to a factor, where A is the mean of those documents.
+    """
+    term = corpus.layout.idf[max(corpus.layout.idf)]
+    documents = [number for number, doc in enumerate(corpus.layout.docs) if term in doc]
+    readings = [one for number in documents if (one := corpus.read(term, number)) is not None]
+    if len(readings) < len(documents) or any(one.value <= 0 for one in readings):
+        return "equal"
+    values = np.array([one.value for one in readings])
+    slack = 6 * max(one.error / one.value for one in readings)
+    if np.ptp(values) <= slack * values.max():
+        return "equal"
+    lengths = KINDS[0].of([corpus.layout.docs[number] for number in documents])
+    scales = values * (1 + k1 * (1 - b + b * lengths / lengths.mean()))
+    return "over their mean" if np.ptp(scales) <= max(slack, 1e-9) * scales.max() else "differ"

@@ -1,12 +1,13 @@
 """Tokenisation: which written forms match each other, in documents and in queries separately."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import itertools
 
 import numpy as np
 
+from refimpl.identify import counted
 from refimpl.identify.ask import Probe, Scores
 from refimpl.identify.collection import background_of
+from refimpl.identify.counted import Token
 from refimpl.identify.probes import SETTINGS
 
 PAIRS = {
@@ -51,7 +52,6 @@ PARTS = {
     "CJK character (北海道, 海)": ("\u5317\u6d77\u9053", "\u6d77"),
 }
 """Name -> a written form and a part of it."""
-CYRILLIC = "\u043f\u0440\u0438\u0432\u0435\u0442"
 WHOLES = {
     "one letter (q)": "q",
     "two letters (vy)": "vy",
@@ -63,42 +63,15 @@ WHOLES = {
     "emoji (😀)": "\U0001f600",
     "CJK (大阪)": "\u5927\u962a",
     "Thai (สวัสดี)": "\u0e2a\u0e27\u0e31\u0e2a\u0e14\u0e35",
-    "Cyrillic (привет)": CYRILLIC,
+    "Cyrillic (привет)": "\u043f\u0440\u0438\u0432\u0435\u0442",
+    "one Cyrillic letter (я)": "\u044f",
     "stop word (the)": "the",
     "stop word (and)": "and",
     "stop word (about)": "about",
     "German stop word (und)": "und",
 }
 """Name -> a form that may be dropped."""
-SHORT_WORDS = ("one letter (q)", "two letters (vy)", "three letters (wuq)")
-SHORT, LONG, FILLER, STOPS = "sarok", "sirok", "surok", "the"
-REPEATED = f" {STOPS}" * 5  # of the other document; not so often that an idf of occurrences is negative
 ALONE = "kavelok"
-OUTSIDE, OUTSIDE_WORDS = "serok", " \u0441\u043b\u043e\u0432\u043e" * 5  # of a third document
-
-
-CASE, CAPITALS = "case (Marok, marok)", "capitals (TADOK, tadok)"
-FOLDED = {
-    CASE: "case folded",
-    "accents (pélik, pelik)": "accents removed",
-    "plural (lamps, lamp)": "stemmed",
-}
-"""Name of a pair -> what it is called where its forms are one."""
-CHANGED = "one letter changed (kavelog, kavelok)"
-STOP_WORDS = "length of a document of stop words"
-OUTSIDE_ASCII, NOT_COUNTED = "length of a document of Cyrillic words", "words outside ASCII do not count"
-
-
-LENGTHS = (STOP_WORDS, OUTSIDE_ASCII)
-
-
-@dataclass(frozen=True)
-class Token:
-    """One probe's result in words, and whether every form was treated as a whitespace tokenizer would."""
-
-    name: str
-    result: str
-    plain: bool
 
 
 def _documents() -> list[str]:
@@ -107,24 +80,26 @@ def _documents() -> list[str]:
         *pairs,
         *(whole for whole, _ in PARTS.values()),
         *WHOLES.values(),
-        f"{SHORT} {FILLER}",
-        f"{LONG} {FILLER}{REPEATED}",
-        f"{OUTSIDE} {FILLER}{OUTSIDE_WORDS}",
+        *counted.documents(),
     ]
 
 
 def _queries() -> list[str]:
     pairs = [form for forms in PAIRS.values() for form in forms]
     parts = [form for forms in PARTS.values() for form in forms]
-    return [*pairs, *parts, *WHOLES.values(), SHORT, LONG, OUTSIDE]
+    return [*pairs, *parts, *WHOLES.values(), *counted.queries()]
 
 
 def probe() -> Probe:
-    """One document per form and one query per form; two documents of which one has stop words too.
-
-    Those have a second word: some implementations favour a document that equals the query.
-    """
+    """One document per form and one query per form; documents of several words, whose lengths are compared."""
     return Probe(tuple(_documents()), tuple(_queries()), *SETTINGS["first"])
+
+
+def cells() -> dict[str, list[tuple[str, str]]]:
+    """Name -> the queries and documents whose matches decide its result."""
+    found = {name: list(itertools.product(forms, forms)) for name, forms in PAIRS.items()}
+    found |= {name: [(part, whole), (whole, whole)] for name, (whole, part) in PARTS.items()}
+    return found | {name: [(whole, whole)] for name, whole in WHOLES.items()}
 
 
 def read(scores: Scores) -> list[Token]:
@@ -138,7 +113,8 @@ def read(scores: Scores) -> list[Token]:
         return bool(scores[row, documents.index(document)] != background[row])
 
     if ALONE not in refused and not match(ALONE, ALONE):  # a document of one word has no score
-        return [_refused(name, "a document of one word has no score") for name in (*PAIRS, *PARTS, *WHOLES, *LENGTHS)]
+        every = (*PAIRS, *PARTS, *WHOLES, *counted.ROWS)
+        return [_refused(name, "a document of one word has no score") for name in every]
     found = []
     for name, (plain, other) in PAIRS.items():
         cells = match(plain, other), match(other, plain), match(other, other), match(plain, plain)
@@ -148,10 +124,11 @@ def read(scores: Scores) -> list[Token]:
         found.append(_refused(name) if {whole, part} & refused else _part(name, *both))
     for name, whole in WHOLES.items():
         found.append(_refused(name) if whole in refused else _whole(name, match(whole, whole)))
-    words = {word: float(scores[queries.index(word), row]) for word, row in ((SHORT, -3), (LONG, -2), (OUTSIDE, -1))}
-    alone = float(scores[queries.index(ALONE), documents.index(ALONE)])
-    found.append(_stop_words(words[SHORT], words[LONG], match(STOPS, STOPS)))
-    return [*found, _outside_ascii(alone, words[SHORT], words[OUTSIDE], match(CYRILLIC, CYRILLIC))]
+
+    def score(query: str, document: str) -> float:
+        return float(scores[queries.index(query), documents.index(document)])
+
+    return [*found, *counted.read(score, match)]
 
 
 def _refused(name: str, why: str = "a query was refused") -> Token:
@@ -188,60 +165,3 @@ def _part(name: str, part: bool, whole: bool) -> Token:
 
 def _whole(name: str, found: bool) -> Token:
     return Token(name, "kept" if found else "dropped", found)
-
-
-def _outside_ascii(alone: float, short: float, long: float, matched: bool) -> Token:
-    """`alone`, `short` and `long`: scores of a word in documents of 1 and 2 words, and of 2 and 5 Cyrillic ones."""
-    if not alone * short * long or np.isnan(alone + short + long):
-        return Token(OUTSIDE_ASCII, "not measured: a probe word was not found", False)
-    if not matched or alone == short or abs(long - short) > 1e-9 * abs(short):
-        return Token(OUTSIDE_ASCII, "they count as others do, or are no terms, or lengths have no effect", True)
-    return Token(OUTSIDE_ASCII, NOT_COUNTED, False)
-
-
-def _stop_words(short: float, long: float, matched: bool) -> Token:
-    """`short` and `long`: scores of a word in documents of 2 words, and of 2 and 5 stop words."""
-    name = STOP_WORDS
-    if not short or not long or np.isnan(short + long):
-        return Token(name, "not measured: a probe word was not found", False)
-    if matched:
-        return Token(name, "stop words are terms like others", True)
-    if abs(long - short) <= 1e-9 * abs(short):
-        return Token(name, "stop words do not count: they are removed from documents, or lengths have no effect", False)
-    return Token(name, "stop words count in the length and are removed from queries only", False)
-
-
-def summary(tokens: Sequence[Token]) -> str:
-    """One clause about all probes."""
-    by_name = {token.name: token for token in tokens}
-    if all(token.plain for token in tokens if token.name != OUTSIDE_ASCII):
-        return "terms as whitespace separates them"
-    if by_name[CHANGED].result == "match each other":
-        return "parts of words match: n-grams, or words that are spelled alike"
-    capitals = by_name[CAPITALS]
-    phrases = [
-        f"{phrase}{_side(by_name[name].result)}"
-        for name, phrase in FOLDED.items()
-        if not by_name[name].plain and _side(by_name[name].result) is not None
-    ]
-    if phrases[:1] == [FOLDED[CASE]] and capitals.plain:
-        phrases[0] += ", but not words in capitals"
-    if by_name["substring (sifolekur, folek)"].result.startswith(("the part", "split")):
-        phrases.append("substrings match")
-    elif by_name["prefix (tumokad, tumok)"].result.startswith(("the part", "split")):
-        phrases.append("prefixes match")
-    elif by_name["comma (kipok,)"].result.startswith(("the part", "split")):
-        phrases.append("punctuation separates")
-    if shortest := sum(by_name[name].result == "dropped" for name in SHORT_WORDS):
-        phrases.append(f"words of under {shortest + 1} letters dropped")
-    if by_name["stop word (the)"].result == "dropped" and shortest < len(STOPS):
-        from_queries = "from queries only" in by_name[STOP_WORDS].result
-        phrases.append("stop words removed" + (" from queries only" if from_queries else ""))
-    return ", ".join(phrases)
-
-
-def _side(result: str) -> str | None:
-    """Where two forms are one, from a pair's result: "" for everywhere; None where it is no folding."""
-    if result == "match each other":
-        return ""
-    return next((f" {side}" for side in ("in documents only", "in queries only") if result.endswith(side)), None)

@@ -246,6 +246,29 @@ def test_lengths_of_ascii_words_are_told():
     assert "lengths: tokens, " in identified(Bm25()).sentence
 
 
+# Lucene's
+LISTED = (
+    "a an and are as at be but by for if in into is it no not of on or such that the their then there these they this"
+    " to was will with"
+)
+
+
+@pytest.mark.parametrize(
+    ("length", "name"),
+    [
+        (lambda document: sum(f" {word} " not in f" {LISTED} " for word in document), "tokens, without stop words"),
+        (lambda document: sum(not word.isdigit() for word in document), "tokens, without numbers"),
+        (lambda document: len(" ".join(document).encode()), "bytes"),
+        (lambda document: len(" ".join(document)), "characters"),
+    ],
+)
+def test_words_that_lengths_leave_out_are_told(length, name):
+    found = identified(Bm25(length=length))
+    assert f"lengths: {name}, " in found.sentence
+    assert "this is the formula of" not in found.sentence
+    assert found.confirmed
+
+
 @pytest.mark.parametrize(
     ("weight", "tf"),
     [

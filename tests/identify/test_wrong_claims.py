@@ -113,5 +113,5 @@ def test_a_target_without_answers_is_an_error():
     def broken(corpus, queries, k1, b):
         raise ValueError("no index")
 
-    with pytest.raises(ValueError, match=r"broken answered none of 11 inputs: .*no index"):
+    with pytest.raises(ValueError, match=r"broken answered none of 12 inputs: .*no index"):
         identify_bm25(PythonTarget(broken, "broken"))

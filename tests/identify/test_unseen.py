@@ -1,0 +1,143 @@
+"""What BM25s showed that were written by somebody who had not seen the probes: state, averages by query, caches."""
+
+import math
+from collections import Counter
+
+import numpy as np
+import pytest
+from miswritten_bm25 import Bm25, lucene, usual
+
+from refimpl.check.targets.python import PythonTarget
+from refimpl.identify import Identification, identify_bm25
+
+
+def identified(function) -> Identification:
+    return identify_bm25(PythonTarget(function, "mine"))
+
+
+def row(found: Identification, name: str) -> tuple[str, str]:
+    (factor,) = (factor for factor in found.factors if factor.name == name)
+    return factor.value, factor.status
+
+
+class Kept:
+    """A BM25 that keeps something of the first corpus of each number of documents."""
+
+    def __init__(self, what: str) -> None:
+        self.what, self.kept = what, dict[int, object]()
+
+    def __call__(self, corpus, queries, k1, b):
+        documents = [Counter(text.split()) for text in corpus]
+        statistics = {
+            "average": sum(map(Counter.total, documents)) / len(documents) or 1,
+            "df": Counter(term for document in documents for term in document),
+        }
+        statistics[self.what] = self.kept.setdefault(len(corpus), statistics[self.what])
+        average, df = statistics["average"], statistics["df"]
+        return [
+            [
+                sum(
+                    lucene(df[term], len(corpus)) * usual(document[term], document.total(), average, k1, b)
+                    for term in query.split()
+                    if document[term] and df[term]
+                )
+                for document in documents
+            ]
+            for query in queries
+        ]
+
+
+@pytest.mark.parametrize(
+    ("what", "named"),
+    [("average", "its average length"), ("df", "such as its document frequencies, or the answers to its queries")],
+)
+def test_what_is_kept_of_an_earlier_corpus_is_told(what, named):
+    found = identified(Kept(what))
+    assert f"something of an earlier corpus of as many documents is kept: {named}" in found.sentence
+    assert "this is the formula of" not in found.sentence
+    assert not found.confirmed
+    assert row(found, "whole formula")[1] == "undetermined"
+
+
+def of_hits(corpus, queries, k1, b):
+    """The average length is that of the documents that the query finds."""
+    documents = [Counter(text.split()) for text in corpus]
+    df = Counter(term for document in documents for term in document)
+    rows = []
+    for query in queries:
+        found = [document for document in documents if any(term in document for term in query.split())]
+        average = sum(map(Counter.total, found)) / (len(found) or 1) or 1
+        rows.append(
+            [
+                sum(
+                    lucene(df[term], len(corpus)) * usual(document[term], document.total(), average, k1, b)
+                    for term in query.split()
+                    if document[term]
+                )
+                for document in documents
+            ]
+        )
+    return rows
+
+
+def test_an_average_over_the_hits_of_a_query_is_told():
+    """A term of one document showed no length normalisation."""
+    found = identified(of_hits)
+    assert "lengths: tokens, average length: mean of the documents that the query finds" in found.sentence
+    assert "no length normalisation" not in found.sentence
+    assert not found.confirmed
+
+
+def test_a_best_score_of_one_is_no_division_by_the_best():
+    def of_hits_alone(corpus, queries, k1, b):
+        rows = np.array(Bm25()(corpus, queries, k1, b))
+        for scores in rows:
+            hits = scores[scores > 0]
+            if len(hits) and np.ptp(hits):
+                scores[scores > 0] = np.maximum((hits - hits.min()) / np.ptp(hits), 0.001)
+            elif len(hits):
+                scores[scores > 0] = 1.0
+        return rows
+
+    found = identified(of_hits_alone)
+    assert "each query's best score is 1" in found.sentence
+    assert "divided by" not in found.sentence
+    assert row(found, "scaling")[1] == "undetermined"
+
+
+def test_a_factor_of_the_tf_shows_although_the_idf_has_no_known_form():
+    """Two settings of k1 show it."""
+
+    def stepped(n, size):
+        return math.log(1 + size // n)
+
+    found = identified(Bm25(idf=stepped))
+    assert found.sentence.startswith("An idf of no known form, tf saturated f, factor k1 + 1, lengths: tokens")
+    plain = identified(Bm25(idf=stepped, weight=lambda f, L, A, k1, b: f / (f + k1 * (1 - b + b * L / A))))
+    assert "no factor k1 + 1" in plain.sentence
+    assert row(found, "whole formula") == ("a factor is not known", "undetermined")
+
+
+def test_an_empty_text_may_have_one_token():
+    """As of `text.split(" ")`."""
+
+    def spaces(text):
+        return text.split(" ")
+
+    found = identified(Bm25(split=spaces, split_query=spaces))
+    assert row(found, "empty documents") == ('of one token: text.split(" ")', "known form")
+    assert found.confirmed
+
+
+def test_factors_of_a_contradicted_formula_are_told_as_such():
+    def doubled(f, length, average, k1, b):
+        """Of lengths that no probe of one factor has."""
+        return usual(f, length, average, k1, b) * (2 if length in (13, 14, 15, 17, 18, 19) else 1)
+
+    found = identified(Bm25(weight=doubled))
+    assert found.sentence.startswith("By probes of one factor each: Lucene idf")
+    assert "so that some factor is another one than its own probe shows" in found.sentence
+    assert row(found, "idf")[1] == "by its probe alone"
+    assert "known form" not in {
+        factor.status for factor in found.factors if factor.name in ("tf", "length normalisation")
+    }
