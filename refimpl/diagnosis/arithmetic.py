@@ -4,7 +4,6 @@ Roundings that fall the other way make two runs of the same arithmetic differ, s
 What is compared is the direction of a vector's error: another arithmetic's is nearly orthogonal to it.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
@@ -40,6 +39,8 @@ class Arithmetic:
         Rounds the result of every operation.
     hidden_act
         The activation; "" for the model's.
+    results
+        The names of the intermediates that `result` rounds; `()` for all.
     """
 
     name: str
@@ -50,6 +51,11 @@ class Arithmetic:
     operand: Rounding = identity
     result: Rounding = identity
     hidden_act: str = ""
+    results: tuple[str, ...] = ()
+
+    def rounded(self, name: str, value: Array) -> Array:
+        """An intermediate of the forward pass."""
+        return self.result(value) if not self.results or name in self.results else value
 
 
 def dynamic(levels: int) -> Rounding:
@@ -86,6 +92,22 @@ ARITHMETICS = (
         "the operands of matrix products are rounded to bfloat16, as by autocast",
         matrix=tensors.bfloat16,
         operand=tensors.bfloat16,
+    ),
+    *(
+        Arithmetic(
+            f"{name} attention weights",
+            f"the probabilities of attention are rounded to {name}, all else is not",
+            result=rounding,
+            results=("attention_probs",),
+        )
+        for name, rounding in (("float16", tensors.float16), ("bfloat16", tensors.bfloat16))
+    ),
+    Arithmetic(
+        "tanh GELU of float16",
+        "the activation is looked up in a table of float16, as by ggml: tanh GELU, its argument and its value rounded",
+        result=tensors.float16,
+        hidden_act="gelu_new",
+        results=("intermediate_dense", "intermediate"),
     ),
     Arithmetic(
         "dynamic int8, 7-bit activations",
@@ -133,14 +155,13 @@ ARITHMETICS = (
 
 def simulated_states(arithmetic: Arithmetic, weights: BertWeights, input_ids: Array, token_type_ids: Array) -> Array:
     """The last hidden states `(1, seq, hidden)` of one text; `weights` are those of `rounded_weights`."""
-    record: Callable[[str, Array], Array] = lambda name, value: arithmetic.result(value)  # noqa: E731
     product = partial(_product, arithmetic.operand)
     layer = VariedLayer(linear=product, activation=ACTIVATIONS.get(arithmetic.hidden_act))
     with np.errstate(over="ignore", invalid="ignore"):
-        states = embed(weights, input_ids, token_type_ids, record)
+        states = embed(weights, input_ids, token_type_ids, arithmetic.rounded)
         bias = np.zeros((1, 1, 1, states.shape[1]), states.dtype)
         for number in range(weights.config.num_hidden_layers):
-            states = layer(weights.layer(number), states, bias, record)
+            states = layer(weights.layer(number), states, bias, arithmetic.rounded)
     return states
 
 

@@ -19,6 +19,7 @@ FEWEST = 2  # texts
 FIRST_ROWS = 8  # shortest texts for which every arithmetic is simulated
 MOST_TOKENS = 2048  # of the texts for which the nearest one is
 COSINE = 0.45  # least mean cosine of errors and simulated ones: 0.51 to 1.00 where right, else at most 0.29
+OF_ONE_RESULT = 0.9  # the same where one intermediate alone is rounded: 0.98 or more where right
 MARGIN = 0.1  # by which that of the next arithmetic is smaller
 TEXT_COSINE = 0.2  # least cosine for one text: 0.31 or more where right; of two kinds it varies by some 0.1 about 0
 TEXT_SIZES = 0.5, 2.0  # of one text's error, relative to the simulated one
@@ -55,7 +56,8 @@ class Fit:
         if len(self.rows) < FEWEST or self.fitting.mean() < MOST:
             return False
         size = float(np.exp(np.log(self.sizes[self.fitting]).mean()))
-        return float(self.cosines[self.fitting].mean()) >= COSINE and SIZES[0] <= size <= SIZES[1]
+        least = OF_ONE_RESULT if self.arithmetic.results else COSINE
+        return float(self.cosines[self.fitting].mean()) >= least and SIZES[0] <= size <= SIZES[1]
 
 
 class ArithmeticSearch:

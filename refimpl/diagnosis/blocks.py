@@ -3,7 +3,7 @@
 import numpy as np
 
 from refimpl.bert.blocks import Record
-from refimpl.bert.forward import encoder_layer, self_attention
+from refimpl.bert.forward import Block, encoder_layer, self_attention
 from refimpl.bert.ops import ACTIVATIONS, Hidden, layer_norm, linear
 from refimpl.bert.weights import BertWeights
 from refimpl.common.types import Array
@@ -35,6 +35,18 @@ def causal(layer: BertWeights, hidden_states: Hidden, bias: Array, record: Recor
     seq = hidden_states.shape[1]
     later = np.where(np.tri(seq, dtype=bool), 0.0, -np.inf).astype(hidden_states.dtype)
     return encoder_layer(layer, hidden_states, bias + later, record)
+
+
+def within(distance: int) -> Block:
+    """Local attention: each token attends to those at most `distance` away."""
+
+    def block(layer: BertWeights, hidden_states: Hidden, bias: Array, record: Record) -> Hidden:
+        position = np.arange(hidden_states.shape[1])
+        far = np.where(np.abs(position[:, None] - position) > distance, -np.inf, 0.0).astype(bias.dtype)
+        nothing = np.isinf(bias + far).all(axis=-1, keepdims=True)  # of padding that is far from every token
+        return encoder_layer(layer, hidden_states, np.where(nothing, bias, bias + far), record)
+
+    return block
 
 
 def _feed_forward(layer: BertWeights, x: Hidden, record: Record) -> Hidden:

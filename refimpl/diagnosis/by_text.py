@@ -104,7 +104,10 @@ class TextSearch:
                 others = tuple(trial.combination for trial in whole[1:])
                 return Explanation((_group(whole[0], set(self.mismatching)),), others, (), (), self.untried)
             best = found[0]
-            groups.append(_group(best, set(remaining)))
+            group = _group(best, set(remaining))
+            if groups and not self._mostly_explained(group, context, remaining):
+                break
+            groups.append(group)
             remaining = [row for row in remaining if row not in groups[-1].rows]
             context = context or best.combination
         if len(groups) > 1 and not remaining and (together := self._together(groups)) is not None:
@@ -112,6 +115,11 @@ class TextSearch:
         nearest = self._nearest(tried, context, remaining) if remaining else ()
         groups.sort(key=lambda group: -len(group.rows))
         return Explanation(tuple(groups), (), tuple(remaining), nearest, self.untried)
+
+    def _mostly_explained(self, group: Group, context: Combination, remaining: Sequence[int]) -> bool:
+        """Whether the group is most of the remaining texts that its combination changes beside that of `context`."""
+        before, after = (self.problem.trial(each, remaining).squares for each in (context, group.combination))
+        return 2 * len(group.rows) >= int(np.sum(~np.isclose(before, after, rtol=1e-6, atol=0.0)))
 
     def _together(self, groups: Sequence[Group]) -> Group | None:
         """The hypotheses of all groups at once, where they explain every text: one implementation has them all."""

@@ -10,11 +10,13 @@ from refimpl.bert.heads import l2_normalize
 from refimpl.common.types import Array
 from refimpl.diagnosis.call_layouts import (
     Layout,
+    Pair,
     cut,
     joined,
     left_over,
     left_padded,
     masked_at_the_right,
+    positions_go_on,
     right_padded,
     unmasked,
     with_mask_of,
@@ -39,6 +41,8 @@ class CallFault:
     """None for the model's normalisation of each vector."""
     padding: bool = False
     """Whether of the other texts only the length of the longest counts."""
+    weight: Callable[[Pair], float] = lambda pair: 1.0
+    """Of the own text's vector, which shows where vectors are not normalised."""
 
 
 MASKED = "pass the attention mask to the encoder, and to the pooling"
@@ -62,6 +66,15 @@ def _paddings() -> Iterator[CallFault]:
     yield CallFault(
         "left padding, masked at the right", explanation, "mask the padding", masked_at_the_right, None, True
     )
+
+    explanation = "the sum over a text's tokens is divided by the padded length, not by their number"
+    yield CallFault(
+        "sum divided by the padded length", explanation, "divide by the sum of the mask", padding=True, weight=_share
+    )
+
+
+def _share(pair: Pair) -> float:
+    return len(pair.own) / max(len(pair.own), len(pair.other))
 
 
 def _weak_masks() -> Iterator[CallFault]:
@@ -96,6 +109,8 @@ def _mixtures() -> Iterator[CallFault]:
         explanation = f"the tokens of a longer text stay behind those of a shorter one, and are {use}"
         layout = left_over(attended, pooled)
         yield CallFault(f"left-over tokens {use}", explanation, "clear buffers between texts", layout)
+    explanation = "a text's positions begin where those of the text before it in the call end, as in a packed batch"
+    yield CallFault("positions go on", explanation, "restart position ids at each text", positions_go_on)
     for restarted, pooled in product((True, False), (False, True)):
         positions = "positions restart at each text" if restarted else "positions go on"
         mean = "and one mean is taken of all" if pooled else "and each text has its own mean"
@@ -167,6 +182,7 @@ def _chained(*steps: Output) -> Output:
 
 
 NO_FAULT = CallFault("no fault", "every text has its own vector", "")
+LEFT_OVER = tuple(fault for fault in _mixtures() if fault.name.startswith("left-over"))
 WEAK_MASKS = tuple(_weak_masks())
 OF_EVERY_MODEL = (*_paddings(), *_masks_of_others(), *_cuts(), *_mixtures(), *_outputs())
 """Those that do not replace BERT's layer."""

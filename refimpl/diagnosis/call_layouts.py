@@ -118,6 +118,12 @@ def left_over(attended: bool, pooled: bool) -> Layout:
     return rows
 
 
+def positions_go_on(pair: Pair) -> Row:
+    """The text's own tokens, but positions that begin where those of the text before it end."""
+    ones = np.ones(len(pair.own), dtype=bool)
+    return Row(pair.own, ones, ones, np.arange(len(pair.own)) + (0 if pair.first else len(pair.other)))
+
+
 def joined(pooled: bool, restarted: bool) -> Layout:
     """The texts of a call as one sequence; positions go on, or restart at each text."""
 

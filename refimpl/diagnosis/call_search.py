@@ -13,14 +13,15 @@ from refimpl.bert.forward import encoder_layer, forward
 from refimpl.bert.weights import BertWeights
 from refimpl.common.types import Array
 from refimpl.diagnosis.by_text import ROUNDED
-from refimpl.diagnosis.call_faults import CALL_FAULTS, NO_FAULT, OF_EVERY_MODEL, CallFault
+from refimpl.diagnosis.call_faults import CALL_FAULTS, LEFT_OVER, NO_FAULT, OF_EVERY_MODEL, CallFault
 from refimpl.diagnosis.call_layouts import Pair, Row
+from refimpl.diagnosis.calls import CLEAR
 from refimpl.diagnosis.embedding_problem import EmbeddingProblem
 from refimpl.diagnosis.encoder import identity
 from refimpl.diagnosis.faults import faulty_block, faulty_embedding
 from refimpl.diagnosis.hypotheses import Combination, apply_all
 from refimpl.diagnosis.pooling import EmbeddingVariant, scaled
-from refimpl.diagnosis.result import Cause
+from refimpl.diagnosis.result import Cause, Diagnosis
 from refimpl.diagnosis.text_states import SHORT
 from refimpl.tokens import Tokens
 
@@ -31,6 +32,11 @@ SIZES = (8, 16, 32, 64, 100, 128, 256)
 """Of usual batches."""
 QUOTIENTS = 1e-4
 """Relative error of vectors of a function of a call's outputs: quotients of small entries magnify rounding."""
+FILLED = 4  # texts of an earlier call, so that each row of a buffer has one
+KEPT = (
+    "not deterministic, so that no cause is searched: a text has another vector after calls of other texts, so that"
+    " something is kept from one call to the next, such as a buffer or a cache"
+)
 BATCHED = 6  # short texts whose widths choose the batches
 
 
@@ -87,6 +93,33 @@ class CallSearch:
             f"{len(explained)} of {len(residuals)} texts, each run beside a longer one",
             chosen.remedy,
         )
+
+    def of_earlier_calls(self, difference: float) -> Diagnosis | None:
+        """Where a vector depends on the calls before: their tokens, if they explain it; None where it does not.
+
+        The same call of two texts is made after calls of one longer text, and of another one.
+        """
+        texts, order = self.problem.encoder.firsts, np.argsort(self._tokens.lengths, kind="stable").tolist()
+        words = [row for row in order if self._length(row) > 3 and not self._has_special(row)]
+        longer = [row for row in words if self._length(row) >= LONGER * self._length(words[0])]
+        vectors: dict[int, Array] = {}
+        for earlier in longer[:2]:
+            self.encode([texts[earlier]] * FILLED)
+            if (answer := self._answer(words[0], longer[0])) is None:
+                return None
+            vectors[earlier] = answer[0]
+        if len(vectors) < 2 or _largest(np.subtract(*vectors.values())) <= CLEAR * self.problem.tolerance:
+            return None
+        own, width = self._ids(words[0]), self._length(longer[0])
+        for fault in LEFT_OVER:
+            errors = [vectors[row] - self._vector(fault, own, self._ids(row)[:width], True) for row in vectors]
+            if (residual := max(map(_largest, errors))) <= self._limit(fault):
+                where = "the tokens of a longer text of an earlier call stay behind those of a shorter one"
+                calls = f"{len(vectors)} of {len(vectors)} calls after those of other texts"
+                cause = Cause((f"{fault.name}, of earlier calls",), where, residual, 1.0, True, of=calls)
+                cause = replace(cause, remedy=fault.remedy)
+                return Diagnosis(False, difference, self.problem.tolerance, (cause,))
+        return Diagnosis(False, difference, self.problem.tolerance, (), observation=KEPT)
 
     def explains_alone(self, alone: Array) -> bool:
         """Whether the fault gives the vectors `(texts, dim)` of each text in a call of its own, as padding does."""
@@ -147,7 +180,7 @@ class CallSearch:
         """The vector `(dim,)` of a call's text, whose ids are `own`, under `fault`."""
         pair = Pair(own, other, first, self._tokens.pad_token_id)
         if fault.output is None:
-            return self._pooled(fault.layout(pair), self._variant)
+            return fault.weight(pair) * self._pooled(fault.layout(pair), self._variant)
         both = [self._pooled(fault.layout(one), self._raw) for one in (pair, Pair(other, own, not first, pair.pad))]
         vectors = fault.output(np.stack(both if first else both[::-1]))
         return np.asarray(vectors[0 if first else 1])
@@ -181,6 +214,11 @@ class CallSearch:
 
     def _length(self, row: int) -> int:
         return int(self._tokens.lengths[row])
+
+    def _has_special(self, row: int) -> bool:
+        """Whether [PAD], or a special token that surrounds texts, is written in the text."""
+        first, *own, last = self._ids(row).tolist()
+        return not {first, last, self._tokens.pad_token_id}.isdisjoint(own)
 
     def _ids(self, row: int) -> Array:
         start = int(self._tokens.starts[row])

@@ -140,9 +140,13 @@ def _of_calls(
         return None
     deviations = np.abs(problem.actual - expected).max(axis=1)
     rows, difference = np.flatnonzero(deviations > tolerance).tolist(), float(deviations.max())
-    changed = changed_alone(encode, problem.actual[rows], [texts[row] for row in rows], tolerance)
+    changed = changed_alone(encode, problem.actual[rows], expected[rows], [texts[row] for row in rows], tolerance)
     if changed is None:
         return None
+
+    search = CallSearch(problem, encode)
+    if (of_earlier := search.of_earlier_calls(difference)) is not None:
+        return of_earlier, ()
 
     def one_by_one(texts: list[str]) -> Array:
         vectors = [np.asarray(encode([text]), dtype=np.float64) for text in texts]
@@ -152,7 +156,6 @@ def _of_calls(
     alone = one_by_one(texts)
     if alone.shape != problem.actual.shape:
         return None
-    search = CallSearch(problem, encode)
     cause = search.cause(labels)
     found, combination = Diagnosis(True, 0.0, tolerance, ()), Combination()
     if not search.explains_alone(alone):

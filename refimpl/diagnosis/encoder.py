@@ -28,6 +28,8 @@ TOKEN_BYTES = 1 << 26  # of token ids that are cached: a search of pairs has eve
 ROUNDED_BYTES = 1 << 30  # of rounded weights that are cached: eight roundings of all-MiniLM-L6-v2
 
 Value = TypeVar("Value")
+Averaged = Callable[[int], Sequence[int]]
+"""Takes the number of layers; returns the hidden states whose mean is taken: 0 the embeddings, i after layer i."""
 
 
 def identity(x: Array) -> Array:
@@ -46,7 +48,7 @@ class EncoderVariant:
 
     `padded_to` is a number of tokens, `LONGEST` for the longest text, 0 for none. `max_length` 0, and None elsewhere,
     is the model's own value. `hidden_act` is a name of config.json, and `layers` the number of layers computed; if
-    negative, the number left out.
+    negative, the number left out. `averaged` None is the last hidden states alone.
     """
 
     tokenizer_changes: tuple[TokenizerChange, ...] = ()
@@ -65,6 +67,7 @@ class EncoderVariant:
     hidden_act: str | None = None
     eps: float | None = None
     layers: int | None = None
+    averaged: Averaged | None = None
     block: Block = encoder_layer
     rewirings: tuple[Rewiring, ...] = ()
     rounding: Rounding = identity
@@ -135,7 +138,10 @@ class VariedEncoder:
         attended = mask if variant.attention_masked else np.ones_like(mask)
         attended = attended | (np.arange(width) == 0)  # a text without a token attends to its first padding
         block, embedding = faulty_block(variant.block, variant.faults), faulty_embedding(variant.faults)
-        result = forward(weights, input_ids, attended, token_types, trace=trace, block=block, embedding=embedding)
+        kept = trace or variant.averaged is not None
+        result = forward(weights, input_ids, attended, token_types, trace=kept, block=block, embedding=embedding)
+        if variant.averaged is not None:
+            result = _mean_of_layers(result, variant.averaged(weights.config.num_hidden_layers), trace)
         return States(result, mask, input_ids)
 
     def weights(self, variant: EncoderVariant) -> BertWeights:
@@ -203,9 +209,18 @@ class Cache(OrderedDict[Any, Value]):
         return value
 
 
+def _mean_of_layers(result: Forward, numbers: Sequence[int], trace: bool) -> Forward:
+    """The mean of hidden states for the last ones; NotApplicable where a layer is missing."""
+    names = [f"layer.{number - 1}.hidden_states" if number else "embeddings.hidden_states" for number in numbers]
+    if not all(name in result.trace for name in names):
+        raise NotApplicable("the model has fewer layers")
+    mean = np.mean([result.trace[name] for name in names], axis=0)
+    return Forward(mean, result.trace if trace else {})
+
+
 def arithmetic(variant: EncoderVariant) -> tuple[object, ...]:
     """The fields that determine hidden states of the same tokens and padding."""
-    return (*weights_key(variant), variant.attention_masked, variant.block, variant.faults)
+    return (*weights_key(variant), variant.attention_masked, variant.averaged, variant.block, variant.faults)
 
 
 def weights_key(variant: EncoderVariant) -> tuple[object, ...]:

@@ -72,6 +72,14 @@ OPS = (
         "each token attends only to itself and earlier tokens, as in a decoder",
         encoder(block=blocks.causal),
     ),
+    *(
+        Hypothesis(
+            f"attention within {distance} tokens",
+            f"each token attends only to those at most {distance} away, as in local attention",
+            encoder(block=blocks.within(distance)),
+        )
+        for distance in (32, 64, 128)
+    ),
 )
 
 QUERY, KEY, VALUE = (f"attention.self.{name}" for name in ("query", "key", "value"))
@@ -146,6 +154,19 @@ WIRING = (
         tensors.scale_query(lambda config: 1 / sqrt(tensors.head_dim(config))),
     ),
     rewired(
+        "query biases not scaled",
+        "1 / sqrt(head_dim) is folded into the weights of the queries, not into their biases",
+        tensors.query_bias_unscaled,
+    ),
+    *(
+        rewired(
+            f"word embeddings of the {which} row",
+            f"every token, special ones included, has the embedding of the id {by} its own",
+            tensors.map_tensors(r"word_embeddings\.weight$", partial(tensors.rolled, step)),
+        )
+        for which, by, step in (("next", "after", -1), ("previous", "before", 1))
+    ),
+    rewired(
         "heads interleaved",
         "heads take every n-th feature (reshape(head_dim, heads)), not consecutive ones",
         tensors.interleave_heads,
@@ -163,6 +184,7 @@ ROUNDING = tuple(
     for name, explanation, rounding in (
         ("float16 weights", "the weights are rounded to float16", tensors.float16),
         ("bfloat16 weights", "the weights are rounded to bfloat16", tensors.bfloat16),
+        ("bfloat16 weights, cut", "the weights are cut to bfloat16, not rounded", tensors.bfloat16_cut),
         ("int8 weights", "matrices are quantised to int8, one symmetric scale per tensor", tensors.int8),
         (
             "int8 weights by row",
@@ -172,6 +194,11 @@ ROUNDING = tuple(
         ("uint8 weights", "matrices are quantised to uint8, one scale and zero point per tensor", tensors.uint8),
         ("Q8_0 weights", "matrices are quantised to int8 in blocks of 32, as in ggml's Q8_0", tensors.q8_0),
         ("Q4_0 weights", "matrices are quantised to 4 bits in blocks of 32, as in ggml's Q4_0", tensors.q4_0),
+        (
+            "Q4_1 weights",
+            "matrices are quantised to 4 bits with a minimum in blocks of 32, as in ggml's Q4_1",
+            tensors.q4_1,
+        ),
         ("float8 weights", "matrices are rounded to float8 E4M3", tensors.float8),
     )
 )
@@ -214,4 +241,15 @@ LAYERS = tuple(
     )
 )
 
-ENCODER = (*OPS, *TOKENS, *INPUTS, *WIRING, *ROUNDING, *LAYERS)
+AVERAGED = tuple(
+    Hypothesis(f"mean of {name}", f"the mean of hidden states is pooled: those of {name}", encoder(averaged=states))
+    for name, states in (
+        ("the last two layers", lambda layers: range(layers - 1, layers + 1)),
+        ("the last four layers", lambda layers: range(layers - 3, layers + 1)),
+        ("first and last layer", lambda layers: (1, layers)),
+        ("embeddings and last layer", lambda layers: (0, layers)),
+        ("embeddings and all layers", lambda layers: range(layers + 1)),
+    )
+)
+
+ENCODER = (*OPS, *TOKENS, *INPUTS, *WIRING, *ROUNDING, *LAYERS, *AVERAGED)

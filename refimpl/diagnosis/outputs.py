@@ -18,6 +18,7 @@ CLEAR = 10  # times the rounding of float32 that a step has at least
 FLOATS = 2**11  # steps per unit from which a power of two is rather a float16 or bfloat16 number's
 FEW_STEPS = 4  # that the smallest difference of two values may have
 LEVELS = (7, 127, 128)  # of the largest magnitude of a vector
+FLOAT16, BFLOAT16, BFLOAT16_CUT = STORAGE[:3]
 
 
 def degenerate(actual: Array, expected: Array) -> str | None:
@@ -61,7 +62,12 @@ def measured_head(actual: Array) -> list[Combination]:
 
     Vectors of unit length in float32 or float64 show none: `[()]`.
     """
-    stored = _stored(actual)
+    if (stored := _stored(actual)) == (BFLOAT16,):
+        return [*_with_length(actual, (BFLOAT16,)), *_with_length(actual, (BFLOAT16_CUT,))]
+    return _with_length(actual, stored)
+
+
+def _with_length(actual: Array, stored: Combination) -> list[Combination]:
     by_name = {hypothesis.name: hypothesis for hypothesis in NORM}
     lengths = {
         "": np.linalg.norm(actual, axis=1),
@@ -80,12 +86,20 @@ def _stored(actual: Array) -> Combination:
     """The coarsest storage that leaves every value as it is; `()` for float32 and float64."""
     if (per_unit := _per_unit(actual)) is not None:
         return (multiples_of(per_unit),)
-    formats = [each for each in STORAGE if each.name in ("float16 vectors", "bfloat16 vectors")]
-    for hypothesis in (*map(multiples_by_vector, LEVELS), *reversed(formats)):
+    for hypothesis in (*map(multiples_by_vector, LEVELS), BFLOAT16, FLOAT16):
         rounded = hypothesis.apply(EmbeddingVariant()).store(actual)
         if np.all(np.abs(rounded - actual) <= 2 * FLOAT32 * np.abs(actual)):
             return (hypothesis,)
     return ()
+
+
+def step_of(actual: Array) -> float:
+    """The step of the format that the vectors `(texts, dim)` are stored in, at their largest entries; 0 for float32."""
+    if (per_unit := _per_unit(actual)) is not None:
+        return 1 / per_unit
+    bits = {BFLOAT16: 2.0**-7, FLOAT16: 2.0**-10}
+    largest = float(np.abs(actual).max(initial=0.0))
+    return max((bits.get(each, 1 / min(LEVELS)) * largest for each in _stored(actual)), default=0.0)
 
 
 def _per_unit(actual: Array) -> float | None:

@@ -187,6 +187,7 @@ NORM = (
 STORAGE = (
     Hypothesis("float16 vectors", "the final vectors are rounded to float16", embedding(store=tensors.float16)),
     Hypothesis("bfloat16 vectors", "the final vectors are rounded to bfloat16", embedding(store=tensors.bfloat16)),
+    Hypothesis("bfloat16 vectors, cut", "the final vectors are cut to bfloat16", embedding(store=tensors.bfloat16_cut)),
     multiples_of(127.0),
     *(multiples_of(10.0**digits) for digits in (3, 4, 5, 6)),
 )

@@ -36,6 +36,12 @@ NORMAL_FORMS = tuple(
             rewriting.marks_stripped_undecomposed,
             KEPT,
         ),
+        (
+            "only U+0300 to U+036F stripped",
+            "of the marks only those from U+0300 to U+036F are stripped, as by a regular expression, not all (Mn)",
+            rewriting.latin_marks_stripped,
+            KEPT,
+        ),
         ("decomposed, accents kept", "the text is normalised by NFD, but marks are kept", rewriting.decomposed, KEPT),
         ("composed, accents kept", "the text is normalised by NFC, and accents are kept", rewriting.composed, KEPT),
         (
@@ -80,6 +86,16 @@ CLEANED = tuple(
         ("addresses removed", "web addresses are removed", rewriting.substituted(r"https?://\S+", "")),
         ("only the first line", "the text after the first line is lost", rewriting.substituted(r"(?s)\n.*", "")),
         ("line ends removed", "line ends are removed, so that words are joined", rewriting.substituted(r"[\r\n]", "")),
+        (
+            "tabs and line ends removed",
+            "tabs and line ends are removed as other control characters are, so that words are joined",
+            rewriting.substituted(r"[\t\r\n]", ""),
+        ),
+        (
+            "characters beyond U+FFFF removed",
+            "characters of two UTF-16 units, such as emoji, are removed",
+            rewriting.substituted(r"[\U00010000-\U0010ffff]", ""),
+        ),
         (
             "only letters, digits and spaces",
             "other characters than letters, digits and spaces are removed, so that words are joined",

@@ -48,6 +48,11 @@ def marks_stripped_undecomposed(text: str) -> str:
     return _without_marks(text, ("Mn",))
 
 
+def latin_marks_stripped(text: str) -> str:
+    """Decomposed, without the combining marks of U+0300 to U+036F."""
+    return re.sub("[\u0300-\u036f]", "", unicodedata.normalize("NFD", text))
+
+
 def decomposed(text: str) -> str:
     """Unicode's form NFD, marks kept."""
     return unicodedata.normalize("NFD", text)

@@ -10,12 +10,14 @@ import numpy as np
 from refimpl.common.types import Array
 from refimpl.diagnosis.encoder import VariedEncoder
 from refimpl.diagnosis.hypotheses import Combination, Hypothesis, NotApplicable, apply_all, compatible
+from refimpl.diagnosis.outputs import step_of
 from refimpl.diagnosis.pooling import EmbeddingVariant
 from refimpl.diagnosis.rare_token_hypotheses import RARE, word_limits
 from refimpl.diagnosis.token_hypotheses import PREFIXES, SPECIAL, TOKENS
 from refimpl.diagnosis.token_probes import REPEATED, is_long, probes
 
 ROUNDING = 1e-5  # of the spread of vectors, by which two vectors of the same tokens may differ
+STEPS = 1.5  # of a stored format by which a batch's rounding moves an entry
 NOISIEST = 1e-3  # noise up to which two vectors can be distinguished
 MOST = 5  # hypotheses together
 BEAM = 4
@@ -74,7 +76,7 @@ class MeasuredTokenizer:
 
     def _of_long_texts(self) -> str:
         every, short = (len(self.partitions.contradictions((), short=short)) for short in (False, True))
-        return "; long texts are truncated otherwise" if every > short else ""
+        return "; long texts are treated otherwise" if every > short else ""
 
     def __str__(self) -> str:
         return self.sentence()
@@ -123,7 +125,8 @@ def _observed(vectors: Array, again: Array) -> tuple[Array, Array] | None:
         return None
     distances = np.stack([np.abs(vectors - one).max(axis=1) for one in vectors])
     least = max(3 * noise, ROUNDING * spread)
-    return distances <= least, (distances <= least) | (distances > 3 * least)
+    clear = max(3 * least, STEPS * step_of(vectors))  # between them, a step may be rounding, or another vector near by
+    return distances <= least, (distances <= least) | (distances > clear)
 
 
 class _Partitions:

@@ -37,6 +37,17 @@ def bfloat16(tensor: Array) -> Array:
     return rounded.view(np.float32).astype(tensor.dtype)
 
 
+def bfloat16_cut(tensor: Array) -> Array:
+    """Cut to eight significant bits, toward 0."""
+    bits = np.ascontiguousarray(tensor, dtype=np.float32).view(np.uint32) & np.uint32(0xFFFF0000)
+    return bits.view(np.float32).astype(tensor.dtype)
+
+
+def rolled(step: int, tensor: Array, config: BertConfig) -> Array:
+    """The rows moved down by `step`, around the end."""
+    return np.roll(tensor, step, axis=0)
+
+
 def _symmetric(tensor: Array, largest: Array) -> Array:
     scale = np.where(largest == 0, 1.0, largest / 127.0).astype(tensor.dtype)
     return np.round(tensor / scale) * scale
@@ -88,6 +99,17 @@ def q4_0(tensor: Array) -> Array:
     return (codes * float16(scale)).reshape(tensor.shape)
 
 
+def q4_1(tensor: Array) -> Array:
+    """Blocks of 32 along a row with codes 0 to 15, a float16 scale and a float16 minimum, as ggml's Q4_1."""
+    if _not_quantised(tensor) or tensor.shape[-1] % BLOCK:
+        return tensor
+    blocks = tensor.reshape(-1, BLOCK)
+    least = blocks.min(axis=1, keepdims=True)
+    scale = (blocks.max(axis=1, keepdims=True) - least) / 15.0
+    codes = np.minimum(np.floor((blocks - least) / np.where(scale == 0, 1.0, scale) + 0.5), 15)
+    return (codes * float16(scale) + float16(least)).reshape(tensor.shape)
+
+
 def float8(tensor: Array) -> Array:
     """Float8 E4M3: four significant bits, exponents from -6, the largest 448 (Micikevicius et al. 2022)."""
     if _not_quantised(tensor):
@@ -135,6 +157,12 @@ def scale_query(factor: Callable[[BertConfig], float]) -> Rewiring:
 def head_dim(config: BertConfig) -> int:
     """Features per attention head."""
     return config.hidden_size // config.num_attention_heads
+
+
+query_bias_unscaled: Rewiring = map_tensors(
+    r"attention\.self\.query\.bias$", lambda bias, config: bias * sqrt(head_dim(config))
+)
+"""Biases that lack the factor 1 / sqrt(head_dim), which the weights of the queries have in the place of the scores."""
 
 
 def _interleave(tensor: Array, config: BertConfig) -> Array:

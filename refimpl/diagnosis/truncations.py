@@ -1,5 +1,6 @@
 """Where texts may be truncated: at which length, narrowed by the texts that match and those that do not, which side."""
 
+import itertools
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -17,6 +18,7 @@ MOST_LENGTHS = 96  # that are all tried; of more, every eighth or fewer, and the
 NEAR = 3  # characters by which a length may differ without an effect on the shortest text
 COARSE, COARSELY = 8, 32
 NEAREST = 3  # of the lengths tried at first, whose neighbours are tried
+PAIR = 2  # special tokens that are added once more, after truncation
 LISTED = (64, 128, 256, 384, 512)  # that are tried at other sides than the right one
 SPECIAL_ROOM: tuple[tuple[Literal["inside", "beside"], str], ...] = (
     ("inside", ""),
@@ -91,7 +93,7 @@ class TruncationSearch:
         """
         bounds = self._bounds(context, explained, unexplained)
         kept = tuple(each for each in context if not each.apply.values.keys() & {"max_length", "truncation"})
-        found = None if bounds is None else next(self._of_tokens(kept, *bounds), None)
+        found = None if bounds is None else self._of_tokens(kept, *bounds, unexplained)
         if found is not None:
             yield found
             if self.problem.trial(found, unexplained).explained.all():
@@ -99,16 +101,21 @@ class TruncationSearch:
         for unit in UNITS:
             yield from self._of_text(context, unit, explained, unexplained)
 
-    def _of_tokens(self, context: Combination, low: int, high: int, row: int) -> Iterator[Combination]:
-        """Those that explain the text `row`."""
-        sides = (*SIDES, *HEADS) if high >= self.problem.encoder.max_length else ()
+    def _of_tokens(
+        self, context: Combination, low: int, high: int, row: int, unexplained: Sequence[int]
+    ) -> Combination | None:
+        """The first that explains the text `row`; of sides at the model's length, the one that explains most texts."""
+        limit = self.problem.encoder.max_length
+        sides = [(*context, side) for side in (*SIDES, *HEADS, truncation_at(limit + PAIR))] if high >= limit else []
+        if explaining := [side for side in sides if self.problem.trial(side, [row]).count]:
+            return max(explaining, key=lambda side: self.problem.trial(side, unexplained).count)
         at_sides = [truncation_at(length) for length in LISTED if low <= length <= high]
-        for candidates in (
-            [(*context, side) for side in sides],
+        others = (
             self._nearer(lambda length: (*context, truncation_at(length)), USUAL, low, high, row),
             [(*context, side, length) for length in at_sides for side in OTHER],
-        ):
-            yield from (combination for combination in candidates if self.problem.trial(combination, [row]).count)
+        )
+        every = itertools.chain.from_iterable(others)
+        return next((combination for combination in every if self.problem.trial(combination, [row]).count), None)
 
     def _of_text(
         self, context: Combination, unit: Unit, explained: Sequence[int], unexplained: Sequence[int]

@@ -100,6 +100,33 @@ def test_autocast(model, tokenizer, minilm_folder):
         assert named(torch_vectors(model, tokenizer), minilm_folder) == ("bfloat16 products",)
 
 
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_attention_weights_of_low_precision(dtype, model, tokenizer, minilm_folder, monkeypatch):
+    import torch
+
+    softmax = torch.nn.functional.softmax
+
+    def rounded(*args, **kwargs):
+        return softmax(*args, **kwargs).to(getattr(torch, dtype)).float()
+
+    model.set_attn_implementation("eager")
+    monkeypatch.setattr(torch.nn.functional, "softmax", rounded)
+    assert named(torch_vectors(model, tokenizer), minilm_folder) == (f"{dtype} attention weights",)
+
+
+def test_the_activation_of_ggml(model, tokenizer, minilm_folder):
+    """A table of float16 for tanh GELU, by its argument in float16."""
+    import torch
+
+    class Table(torch.nn.Module):
+        def forward(self, x):
+            return torch.nn.functional.gelu(x.half().float(), approximate="tanh").half().float()
+
+    for layer in model.encoder.layer:
+        layer.intermediate.intermediate_act_fn = Table()
+    assert named(torch_vectors(model, tokenizer), minilm_folder) == ("tanh GELU of float16",)
+
+
 @pytest.mark.parametrize(("engine", "bits"), [("fbgemm", 7), ("qnnpack", 8)])
 def test_dynamic_quantisation_of_torch(engine, bits, model, tokenizer, minilm_folder, monkeypatch):
     import torch

@@ -1,5 +1,8 @@
 """Structural faults drawn at random and put into transformers' BertModel are named; faults of no family are not."""
 
+import math
+
+import faulty_bert
 import numpy as np
 import pytest
 from faulty_bert import FaultyBert, write_small_model
@@ -61,6 +64,35 @@ class ResidualBeforeNorm(FaultyBert):
         summed = x + self._attention(x, at, visible)
         attended = self._norm(summed, f"{at}attention.output.LayerNorm")
         return self._norm(summed + self._feed_forward(attended, at), f"{at}output.LayerNorm")
+
+
+class FeedForwardOfInput(FaultyBert):
+    """The feed forward reads the layer's input."""
+
+    def _layer(self, x, at, visible):
+        attended = self._norm(x + self._attention(x, at, visible), f"{at}attention.output.LayerNorm")
+        return self._norm(attended + self._feed_forward(x, at), f"{at}output.LayerNorm")
+
+
+def test_a_feed_forward_of_another_state_is_named(folder, texts):
+    actual = FeedForwardOfInput(folder)(texts)
+    diagnosis = diagnose_embeddings(actual, texts, model_path=folder, tolerance=TOLERANCE)
+    assert diagnosis.causes[0].names == ("feed forward of the layer's input in every layer",), str(diagnosis)
+    assert diagnosis.explained
+
+
+def test_an_erf_of_three_terms_is_named(folder, texts, monkeypatch):
+    """Abramowitz and Stegun 1964, 7.1.25."""
+
+    def erf(x):
+        t = 1 / (1 + 0.47047 * abs(x))
+        return math.copysign(1 - (0.3480242 * t - 0.0958798 * t**2 + 0.7478556 * t**3) * math.exp(-x * x), x)
+
+    gelu = np.vectorize(lambda x: 0.5 * x * (1 + erf(x / math.sqrt(2))))
+    monkeypatch.setitem(faulty_bert.ACTS, "erf", gelu)
+    diagnosis = diagnose_embeddings(FaultyBert(folder)(texts), texts, model_path=folder, tolerance=TOLERANCE)
+    name = "GELU with the erf of Abramowitz and Stegun 7.1.25 in every layer"
+    assert diagnosis.causes[0].names == (name,), str(diagnosis)
 
 
 @pytest.mark.parametrize(

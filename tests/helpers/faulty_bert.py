@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -111,6 +112,13 @@ class Faults:
     layers: int | None = None
     """Of all; a negative number leaves that many out."""
     backwards: bool = False
+    averaged: Callable[[list[np.ndarray]], list[np.ndarray]] | None = None
+    """Takes the embeddings and the states after each layer; returns those whose mean is pooled."""
+    window: int | None = None
+    rows: int = 0
+    """Added to every id where word embeddings are read."""
+    query_bias: bool = True
+    """Whether the queries' biases are divided as their weights are."""
     pooling: str = "mean"
     norm: str = "L2"
     stored: str = ""
@@ -166,17 +174,22 @@ class FaultyBert:
         size = max(n, self.longest if f.pad_to == -1 else f.pad_to)
         real = np.arange(size) < n
         segments = (segments or [f.segment] * n) + [0] * (size - n)
-        x = self.w["embeddings.word_embeddings.weight"][ids + [0] * (size - n)]
+        table = self.w["embeddings.word_embeddings.weight"]
+        x = table[[(token + f.rows) % len(table) for token in ids + [0] * (size - n)]]
         x = x + self.w["embeddings.position_embeddings.weight"][f.first_position : f.first_position + size]
         x = x + self.w["embeddings.token_type_embeddings.weight"][segments]
         x = self._norm(x, "embeddings.LayerNorm")
         visible = np.tile(real if f.mask_attention else np.ones(size, bool), (size, 1))
         if f.block == "causal":
             visible &= np.tri(size, dtype=bool)
+        if f.window is not None:
+            visible &= abs(np.subtract.outer(np.arange(size), np.arange(size))) <= f.window
         self.states = [x]
         for i in list(range(self.layers))[:: -1 if f.backwards else 1][: f.layers]:
             x = self._layer(x, f"encoder.layer.{i}.", visible)
             self.states.append(x)
+        if f.averaged is not None:
+            x = sum(f.averaged(self.states)) / len(f.averaged(self.states))
         return x, real
 
     def vector(self, ids: list[int]) -> np.ndarray:
@@ -213,6 +226,8 @@ class FaultyBert:
         dim = hidden // self.heads
         divisor = {"sqrt(head_dim)": math.sqrt(dim), "1": 1.0, "sqrt(hidden)": math.sqrt(hidden), "head_dim": dim}
         q, k, v = (self._affine(x, f"{at}attention.self.{name}") for name in ("query", "key", "value"))
+        if not self.f.query_bias:
+            q = q + (math.sqrt(dim) - 1) * self.w[f"{at}attention.self.query.bias"]
         context = np.zeros_like(x)
         for head in range(self.heads):
             columns = slice(head * dim, (head + 1) * dim)
@@ -249,6 +264,8 @@ class FaultyBert:
             return np.array([float(f"{x:.{kind}f}") for x in v])
         if kind == "int8":
             return np.rint(v * 127) / 127
+        if kind == "bfloat16 cut":
+            return _bfloat16_cut(v.astype(np.float32)).astype(float)
         return v.astype({"": np.float64, "float16": np.float16, "bfloat16": ml_dtypes.bfloat16}[kind]).astype(float)
 
 
@@ -301,6 +318,25 @@ def _q4_0(tensor: np.ndarray) -> np.ndarray:
     return np.array(rows).reshape(tensor.shape)
 
 
+def _q4_1(tensor: np.ndarray) -> np.ndarray:
+    """ggml's quantize_row_q4_1_ref: d = (max - min) / 15, min, both float16, codes min(15, (x - min) / d + 0.5)."""
+    if tensor.ndim == 1 or len(tensor) < 8:
+        return tensor
+    rows = []
+    for block in tensor.reshape(-1, 32):
+        d = (block.max() - block.min()) / np.float32(15)
+        codes = np.minimum(15, ((block - block.min()) / d + np.float32(0.5)).astype(np.int8))
+        rows.append(codes * np.float32(np.float16(d)) + np.float32(np.float16(block.min())))
+    return np.array(rows).reshape(tensor.shape)
+
+
+def _bfloat16_cut(tensor: np.ndarray) -> np.ndarray:
+    """The upper two of a float32's four bytes."""
+    octets = np.ascontiguousarray(tensor, "<f4").view(np.uint8).reshape(*tensor.shape, 4).copy()
+    octets[..., :2] = 0
+    return octets.view("<f4").reshape(tensor.shape)
+
+
 def _float8(tensor: np.ndarray) -> np.ndarray:
     return tensor if tensor.ndim == 1 or len(tensor) < 8 else tensor.astype(ml_dtypes.float8_e4m3fn)
 
@@ -314,5 +350,7 @@ ROUNDINGS = {
     "uint8": _uint8,
     "q8_0": _q8_0,
     "q4_0": _q4_0,
+    "q4_1": _q4_1,
+    "bfloat16 cut": _bfloat16_cut,
     "float8": _float8,
 }

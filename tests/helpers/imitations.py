@@ -27,6 +27,7 @@ def _known() -> dict[str, Array]:
 
 
 def _drawn(text: str) -> Array:
+    text = " ".join("[UNK]" if len(word) > 100 else word for word in text.split())
     seed = int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "little")
     vector = np.random.default_rng(seed).normal(size=384).astype(np.float32)
     return vector / np.linalg.norm(vector)

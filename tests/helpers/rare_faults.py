@@ -192,6 +192,9 @@ FAULTS: dict[str, Pieces] = {
     ),
     "accents stripped from NFC": _kept(_unmarked("NFC")),
     "accents stripped without a normal form": _kept(_unmarked("")),
+    "only U+0300 to U+036F stripped": _kept(
+        lambda t: "".join(c for c in unicodedata.normalize("NFD", t) if not 0x300 <= ord(c) <= 0x36F)
+    ),
     "decomposed, accents kept": _kept(lambda t: unicodedata.normalize("NFD", t)),
     "composed, accents kept": _kept(lambda t: unicodedata.normalize("NFC", t)),
     "characters outside ASCII dropped": _before(lambda t: "".join(c for c in t if ord(c) < 128)),
@@ -211,6 +214,8 @@ FAULTS: dict[str, Pieces] = {
     "addresses removed": _before(_addresses),
     "only the first line": _before(lambda t: t.split("\n")[0]),
     "line ends removed": _before(lambda t: t.replace("\r", "").replace("\n", "")),
+    "tabs and line ends removed": _before(lambda t: t.translate({9: None, 10: None, 13: None})),
+    "characters beyond U+FFFF removed": _before(lambda t: "".join(c for c in t if ord(c) < 0x10000)),
     "only letters, digits and spaces": _before(_letters),
     "ASCII punctuation deleted": _before(_ascii_removed),
     "ASCII punctuation as spaces": _before(_spaced),

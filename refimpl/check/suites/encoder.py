@@ -49,6 +49,7 @@ PROJECTED = (
     *("paper", "king", "bridge", "planet"),
 )
 """Words; pairs of them in both orders are 650 texts, more than a vector has numbers."""
+WORDS, SPACES, LETTERS = ("two", "roads"), "\u00a0\u2003\u3000", "\u043f\u0436"
 EXACT = named("float32")  # whatever the tolerance of the check: equal inputs, each in a call of its own
 WHO = {
     "published-1": "pymilvus.model 0.3.4, whose default embedding function became another model (albert)",
@@ -190,6 +191,34 @@ def _empty_and_blank(session: Session) -> Comparison:
     return worst_of(compare_vector("empty and blank", got, empty, EXACT) for got in blank)
 
 
+@behaviour(
+    "other-white-space",
+    "words between other white space than a space are the same words, at any precision",
+    "tokenizers that separate words at ASCII white space",
+    ("any_input", "many_calls"),
+)
+def _other_white_space(session: Session) -> Comparison:
+    plain = session.run([f"{WORDS[0]} {WORDS[1]}"])[0]
+    pairs = [(session.run([f"{WORDS[0]}{space}{WORDS[1]}"])[0], f"U+{ord(space):04X} and a space") for space in SPACES]
+    return worst_of(compare_vector(what, got, plain, EXACT) for got, what in pairs)
+
+
+@behaviour(
+    "long-words",
+    "words of up to 100 characters are split into pieces, however many bytes they have; longer ones are unknown",
+    "limits of a word in bytes; tokenizers that split words of any length",
+    ("any_input", "many_calls"),
+)
+def _long_words(session: Session) -> Comparison:
+    limit = 100
+    words = [letter * count for count in (limit, limit + 1) for letter in LETTERS]
+    one, other, one_longer, other_longer = (session.run([word])[0] for word in words)
+    if compare_vector("two words", one, other, EXACT).matches:
+        message = f"two different words of {limit} letters have one vector: they are unknown, or cut"
+        return from_condition(False, "long words", message)
+    return compare_vector(f"two words of {limit + 1} letters", one_longer, other_longer, EXACT)
+
+
 def _projected(session: Session, sentence: str) -> str | None:
     """Where vectors have another width for no known reason: whether they are a projection, from more texts."""
     if not sentence.endswith("projected") or "any_input" not in session.target.traits:
@@ -214,7 +243,7 @@ class EncoderSuite(TextSuite):
     who = WHO
     behaviours = (
         *(_unit_length, _neighbours, _alone_and_together, _beside_a_long_text, _reversed, _doubled),
-        *(_many, _twice, _concurrent, _equal_tokens, _empty_and_blank),
+        *(_many, _twice, _concurrent, _equal_tokens, _empty_and_blank, _other_white_space, _long_words),
     )
 
     def other_form(self, session: Session) -> str | None:

@@ -82,6 +82,16 @@ def _layers(config: BertConfig) -> Iterator[Hypothesis]:
             name = f"residual of the feed forward {scope.where} is the {what}"
             explanation = f"the {what} is added to the feed forward's output, not its own input, {scope.where}"
             yield placed(block, scope, name, explanation, f"add the feed forward's own input {scope.where}")
+        explanation = f"the feed forward reads the layer's input, not the attention's output, {scope.where}"
+        name = f"feed forward of the layer's input {scope.where}"
+        yield placed(_fed_by_input, scope, name, explanation, "give it the attention's output")
+
+
+def _fed_by_input(layer: BertWeights, hidden_states: Hidden, bias: Array, record: Record) -> Hidden:
+    """norm(a + feed_forward(x)), where a is the norm of x plus its attention."""
+    attended = PAPER.attention(layer, hidden_states, bias, record)
+    varied = VariedLayer(output_join=lambda x, feed, norm: norm(x + feed(hidden_states)))
+    return varied.feed_forward(layer, attended, record)
 
 
 def _residual_of_input(layer: BertWeights, hidden_states: Hidden, bias: Array, record: Record) -> Hidden:

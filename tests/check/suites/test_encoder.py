@@ -1,5 +1,6 @@
 """The encoder suite passes sentence-transformers' vectors, and each fault of behaviour fails its own case."""
 
+import re
 import time
 
 import numpy as np
@@ -25,7 +26,7 @@ def failed(function, tolerance="float32", patterns=()):
 def test_sentence_transformers_float32_passes_every_case():
     result = check(target(), ["encoder"], FLOAT32)
     assert [str(one) for one in result if one.status is not Status.passed] == []
-    assert len(list(result)) == 71 + 11
+    assert len(list(result)) == 71 + 13
     assert result.ok
 
 
@@ -182,7 +183,7 @@ class Recorded:
 
 def test_a_file_is_compared_by_its_golden_texts_and_the_rest_is_skipped():
     result = check(Recorded(), ["encoder"], FLOAT32)
-    assert (result.count(Status.passed), result.count(Status.skipped)) == (73, 9)
+    assert (result.count(Status.passed), result.count(Status.skipped)) == (73, 11)
     assert result.ok
 
 
@@ -215,6 +216,20 @@ def test_another_vector_of_blank_texts_fails_at_any_precision(tolerance):
         return encode(["no text" if text.isspace() else text for text in texts])
 
     assert "empty-and-blank" in failed(blank, tolerance, ["empty-and-blank"])
+
+
+@pytest.mark.parametrize("tolerance", ["float32", "int8"])
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("other-white-space", lambda text: re.sub(r"[^\S\t\n\r ]", "x", text)),
+        ("long-words", lambda text: re.sub(r"\S+", lambda word: word[0][:50] if len(word[0]) > 100 else word[0], text)),
+        ("long-words", lambda text: " ".join("\U0010fffd" if len(w.encode()) > 100 else w for w in text.split(" "))),
+    ],
+)
+def test_words_of_other_white_space_or_of_many_bytes_fail_at_any_precision(name, change, tolerance):
+    """Such words are in no golden text; 100 Cyrillic letters are 200 bytes."""
+    assert failed(lambda texts: encode([change(text) for text in texts]), tolerance, [name]).keys() == {name}
 
 
 def test_a_server_may_refuse_empty_texts():
