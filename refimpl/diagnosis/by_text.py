@@ -4,21 +4,20 @@ Every hypothesis is tried on a few texts, first of all on texts that match, whic
 repeated on all texts. Where a cause leaves texts unexplained, the search goes on with those, with and without it.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import combinations, islice
+from itertools import combinations
 
 import numpy as np
 
 from refimpl.diagnosis.embedding_problem import EmbeddingProblem, Trial
-from refimpl.diagnosis.explanation import Explanation, Group, Near
+from refimpl.diagnosis.explanation import Explanation, Group
+from refimpl.diagnosis.hints import FIRST_ROWS, ON_ALL, hints
 from refimpl.diagnosis.hypotheses import Combination, Hypothesis, compatible
 
 NEAREST = 3  # single hypotheses of the smallest errors, which are paired with all others first
 WORK = 2.4e11  # floating-point operations of all trials, some ten seconds on one core
 MOST_GROUPS = 5
-FIRST_ROWS = 12  # shortest texts on which candidates are compared before all
-ON_ALL = 3  # candidates that are tried on all texts
 PROBES = 2
 MOST_KEPT = 0.5  # matching texts for each other one, of a cause that changes every text: few texts are empty
 BEST_ROUNDINGS = 2
@@ -37,8 +36,6 @@ TOKEN_FIELDS = {
     *("tokenizer_changes", "text_changes", "unknown_words", "id_changes"),
     *("max_length", "truncation", "prefix", "suffix"),
 }
-CLEARER = 2  # times by which a longer combination has smaller squared errors, to be a hint
-HINT = 0.25  # smallest share of the difference that is shown as a hint
 
 Select = Callable[[Sequence[int]], list[int]]
 """Takes texts; returns a few, which together show as many of the hypotheses as possible, shortest first."""
@@ -112,7 +109,7 @@ class TextSearch:
             context = context or best.combination
         if len(groups) > 1 and not remaining and (together := self._together(groups)) is not None:
             return Explanation((together,), (), (), (), self.untried)
-        nearest = self._nearest(tried, context, remaining) if remaining else ()
+        nearest = hints(self.problem, tried, context, remaining, self.matching) if remaining else ()
         groups.sort(key=lambda group: -len(group.rows))
         return Explanation(tuple(groups), (), tuple(remaining), nearest, self.untried)
 
@@ -324,39 +321,6 @@ class TextSearch:
         trials = [self._completed(self.problem.trial(each, rows)) for each in combinations]
         return [trial for trial in trials if trial.explained.all()]
 
-    def _nearest(self, tried: Sequence[Trial], context: Combination, remaining: Sequence[int]) -> tuple[Near, ...]:
-        """The combinations that explain most of the unexplained texts, compared with vectors of zeros as well."""
-        rows = list(remaining[:FIRST_ROWS])
-        zeros = float(np.sum(self.problem.actual[rows] ** 2))
-        squares = min(zeros, float(self.problem.trial(context, rows).squares.sum()))
-        by_error = sorted((trial for trial in tried if trial.combination != context), key=lambda t: t.squares.sum())
-        different = {frozenset(trial.combination): trial for trial in reversed(by_error)}
-        errors = {names: float(trial.squares.sum()) for names, trial in different.items()}
-        needed = (names for names in reversed(different) if not _superfluous(names, errors))
-        found = []
-        for combination in [different[names].combination for names in islice(needed, ON_ALL)]:
-            again = self.problem.trial(combination, rows)
-            share = 1 - float(again.squares.sum()) / squares if squares else 0.0
-            near = self._near(again, share, remaining)
-            if share >= HINT and len(near.changed) <= len(remaining) - len(near.left):  # else it is chance
-                found.append(near)
-        return tuple(sorted(found, key=lambda each: -each.share))
-
-    def _near(self, trial: Trial, share: float, remaining: Sequence[int]) -> Near:
-        """The combination on all texts, where it explains some of them."""
-        if not trial.count:
-            return Near(trial.combination, float(trial.residuals.max()), share)
-        whole = self.problem.trial(trial.combination, [*remaining, *self.matching])
-        left = whole.rows[~whole.explained]
-        return Near(
-            trial.combination,
-            float(whole.residuals.max()),
-            share,
-            tuple(int(row) for row in left if row in set(remaining)),
-            tuple(int(row) for row in left if row in set(self.matching)),
-            whole.count > 0,
-        )
-
 
 def _cost(hypothesis: Hypothesis, bases: Sequence[Combination]) -> int:
     """Its own; 0 for padding to the length that a base truncates at, or that tokenizer.json pads to."""
@@ -370,12 +334,6 @@ def _nearest(trials: Sequence[Trial]) -> Trial:
 
 def _enumerated(hypothesis: Hypothesis) -> bool:
     return "faults" in hypothesis.apply.values and not hypothesis.cost
-
-
-def _superfluous(names: frozenset[Hypothesis], errors: Mapping[frozenset[Hypothesis], float]) -> bool:
-    """Whether a part of the combination leaves hardly larger errors; `errors` are the sums of squares of all tried."""
-    parts = (frozenset(part) for count in range(1, len(names)) for part in combinations(names, count))
-    return any(errors.get(part, np.inf) <= CLEARER * errors[names] for part in parts)
 
 
 def _of_tokens(hypothesis: Hypothesis) -> bool:
