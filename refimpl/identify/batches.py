@@ -27,6 +27,7 @@ ORDERS: Mapping[str, Callable[[Sequence[str]], Sequence[str]]] = {
     "by length, shortest first": lambda texts: sorted(texts, key=len),
     "alphabetical": sorted,
 }
+MANY = 70  # texts of one call: more than a batch of 32 or of 64
 VISIBLE = 30 * ROUNDING
 EVIDENCE = f"{len(TEXTS)} texts in one call, in reverse, and each alone"
 
@@ -72,7 +73,26 @@ def measure(rows: Rows) -> Calls:
         )
         return Calls((repeat, Factor("order of the answers", "known form", value, EVIDENCE), other), True, single)
     found = _neighbours(rows, together, alone, spread)
+    found += [_many(rows, spread)] if single else []
     return Calls((repeat, *found), True, single and _largest(together, alone) / spread > VISIBLE)
+
+
+def _many(rows: Rows, spread: float) -> Factor:
+    """Whether the first, a middle and the last of many texts in one call have the numbers that they have alone."""
+    name, evidence = "many texts in one call", f"{MANY} texts; the first, a middle and the last one also alone"
+    words = " ".join(TEXTS).split()
+    texts = [f"{words[i % len(words)]} {words[(7 * i + 3) % len(words)]} {i}" for i in range(MANY)]
+    answers = rows(texts)
+    if refusal := next((one for one in answers if isinstance(one, Refusal)), None):
+        return Factor(name, "known form", f"{MANY} texts are refused: {refusal.message[:120]}", evidence)
+    together = [answer for answer in answers if not isinstance(answer, Refusal)]
+    if zero := [i for i, answer in enumerate(together) if not answer.any()]:
+        last = ", the last ones" if zero == list(range(zero[0], MANY)) else ""
+        return Factor(name, "known form", f"{len(zero)} of {MANY} answers are zero{last}", evidence)
+    chosen = (0, MANY // 2, MANY - 1)
+    deviation = _largest([together[i] for i in chosen], [_all(rows, [texts[i]])[0] for i in chosen]) / spread
+    value = "the numbers of each text alone" if deviation <= VISIBLE else "other numbers than each text alone"
+    return Factor(name, "known form", value, evidence, deviation)
 
 
 def _all(rows: Rows, texts: Sequence[str]) -> list[Numbers]:

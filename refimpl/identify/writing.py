@@ -9,7 +9,7 @@ from refimpl.identify.rows import Row, Rows
 from refimpl.identify.sameness import Sameness
 
 CARRIERS = ("{}", "we saw {} today", "the {} is near the river")
-LONG = 130
+LONGISH, LONG = 30, 130
 WEAK = ("a token of its own", "one unknown token", "as one number")
 """Options that match as well where what they compare with is itself removed."""
 
@@ -76,8 +76,16 @@ FORMS = (
         "not as its characters",
     ),
     Form("HTML tags", "<b>house</b>", {"removed": "house", "as characters": "< b > house < / b >"}),
+    Form("HTML entities", "fish &lt; bread", {"replaced": "fish < bread", "removed": "fish bread"}),
+    Form("repeated words", "red red red house", {"once": "red house"}),
     Form("stop words", "the house", {"removed": "house"}, "kept", ("big {} near a river", "old {} at a lake")),
     Form("plural s", "houses", {"removed": "house"}),
+    Form(
+        f"words of {LONGISH} letters",
+        "x" * LONGISH,
+        {"one unknown token": "z" * LONGISH, "removed": ""},
+        "distinguished",
+    ),
     Form(f"words of {LONG} letters", "x" * LONG, {"one unknown token": "z" * LONG, "removed": ""}, "distinguished"),
     Form("word order", "red car near blue house", {"ignored": "blue house near red car"}, "matters"),
 )

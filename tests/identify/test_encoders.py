@@ -1,5 +1,6 @@
 """Encoders with one to three rules changed, drawn at random: what `identify` names is right, or undetermined."""
 
+import html
 import random
 import re
 from dataclasses import replace
@@ -87,6 +88,38 @@ def test_each_rule_by_itself(change):
         }  # other tokens than the reference's; no order
         hidden |= {"store": ["pooling"] if rules.store == "int8" else []}
         assert missing == hidden.get(next(iter(change)), [])
+
+
+def named(function) -> dict[str, str]:
+    return {f.name: f.value for f in identify_embed(PythonTarget(function, "mine"), Reference()).factors}
+
+
+def test_an_incomplete_batch_of_zeros_is_told():
+    """Batches of 16, of which only whole ones are filled; calls of up to 16 texts are right."""
+    right = encoder(Rules())
+
+    def batched(texts):
+        vectors = np.array(right(texts))
+        if len(texts) > 16:
+            vectors[len(texts) // 16 * 16 :] = 0
+        return vectors
+
+    assert named(batched)["many texts in one call"] == "6 of 70 answers are zero, the last ones"
+    assert named(right)["many texts in one call"] == "the numbers of each text alone"
+
+
+@pytest.mark.parametrize(
+    ("change", "name", "value"),
+    [
+        (html.unescape, "text: HTML entities", "replaced"),
+        (lambda text: re.sub(r"\b(\w+)( \1\b)+", r"\1", text), "text: repeated words", "once"),
+        (lambda text: re.sub(r"\w{21,}", "\U00010a00", text), "text: words of 30 letters", "one unknown token"),
+    ],
+)
+def test_what_is_done_to_a_text_is_told(change, name, value):
+    right = encoder(Rules())
+    assert named(lambda texts: right([change(text) for text in texts]))[name] == value
+    assert named(right)[name] in ("kept", "distinguished")
 
 
 def test_what_hides_a_pooling_is_undetermined_or_a_curve():
