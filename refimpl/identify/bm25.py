@@ -220,7 +220,7 @@ def _analyse(given: Answers, rows: Undone, plan: Plan, precision: Precision | No
     takes = {"k1", "b"} <= set(answers.keywords)
     fits = combine.fits(runs, known_idf, shape, takes) if shape else []
     fits = fits or combine.miswritten_fits(runs, known_idf, takes)
-    side = query.fit(first[0])
+    side = query.fit(first[0], known_idf)
     found = replace(
         start,
         scale=scale,

@@ -102,7 +102,7 @@ class Formula:
         """Lengths, absolute and over the average, and Euclidean norms where they are divided by."""
         if self.empty_token:
             docs = [doc or ("",) for doc in docs]
-        filled = [doc for doc in docs if doc]
+        filled = [doc for doc in docs if any(doc)]
         lengths = self.kind.of(docs)
         measured = docs if self.average_empty else filled
         average = self.average if isinstance(self.average, float) else self.average.of(measured, self.kind)
@@ -114,7 +114,7 @@ class Formula:
 
     def size(self, docs: Sequence[Doc]) -> float:
         """N."""
-        counted = docs if self.n_empty else [doc for doc in docs if doc]
+        counted = docs if self.n_empty else [doc for doc in docs if any(doc)]
         return float(len(counted)) if self.idf is None else self.idf.size(counted)
 
     def _norms(self, docs: Sequence[Doc]) -> Weights:

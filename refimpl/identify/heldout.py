@@ -1,14 +1,17 @@
 """The identified formula is compared with scores of a corpus that no fit has used."""
 
 import random
+import re
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
 from refimpl.identify.ask import Probe, Scores
-from refimpl.identify.formula import Formula
+from refimpl.identify.formula import Formula, Prepared
+from refimpl.identify.length import OF_TEXT
 from refimpl.identify.probes import SETTINGS
 from refimpl.identify.query import UNKNOWN, Match, QuerySide
 from refimpl.identify.row_scaling import SPANS
@@ -64,7 +67,7 @@ def predict(formula: Formula, side: QuerySide, inputs: Probe, occurrences: Occur
 
     `occurrences` counts a term in a text; by default its words between white space.
     """
-    docs = [document.split() for document in inputs.corpus]
+    docs = [split(document, formula) for document in inputs.corpus]
     prepared = formula.prepare(docs, None if occurrences is None else _counted(inputs, occurrences))
     known = frozenset(prepared.n)
     present = [frozenset(count) for count in prepared.counts]
@@ -72,11 +75,18 @@ def predict(formula: Formula, side: QuerySide, inputs: Probe, occurrences: Occur
     for row, text in enumerate(inputs.queries):
         query = Counter(text.split())
         parts = {term: formula.term(term, prepared, inputs.k1, inputs.b) for term in query}
-        strength = {term: _strength(formula, term, prepared.n, prepared.size, prepared.mean_idf) for term in query}
+        weigh = partial(_strength, formula, prepared, side.unknown_weighs)
+        strength = {term: weigh(term) for term in query}
         for column in range(len(docs)):
             own = {term: float(values[column]) for term, values in parts.items()}
             scores[row, column] = side.score(own, Match(query, present[column], known), strength)
     return scores
+
+
+def split(text: str, formula: Formula) -> list[str]:
+    """The terms; with an empty one beside each further space where it counts: in characters, or by `split(" ")`."""
+    of_text = (formula.empty_token or formula.kind.name in OF_TEXT) and not re.search(r"[^\S ]", text)
+    return text.split(" ") if of_text else text.split()
 
 
 def _counted(inputs: Probe, occurrences: Occurrences) -> list[Counter[str]]:
@@ -86,10 +96,12 @@ def _counted(inputs: Probe, occurrences: Occurrences) -> list[Counter[str]]:
     return [Counter({term: count for term, count in each.items() if count}) for each in counts]
 
 
-def _strength(formula: Formula, term: str, n: Counter[str], size: float, mean: float) -> float:
-    if term not in n:
+def _strength(formula: Formula, docs: Prepared, unknown_weighs: bool, term: str) -> float:
+    """What the query's norm has of a term."""
+    n = docs.n[term]
+    if not n and not unknown_weighs:
         return 0.0
-    return formula.idf.of(n[term], size, mean) if formula.idf is not None else 1.0
+    return formula.idf.of(n, docs.size, docs.mean_idf) if formula.idf is not None else 1.0
 
 
 def compare(

@@ -73,6 +73,10 @@ KINDS = (
 )
 
 
+OF_TEXT = ("characters", "bytes")
+"""Names of kinds that measure a text, white space included."""
+
+
 @dataclass(frozen=True)
 class Average:
     """A definition of the average length, of documents of which the lengths are those of a LengthKind."""

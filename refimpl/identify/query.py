@@ -6,6 +6,9 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
+from refimpl.identify.idf import Idf
 from refimpl.identify.probes import Layout
 from refimpl.identify.scores import Corpus, Reading
 
@@ -53,6 +56,7 @@ class QuerySide:
     combine: str
     unknown_counts: bool = True
     k3: float = 0.0
+    unknown_weighs: bool = False  # a term that no document has counts in the query's norm, with the idf of n = 0
 
     def weight(self, q: int) -> float:
         """The weight of a term that occurs `q` times in the query."""
@@ -62,10 +66,11 @@ class QuerySide:
         """The score from each term's contribution; `strength` is what the cosine normalises the query by."""
         query = {t: q for t, q in match.query.items() if self.unknown_counts or t in match.known}
         weights = {term: self.weight(q) for term, q in query.items()}
-        if self.combine == "cosine":
+        if self.combine in ("cosine", "cosine and coordination"):
             norm = math.sqrt(sum((weights[t] * strength.get(t, 0.0)) ** 2 for t in weights))
             dot = sum(weights[t] * parts.get(t, 0.0) * strength.get(t, 0.0) for t in weights)
-            return dot / norm if norm else 0.0
+            share = _matched(match) / len(query) if query and self.combine != "cosine" else 1.0
+            return share * dot / norm if norm else 0.0
         if self.combine == "maximum":
             return max((weights[t] * parts.get(t, 0.0) for t in weights), default=0.0)
         total = sum(weights[t] * parts.get(t, 0.0) for t in weights)
@@ -127,6 +132,7 @@ COMBINE: Mapping[str, tuple[Combine, str]] = {
 
 OTHERS: Mapping[str, str] = {
     "cosine": "cosine of query and document",
+    "cosine and coordination": "query norm 1 / sqrt(sum of idf^2), and the sum multiplied by matched / all query terms",
     "maximum": "the largest contribution counts",
 }
 """Combinations that are no factor of the sum, in words."""
@@ -178,13 +184,14 @@ def rows(corpus: Corpus) -> list[Row]:
     return found
 
 
-def fit(corpus: Corpus) -> QueryFit | None:
-    """The simplest query side that all measured queries match."""
+def fit(corpus: Corpus, idf: Idf | None) -> QueryFit | None:
+    """The simplest query side that all measured queries match; `idf` gives the strength of a term of n = 0."""
     measured = rows(corpus)
     if len(measured) < 12:
         return None
-    strength = _strength(corpus)
-    for side in _sides(measured):
+    known, unknown = _strength(corpus), _unknown_strength(corpus, idf)
+    for side in _sides(measured, unknown is not None):
+        strength = {**known, UNKNOWN: unknown} if side.unknown_weighs and unknown is not None else known
         worst = rounding = 0.0
         for row in measured:
             expected = side.score(row.parts, row.match, strength)
@@ -204,7 +211,10 @@ def fit(corpus: Corpus) -> QueryFit | None:
     return None
 
 
-def _sides(measured: Sequence[Row]) -> Iterator[QuerySide]:
+def _sides(measured: Sequence[Row], unknown_weighs: bool) -> Iterator[QuerySide]:
+    if unknown_weighs:
+        names = itertools.product(("multiset", "set"), ("cosine", "cosine and coordination"))
+        yield from (QuerySide(*each, unknown_weighs=True) for each in names)
     for combine, repeat in itertools.product([*COMBINE, *OTHERS], REPEAT):
         for unknown in (False, True):
             if repeat != "saturated":
@@ -228,6 +238,16 @@ def _k3(measured: Sequence[Row]) -> float | None:
 def _rounded(value: float) -> float:
     near = round(value, 2)
     return near if abs(near - value) < 1e-4 * max(abs(value), 1.0) else value
+
+
+def _unknown_strength(corpus: Corpus, idf: Idf | None) -> float | None:
+    """The strength of a term that no document has; None without a finite idf of n = 0."""
+    if idf is None:
+        return None
+    size = idf.size(corpus.layout.docs)
+    with np.errstate(all="ignore"):
+        value = idf.of(0, size, idf.mean(corpus.layout.docs, size))
+    return value * idf.scales[0] if np.isfinite(value) else None
 
 
 def _strength(corpus: Corpus) -> dict[str, float]:

@@ -152,6 +152,27 @@ def test_forms_that_the_named_analysis_splits_otherwise_are_named(row):
     assert diagnosis.agreement.contradictions == {}
 
 
+@pytest.mark.parametrize(
+    ("function", "named"),
+    [
+        (Bm25(split=lambda text: text.split(" ")), 'empty documents: of one token: text.split(" ") instead of'),
+        (
+            Bm25(length=lambda document: len(" ".join(document)), split=lambda text: text.split(" ")),
+            "characters instead",
+        ),
+        (
+            Bm25(length=lambda document: len(" ".join(document).encode()), split=lambda text: text.split(" ")),
+            "length normalisation: bytes instead of tokens",
+        ),
+    ],
+)
+def test_further_spaces_count_where_they_are_empty_tokens_or_characters(function, named):
+    """Cases have texts that end in a space, or of spaces alone; all scores are given."""
+    diagnosis = live(function)
+    assert named in str(diagnosis)
+    assert diagnosis.agreement.contradictions == {}
+
+
 def without_accents(text):
     return "".join(c for c in unicodedata.normalize("NFD", text) if unicodedata.category(c) != "Mn").split()
 

@@ -141,3 +141,30 @@ def test_factors_of_a_contradicted_formula_are_told_as_such():
     assert "known form" not in {
         factor.status for factor in found.factors if factor.name in ("tf", "length normalisation")
     }
+
+
+@pytest.mark.parametrize(("unknown", "coordinated"), [(True, True), (False, True), (True, False)])
+def test_a_query_norm_is_told_with_and_without_coordination(unknown, coordinated):
+    """As Lucene 3's DefaultSimilarity: the norm counts terms that no document has, whose idf is 1 + ln(N / 1)."""
+
+    def classic(corpus, queries, k1, b):
+        documents = [Counter(text.split()) for text in corpus]
+        df = Counter(term for document in documents for term in document)
+
+        def score(query, document):
+            counted = [term for term in query if df[term] or unknown]
+            idf = {term: 1 + math.log(len(corpus) / (df[term] + 1)) for term in counted}
+            hits = [term for term in counted if document[term]]
+            if not hits:
+                return 0.0
+            norm = math.sqrt(sum(idf[term] ** 2 for term in idf))
+            total = sum(math.sqrt(document[term]) * idf[term] ** 2 for term in hits)
+            share = len(hits) / len(counted) if coordinated else 1
+            return share * total / norm / math.sqrt(document.total())
+
+        return [[score(sorted(set(query.split())), document) for document in documents] for query in queries]
+
+    found = identified(classic)
+    value = row(found, "combination")[0]
+    assert value.startswith("query norm" if coordinated else "cosine of query and document"), found.sentence
+    assert found.confirmed
