@@ -34,6 +34,7 @@ QUERY = {"repeat": {name: text for name, (_, text) in REPEAT.items()}}
 QUERY["repeat"] |= {"multiset": "each one counts", "set": "counted once"}
 QUERY |= {"combine": {**{name: text for name, (_, text) in COMBINE.items()}, **OTHERS, "sum": "the sum"}}
 DF = {"documents": "number of documents", "occurrences": "number of occurrences"}
+DF["words with the term inside"] = "number of documents with the term inside a word"
 
 
 @dataclass(frozen=True)

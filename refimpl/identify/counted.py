@@ -9,6 +9,10 @@ import numpy as np
 from refimpl.identify.length import Doc, LengthKind, Lengths
 from refimpl.sparse.analyzers.own_stopwords import LUCENE_ENGLISH
 
+WHOLE, PART = "befok", "bafok"  # the second is in words of three more documents
+WITHIN = ("xbafoky", "bafokdem", "vubafok")
+OF_PARTS = "document frequency of a part of words"
+WITH_PARTS = "counts words with the term inside"
 SHORT, FILLER = "sarok", "surok"  # some implementations favour a document that equals the query
 TIMES = 5  # so few that an idf of occurrences is not negative
 STOP_WORDS, OUTSIDE_ASCII = "stop words", "words outside ASCII"
@@ -52,7 +56,7 @@ CLASSES = (
     WordClass("numbers", "syrok", "83472", str.isdigit),
     WordClass("words in capitals", "sarik", "GORUP", str.isupper),
 )
-ROWS = tuple(each.row for each in CLASSES)
+ROWS = (*(each.row for each in CLASSES), OF_PARTS)
 BYTES = LengthKind("bytes", lambda docs: np.array([float(len(" ".join(doc).encode())) for doc in docs]))
 
 
@@ -67,12 +71,13 @@ class Token:
 
 def documents() -> list[str]:
     """A word beside one other, and beside five more of each class: all others are alike."""
-    return [f"{SHORT} {FILLER}", *map(_document, (PLAIN, *CLASSES))]
+    parts = [f"{word} {FILLER}" for word in (WHOLE, PART, *WITHIN)]
+    return [f"{SHORT} {FILLER}", *map(_document, (PLAIN, *CLASSES)), *parts]
 
 
 def queries() -> list[str]:
     """The words whose scores are read, and one word of each class."""
-    return [SHORT, PLAIN.marker, *(one for each in CLASSES for one in (each.marker, each.word))]
+    return [WHOLE, PART, SHORT, PLAIN.marker, *(one for each in CLASSES for one in (each.marker, each.word))]
 
 
 def _document(words: WordClass) -> str:
@@ -83,9 +88,22 @@ def read(score: Score, match: Match) -> list[Token]:
     """How each class counts."""
     short, long = score(SHORT, documents()[0]), score(PLAIN.marker, _document(PLAIN))
     return [
-        Token(each.row, *_counted(short, long, score(each.marker, _document(each)), match(each.word, _document(each))))
-        for each in CLASSES
+        _parts(score, match),
+        *(
+            Token(
+                each.row, *_counted(short, long, score(each.marker, _document(each)), match(each.word, _document(each)))
+            )
+            for each in CLASSES
+        ),
     ]
+
+
+def _parts(score: Score, match: Match) -> Token:
+    """Whether a word that others contain has the score of one that is in as many documents."""
+    whole, part = (score(word, f"{word} {FILLER}") for word in (WHOLE, PART))
+    if any(match(PART, f"{word} {FILLER}") for word in WITHIN) or not whole * part or _near(whole, part):
+        return Token(OF_PARTS, "no other than that of a whole word, or parts are hits", True)
+    return Token(OF_PARTS, WITH_PARTS, False)
 
 
 def _counted(short: float, long: float, own: float, matched: bool) -> tuple[str, bool]:

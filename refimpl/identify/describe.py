@@ -92,8 +92,8 @@ def _sentence(measured: Measured, found: Sequence[Factor], known: features.Featu
     parts = [f"{idf} idf" if idf else unknown]
     if known.get("base", "e") not in ("e", "none"):
         parts.append(f"log base {known['base']}" if known["base"] in ("2", "10") else known["base"])
-    if known.get("df") == "occurrences":
-        parts.append("document frequencies that count occurrences")
+    if (counted := known.get("df", "documents")) != "documents":
+        parts.append(f"document frequencies that count {counted}")
     for name, shown in (("floor", "idf floored at {}"), ("delta", "delta {}")):
         if known.get(name, "none") != "none":
             parts.append(shown.format(known[name]))
@@ -181,6 +181,9 @@ def _conclusion(measured: Measured, found: Sequence[Factor], near: Sequence[Matc
         nearest = " and ".join(one.name for one in equal)
         return f"no implementation of the table has this formula; nearest is {nearest} (other {differs})"
     names = " and ".join(match.implementation.name for match in same)
+    known = features.features(measured)
+    if all(features.takes_fixed(match.implementation, known) for match in same):
+        names += f", with {known['parameters']}"
     undetermined = [one for one in found if one.status == "undetermined" and not one.name.startswith("tokens: ")]
     return f"so far as determined, the formula of {names}" if undetermined else f"this is the formula of {names}"
 
@@ -229,8 +232,7 @@ def _df(measured: Measured) -> Factor:
     evidence = "a term of df 2 that occurs 8 times, and one that occurs twice"
     if measured.counts_occurrences is None:
         return Factor("document frequency", "undetermined", "the idf does not depend on it, or was not read", evidence)
-    value = "counts occurrences" if measured.counts_occurrences else "counts documents"
-    return Factor("document frequency", "known form", value, evidence)
+    return Factor("document frequency", "known form", f"counts {features.df_name(measured)}", evidence)
 
 
 def _weights(measured: Measured) -> Iterator[Factor]:

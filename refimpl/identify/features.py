@@ -12,7 +12,7 @@ import yaml
 from refimpl.identify.bm25 import Measured
 from refimpl.identify.collection import Empty
 from refimpl.identify.combine import Fit, rank
-from refimpl.identify.counted import kind_counted
+from refimpl.identify.counted import OF_PARTS, WITH_PARTS, kind_counted
 from refimpl.identify.formula import Formula
 from refimpl.identify.idf import Floor, Idf
 from refimpl.identify.length import OF_HITS
@@ -64,7 +64,7 @@ def features(measured: Measured) -> dict[str, str]:
         if measured.idf.counted != "documents":
             found["idf"] += f" (N = number of {measured.idf.counted})"
         if measured.counts_occurrences is not None:
-            found["df"] = "occurrences" if measured.counts_occurrences else "documents"
+            found["df"] = df_name(measured)
     if measured.fits:
         found |= _agreed([formula_features(fit, measured) for fit in equals(measured)])
         if hidden_length(measured):
@@ -83,6 +83,13 @@ def features(measured: Measured) -> dict[str, str]:
     if measured.confirmed or (squash != "none" and not divided):  # equal scores of all terms do not show it
         found["squash"] = squash
     return found | matching_of(measured)
+
+
+def df_name(measured: Measured) -> str:
+    """What a document frequency is the number of, where the idf depends on it."""
+    if any(token.name == OF_PARTS and token.result == WITH_PARTS for token in measured.tokens):
+        return "words with the term inside"
+    return "occurrences" if measured.counts_occurrences else "documents"
 
 
 def hidden_length(measured: Measured) -> bool:
@@ -282,9 +289,17 @@ def nearest(found: Features) -> list[Match]:
     for one in implementations():
         shared = [name for name in one.features if name in found]
         same = tuple(name for name in shared if found[name] == one.features[name])
-        different = tuple((name, one.features[name], found[name]) for name in shared if name not in same)
+        others = (
+            name for name in shared if name not in same and not (name == "parameters" and takes_fixed(one, found))
+        )
+        different = tuple((name, one.features[name], found[name]) for name in others)
         matches.append(Match(one, same, different))
     return sorted(matches, key=lambda match: (_distance(match, found), -len(match.same)))
+
+
+def takes_fixed(one: Implementation, found: Features) -> bool:
+    """Whether k1 or b is fixed where the implementation takes the call's, so that it has this formula for those."""
+    return one.features.get("parameters") == "the call's" and " = " in found.get("parameters", "")
 
 
 def _distance(match: Match, found: Features) -> float:

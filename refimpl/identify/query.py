@@ -16,7 +16,10 @@ UNKNOWN = "hujok"  # no document has it: "h" and "j" occur in no other word
 PAIRS = ((1, 2), (3, 5), (8, 13), (1, 20), (2, 16), (4, 10))
 GROUPS = ((1, 3, 5, 8), (2, 4, 6, 10))
 REPEATS = (2, 3, 5, 8)
-FORMS = ("a a b", "a b c", "a b c d", "a x", "a x y", "a b x", "a b x y", "a z", "a b z", "a a x", "a a b b c")
+FORMS = (
+    *("a a b", "a b c", "a b c d", "a x", "a x y", "a b x", "a b x y"),
+    *("a z", "a b z", "a a x", "a a b b c", "z a", "a z b"),
+)
 
 
 def pairs(layout: Layout) -> list[tuple[str, str]]:

@@ -90,6 +90,8 @@ def _renamed(factor: Factor) -> Factor:
     name = {
         "other texts of the call": "other documents of the request",
         "the same call twice": "the same request twice",
+        "many texts in one call": "many documents in one request",
     }
+    value = factor.value.replace("text", "document")
     evidence = factor.evidence.replace("texts", "documents").replace("call", "request")
-    return Factor(name[factor.name], factor.status, factor.value, evidence, factor.error)
+    return Factor(name[factor.name], factor.status, value, evidence, factor.error)

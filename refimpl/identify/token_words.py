@@ -15,6 +15,7 @@ FOLDED = {
 CYRILLIC_CASE, CYRILLIC = "Cyrillic capitals (Москва, москва)", "Cyrillic (привет)"
 CHANGED = "one letter changed (kavelog, kavelok)"
 SUBSTRING, PREFIX, COMMA = "substring (sifolekur, folek)", "prefix (tumokad, tumok)", "comma (kipok,)"
+LEFT_OUT = "hyphen left out (kovam-dilep, kovamdilep)"
 INNER = {"hyphen": "hyphen (vodop-razok)", "apostrophe": "apostrophe (l'amarok)", "slash": "slash (vedop/rezok)"}
 INNER |= {"dot": "dot (nudop.kom)"}
 SHORT_WORDS = ("one letter (q)", "two letters (vy)", "three letters (wuq)")
@@ -68,9 +69,13 @@ def _parts(results: Results) -> Iterator[str]:
     elif _splits(results[COMMA]):
         side = " in documents only" if results[COMMA].startswith("split") else ""
         kept = [name for name, probe in INNER.items() if results[probe] == ONE_TERM]
-        within = kept == list(INNER)
-        exceptions = f" (not {', '.join(kept)})" if kept and not within else ""
-        yield ("punctuation dropped at the ends of words" if within else f"punctuation separates{exceptions}") + side
+        if _side(results[LEFT_OUT]) is not None:
+            yield f"punctuation deleted{side}"
+        elif kept == list(INNER):
+            yield f"punctuation dropped at the ends of words{side}"
+        else:
+            exceptions = f" (not {', '.join(kept)})" if kept else ""
+            yield f"punctuation separates{exceptions}{side}"
 
 
 def _splits(result: str) -> bool:

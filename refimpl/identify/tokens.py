@@ -29,6 +29,7 @@ PAIRS = {
     "derivation (connection, connect)": ("connect", "connection"),
     "irregular plural (mice, mouse)": ("mouse", "mice"),
     "possessive (farmer's, farmer)": ("farmer", "farmer's"),
+    "hyphen left out (kovam-dilep, kovamdilep)": ("kovamdilep", "kovam-dilep"),
     "one letter changed (kavelog, kavelok)": ("kavelok", "kavelog"),
 }
 """Name -> a plain form and another one of it."""

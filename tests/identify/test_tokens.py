@@ -28,6 +28,10 @@ def hyphenated(text):
     return " ".join(re.findall(r"[\w'-]+", text))
 
 
+def deleted(text):
+    return re.sub(r"[^\w\s]", "", text)
+
+
 def stripped(text):
     return " ".join(word.strip(string.punctuation) for word in text.split())
 
@@ -85,6 +89,7 @@ def results(of_documents, of_queries):
         (letters, letters, {"tokenisation": "punctuation separates"}),
         (letters, plain, {"tokenisation": "punctuation separates in documents only"}),
         (hyphenated, hyphenated, {"tokenisation": "punctuation separates (not hyphen, apostrophe)"}),
+        (deleted, deleted, {"tokenisation": "punctuation deleted"}),
         (stripped, plain, {"tokenisation": "punctuation dropped at the ends of words in documents only"}),
         (ascii_lower, ascii_lower, {"tokenisation": "case folded (of ASCII letters only)"}),
         (str.lower, str.lower, {"tokenisation": "case folded"}),

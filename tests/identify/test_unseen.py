@@ -1,5 +1,6 @@
 """What BM25s showed that were written by somebody who had not seen the probes: state, averages by query, caches."""
 
+import itertools
 import math
 from collections import Counter
 
@@ -168,3 +169,49 @@ def test_a_query_norm_is_told_with_and_without_coordination(unknown, coordinated
     value = row(found, "combination")[0]
     assert value.startswith("query norm" if coordinated else "cosine of query and document"), found.sentence
     assert found.confirmed
+
+
+def test_fixed_parameters_are_no_other_formula():
+    """As DuckDB's users have it, who do not pass k1 and b."""
+
+    def fixed(corpus, queries, k1, b):
+        other = Bm25(idf=lambda n, N: lucene(n, N) / math.log(10), split_query=lambda text: sorted(set(text.split())))
+        return other(corpus, queries, 1.2, 0.75)
+
+    assert identified(fixed).sentence.endswith("this is the formula of DuckDB fts 1.5.5, with k1 = 1.2, b = 0.75.")
+
+
+def test_document_frequencies_of_parts_of_words_are_told():
+    """Counted by `term in text`, though only whole words are hits."""
+
+    def parts(corpus, queries, k1, b):
+        documents = [Counter(text.split()) for text in corpus]
+        average = sum(map(Counter.total, documents)) / len(documents) or 1
+        df = Counter({term: sum(term in text for text in corpus) for query in queries for term in query.split()})
+        return [
+            [
+                sum(
+                    lucene(df[term], len(corpus)) * usual(document[term], document.total(), average, k1, b)
+                    for term in query.split()
+                    if document[term]
+                )
+                for document in documents
+            ]
+            for query in queries
+        ]
+
+    found = identified(parts)
+    assert "document frequencies that count words with the term inside" in found.sentence
+    assert "this is the formula of" not in found.sentence
+    assert "inside" not in identified(Bm25()).sentence
+
+
+def test_a_query_that_ends_at_its_first_unknown_term_is_no_sum():
+    def until_unknown(corpus, queries, k1, b):
+        known = {term for text in corpus for term in text.split()}
+        cut = [" ".join(itertools.takewhile(known.__contains__, query.split())) for query in queries]
+        return Bm25()(corpus, cut, k1, b)
+
+    found = identified(until_unknown)
+    assert not found.confirmed
+    assert row(found, "query")[1] == "undetermined"
