@@ -18,6 +18,7 @@ from refimpl.identify.bm25 import Measured, measure
 from refimpl.identify.describe import conclusion
 from refimpl.identify.features import features, matching_of, parameters_name
 from refimpl.identify.formula import Formula
+from refimpl.identify.scores import FLOAT32
 from refimpl.identify.token_words import as_white_space, summary
 from refimpl.sparse.index.index import BM25Index
 
@@ -108,6 +109,8 @@ class TargetDiagnosis:
         Titles of factors that the scores do not decide.
     conclusion
         The implementations that have this formula, or why there is no formula.
+    precision
+        That of the scores, by its name.
     """
 
     variant: str
@@ -115,6 +118,7 @@ class TargetDiagnosis:
     agreement: Agreement | None
     undetermined: tuple[str, ...]
     conclusion: str
+    precision: str = ""
 
     @property
     def causes(self) -> tuple[MeasuredCause, ...]:
@@ -132,6 +136,8 @@ class TargetDiagnosis:
         lines = [f"{count} from {self.variant}: {'; '.join(map(str, self.differences))}", self.conclusion]
         if not self.differences:
             lines = [f"on inputs of its own this is {self.variant}, as far as the factors show"]
+        if self.precision == FLOAT32.name:
+            lines.append("the scores are of float32")
         if self.undetermined:
             lines.append(f"not determined: {', '.join(self.undetermined)}")
         return "\n".join([*lines, str(self.agreement)])
@@ -199,13 +205,15 @@ def diagnose_bm25_target(
     if not measured.confirmed:
         if not differing:
             return None
-        return PartialDiagnosis(variant, differing, None, missing, conclusion(measured), measured.contradicted)
+        return PartialDiagnosis(
+            variant, differing, None, missing, conclusion(measured), contradicted=measured.contradicted
+        )
     agreement, words = confirmed(measured, cases, tolerance)
     if words:
         differing = (*(each for each in differing if each.feature != "tokenisation"), _terms(words))
     if not differing and not agreement.contradictions:
         return None
-    return TargetDiagnosis(variant, differing, agreement, missing, conclusion(measured))
+    return TargetDiagnosis(variant, differing, agreement, missing, conclusion(measured), found["precision"])
 
 
 def _has_parameters(formula: Formula, k1: float | None, b: float | None) -> bool:
@@ -230,9 +238,9 @@ def confirmed(measured: Measured, cases: Mapping[str, ScoredCase], tolerance: fl
     for analysis in sorted(possible, key=lambda each: len(named[each]))[:MOST_ANALYSES]:
         analyzed = {name: replace(case, inputs=_analyzed(case.inputs, analysis)) for name, case in cases.items()}
         tried.append((confirm(measured, analyzed, tolerance), analysis))
-    if not tried or (least := min(_contradictions(one) for one, _ in tried)) >= _contradictions(found):
+    if not tried or (least := min(_disagreement(one) for one, _ in tried)) >= _disagreement(found):
         return found, ""
-    best = [pair for pair in tried if _contradictions(pair[0]) == least]
+    best = [pair for pair in tried if _disagreement(pair[0]) == least]
     closest = min(best, key=lambda pair: len(named[pair[1]]))
     others = named[closest[1]]
     return closest[0], _worded([each.name for _, each in best if named[each] == others], others)
@@ -253,8 +261,9 @@ def _worded(names: Sequence[str], others: Sequence[str]) -> str:
     return f"{words}, but otherwise for {', '.join(others[:MOST_FORMS])}{more}" if others else words
 
 
-def _contradictions(found: Agreement) -> int:
-    return len(found.contradictions)
+def _disagreement(found: Agreement) -> tuple[int, int]:
+    """The numbers of cases and of scores that contradict the formula."""
+    return len(found.contradictions), found.compared - found.matching
 
 
 def _analyzed(inputs: Probe, analysis: Analysis) -> Probe:

@@ -152,6 +152,20 @@ def test_forms_that_the_named_analysis_splits_otherwise_are_named(row):
     assert diagnosis.agreement.contradictions == {}
 
 
+def alike(text):
+    """As Elasticsearch's standard analyzer: ideographs are words of one character."""
+    return re.findall(r"[\u4e00-\u9fff]|[^\W\u4e00-\u9fff]+(?:'\w+)*", text.lower())
+
+
+def test_an_analysis_that_a_case_contradicts_is_named_where_it_gives_more_scores():
+    """Terms between white space were taken, of which an emoji is one, beside the words 'dropped: emoji'."""
+    diagnosis = live(Bm25(split=alike, split_query=alike, row=lambda row: row.astype(np.float32)))
+    assert r"runs of \w, lower-cased, but otherwise for possessive" in str(diagnosis)
+    assert "CJK character (北海道, 海)" in str(diagnosis)
+    assert list(diagnosis.agreement.contradictions) == ["unicode"]
+    assert "\nthe scores are of float32\n" in str(diagnosis)
+
+
 @pytest.mark.parametrize(
     ("function", "named"),
     [
