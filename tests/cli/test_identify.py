@@ -102,7 +102,7 @@ def test_an_address(httpserver, folder):
         ([], "expected one of MODULE:ATTRIBUTE, --command and --url, got 0"),
         (["json:dumps", "--url", "http://localhost:1"], "--command and --url, got 2"),
         (["json:nothing"], "json has no 'nothing'"),
-        (["json:loads"], "json:loads answered none of 11 inputs"),
+        (["json:loads"], "json:loads answered none of 12 inputs"),
         (["--url", "ftp://localhost"], "must begin with http"),
         (["json:loads", "--what", "dense"], "--what must be bm25, metrics, fusion, embed or rerank, got 'dense'"),
     ],
