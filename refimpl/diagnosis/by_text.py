@@ -90,7 +90,7 @@ class TextSearch:
         context: Combination = ()
         tried: list[Trial] = []
         while remaining and len(groups) < MOST_GROUPS:
-            explained = [row for group in groups for row in group.rows]
+            explained = [row for group in groups if group.combination == context for row in group.rows]
             bases = [context] if context else list(self.bases)
             tried = self._tried(bases, remaining, [*self.matching, *explained])
             found = self._best(tried, remaining)

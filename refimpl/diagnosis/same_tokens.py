@@ -22,6 +22,7 @@ NOISIEST = 1e-3  # noise up to which two vectors can be distinguished
 MOST = 5  # hypotheses together
 BEAM = 4
 SHOWN = 3
+UNORDERED = "no position embeddings"
 NEARLY = 0.1  # share of the contradictions that the nearest hypotheses may leave
 TRIED = (*(each for each in TOKENS if each not in (*SPECIAL, *PREFIXES)), *RARE, *SPECIAL)
 """Special tokens at the end: they show by the number of other tokens alone, as several truncations do."""
@@ -137,13 +138,18 @@ class _Partitions:
         self.tried = (*TRIED, *word_limits(encoder.firsts))
 
     def wrong(self, combination: Combination) -> Array | None:
-        """The pairs of texts that contradict the combination; None where it does not apply."""
+        """The pairs of texts that contradict the combination; None where it does not apply.
+
+        Without position embeddings texts of the same tokens in another order have one vector as well.
+        """
         try:
             tokens = self.encoder.tokens(apply_all(EmbeddingVariant(), combination))
         except NotApplicable:
             return None
         ids = np.split(tokens.input_ids, np.cumsum(tokens.lengths)[:-1])
         numbers: dict[bytes, int] = {}
+        if any(each.name == UNORDERED for each in combination):
+            ids = [np.sort(each) for each in ids]
         labels = np.array([numbers.setdefault(each.tobytes(), len(numbers)) for each in ids])
         return np.triu((labels[:, None] == labels) != self.alike, 1) & self.decided
 

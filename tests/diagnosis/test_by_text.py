@@ -225,3 +225,18 @@ def test_counts_of_a_part_add_up(small_folder):
     diagnosis = diagnosed(actual, ACCENTED, small_folder)
     assert "explains 2 of 3 texts that mismatch" in str(diagnosis), str(diagnosis)
     assert diagnosis.unexplained == ("'two roads'",)
+
+
+@pytest.mark.parametrize(
+    ("faults", "names"),
+    [
+        ({"pooling": "words", "max_length": 200}, {"mean without special tokens", "truncation at 200"}),
+        ({"special_times": 2, "max_length": 138}, {"special tokens twice", "truncation at 138"}),
+    ],
+)
+def test_a_longer_limit_is_found_beside_another_cause(faults, names, small_folder):
+    """Texts between the two limits fit every longer one; another was named of them, and the rest left unexplained."""
+    texts = [f"two roads diverged in a wood{' and a sea' * count}" for count in (0, 1, 3, 42, 50, 58, 70, 90)]
+    diagnosis = diagnosed(FaultyBert(small_folder, **faults)(texts), texts, small_folder)
+    assert set(diagnosis.causes[0].names) == names, str(diagnosis)
+    assert diagnosis.explained

@@ -69,3 +69,13 @@ def test_a_diagnosis_with_the_implementation_names_tokenizer_and_pooling_togethe
     assert set(cause.names) == names, str(diagnosis)
     assert cause.explains_all
     assert "tokens, measured by" in str(diagnosis)
+
+
+def test_words_in_another_order_have_one_vector_without_position_embeddings(small_folder):
+    encode = FaultyBert(small_folder, zero=("position_embeddings",))
+    diagnosis = diagnose_embeddings(
+        encode(TEXTS), TEXTS, model_path=small_folder, tolerance=1e-10, labels=TEXTS, encode=encode
+    )
+    assert diagnosis.causes[0].names == ("no position embeddings",)
+    assert "as under this cause" in str(diagnosis)
+    assert "another deviation" not in str(diagnosis)
