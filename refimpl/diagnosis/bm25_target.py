@@ -243,7 +243,8 @@ def confirmed(measured: Measured, cases: Mapping[str, ScoredCase], tolerance: fl
     best = [pair for pair in tried if _disagreement(pair[0]) == least]
     closest = min(best, key=lambda pair: len(named[pair[1]]))
     others = named[closest[1]]
-    return closest[0], _worded([each.name for _, each in best if named[each] == others], others)
+    words = _worded([each.name for _, each in best if named[each] == others], others)
+    return closest[0], f"{summary(measured.tokens)}; nearest of the listed ways: {words}" if others else words
 
 
 def _is_cut(measured: Measured) -> bool:

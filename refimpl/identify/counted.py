@@ -1,4 +1,4 @@
-"""Which words count in a document's length: the score of a word beside five others of each class shows it."""
+"""Which words count in a length and in a document frequency: of documents alike but for the words beside a term."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace

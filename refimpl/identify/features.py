@@ -17,6 +17,7 @@ from refimpl.identify.formula import Formula
 from refimpl.identify.idf import Floor, Idf
 from refimpl.identify.length import OF_HITS
 from refimpl.identify.scores import Precision
+from refimpl.identify.tokens import WITH_ANOTHER_SCORE
 
 Features = Mapping[str, str]
 
@@ -128,11 +129,10 @@ EMPTY = {
 def matching_of(measured: Measured) -> dict[str, str]:
     """The feature `matching`: whether parts of terms match; empty where that was not measured."""
     tokens = {token.name.split(" (")[0]: token.result for token in measured.tokens}
-    found = ("the part finds the whole", "split in documents; the written form as a query finds nothing")
-    if tokens.get("substring") in found:
-        return {"matching": "substrings"}
-    if tokens.get("prefix") in found:
-        return {"matching": "prefixes"}
+    for probe, name in (("substring", "substrings"), ("prefix", "prefixes")):
+        result = tokens.get(probe, "")
+        if result.startswith(("the part", "split")):
+            return {"matching": name + (WITH_ANOTHER_SCORE if result.endswith(WITH_ANOTHER_SCORE) else "")}
     return {"matching": "whole terms"} if tokens.get("prefix") == "one term" else {}
 
 

@@ -95,8 +95,10 @@ def frequencies(docs: Sequence[Sequence[str]], occurrences: bool) -> Counter[str
 
 
 def mean_idf(values: Float64[Array, " vocabulary"], kind: str) -> float:
-    """The mean of a vocabulary's idfs that a floor of `kind` is a share of; NaN where one is infinite."""
+    """The mean of a vocabulary's idfs that a floor of `kind` is a share of; NaN where one is infinite, 0 of no idf."""
     used = values[values > 0] if kind == "mean of the positive" else values
+    if kind == "mean of the positive" and not len(used):
+        return 0.0
     return float(np.mean(used)) if len(used) and np.isfinite(used).all() else float("nan")
 
 

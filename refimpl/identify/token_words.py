@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from refimpl.identify import counted
 from refimpl.identify.counted import Token
+from refimpl.identify.tokens import WITH_ANOTHER_SCORE
 
 CASE, CAPITALS = "case (Marok, marok)", "capitals (TADOK, tadok)"
 FOLDED = {
@@ -62,11 +63,11 @@ def _side(result: str) -> str | None:
 
 def _parts(results: Results) -> Iterator[str]:
     """Whether parts of words match, or what separates words."""
-    if _splits(results[SUBSTRING]):
-        yield "substrings match"
-    elif _splits(results[PREFIX]):
-        yield "prefixes match"
-    elif _splits(results[COMMA]):
+    for name, words in ((SUBSTRING, "substrings match"), (PREFIX, "prefixes match")):
+        if _splits(results[name]):
+            yield words + (WITH_ANOTHER_SCORE if results[name].endswith(WITH_ANOTHER_SCORE) else "")
+            return
+    if _splits(results[COMMA]):
         side = " in documents only" if results[COMMA].startswith("split") else ""
         kept = [name for name, probe in INNER.items() if results[probe] == ONE_TERM]
         if _side(results[LEFT_OUT]) is not None:

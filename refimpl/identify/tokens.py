@@ -72,6 +72,8 @@ WHOLES = {
     "German stop word (und)": "und",
 }
 """Name -> a form that may be dropped."""
+INNER_PARTS = ("prefix (tumokad, tumok)", "substring (sifolekur, folek)")
+WITH_ANOTHER_SCORE = ", with another score"
 ALONE = "kavelok"
 
 
@@ -113,6 +115,9 @@ def read(scores: Scores) -> list[Token]:
         row = queries.index(query)
         return bool(scores[row, documents.index(document)] != background[row])
 
+    def score(query: str, document: str) -> float:
+        return float(scores[queries.index(query), documents.index(document)])
+
     if ALONE not in refused and not match(ALONE, ALONE):  # a document of one word has no score
         every = (*PAIRS, *PARTS, *WHOLES, *counted.ROWS)
         return [_refused(name, "a document of one word has no score") for name in every]
@@ -122,13 +127,10 @@ def read(scores: Scores) -> list[Token]:
         found.append(_refused(name) if {plain, other} & refused else _pair(name, plain, other, *cells))
     for name, (whole, part) in PARTS.items():
         both = match(part, whole), match(whole, whole)
-        found.append(_refused(name) if {whole, part} & refused else _part(name, *both))
+        equal = name not in INNER_PARTS or np.isclose(score(part, whole), score(whole, whole), rtol=1e-6)
+        found.append(_refused(name) if {whole, part} & refused else _part(name, *both, bool(equal)))
     for name, whole in WHOLES.items():
         found.append(_refused(name) if whole in refused else _whole(name, match(whole, whole)))
-
-    def score(query: str, document: str) -> float:
-        return float(scores[queries.index(query), documents.index(document)])
-
     return [*found, *counted.read(score, match)]
 
 
@@ -154,9 +156,10 @@ def _pair(name: str, plain: str, other: str, in_docs: bool, in_queries: bool, sa
     return Token(name, "are different terms", True)
 
 
-def _part(name: str, part: bool, whole: bool) -> Token:
+def _part(name: str, part: bool, whole: bool, equal: bool) -> Token:
+    """`part`, `whole`: whether each finds the whole form; `equal`: whether with the same score."""
     if part and whole:
-        return Token(name, "the part finds the whole", False)
+        return Token(name, "the part finds the whole" + ("" if equal else WITH_ANOTHER_SCORE), False)
     if part:
         return Token(name, "split in documents; the written form as a query finds nothing", False)
     if whole:

@@ -10,6 +10,7 @@ from miswritten_bm25 import Bm25, lucene, usual
 
 from refimpl.check.targets.python import PythonTarget
 from refimpl.identify import Identification, identify_bm25
+from refimpl.identify.idf import mean_idf
 
 
 def identified(function) -> Identification:
@@ -215,3 +216,25 @@ def test_a_query_that_ends_at_its_first_unknown_term_is_no_sum():
     found = identified(until_unknown)
     assert not found.confirmed
     assert row(found, "query")[1] == "undetermined"
+
+
+def test_prefixes_that_match_with_a_lower_weight_are_told():
+    """As ndx weighs them."""
+    plain = Bm25()
+
+    def with_prefixes(corpus, queries, k1, b):
+        rows = np.array(plain(corpus, queries, k1, b))
+        parts = [
+            [any(w != q and w.startswith(q) for w in text.split() for q in query.split()) for text in corpus]
+            for query in queries
+        ]
+        return np.where(np.array(parts) & (rows == 0), 0.4, rows)
+
+    assert "terms: prefixes match, with another score" in identified(with_prefixes).sentence
+
+
+def test_a_floor_of_the_mean_of_no_positive_idf_is_zero():
+    """Of a corpus whose terms are all in most documents; as yeabm25 has it."""
+    found = mean_idf(np.array([-0.5, -1.0]), "mean of the positive")
+    assert found == 0.0
+    assert mean_idf(np.array([-0.5, 1.0, 2.0]), "mean of the positive") == 1.5

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 import tracemalloc
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -164,7 +165,8 @@ def test_descendants_end_with_a_command_that_hangs(path, descendant):
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_descendants_end_with_a_check_that_gets_a_signal(path, number):
     command = command_with("a grandchild whose parent has ended", path, "time.sleep(600)")
-    check = subprocess.Popen([sys.executable, "-P", "-m", "refimpl", "check", "--command", command], cwd=ROOT)
+    arguments = [sys.executable, "-P", "-m", "refimpl", "check", "--command", command]
+    check = subprocess.Popen(arguments, cwd=ROOT, preexec_fn=partial(signal.signal, number, signal.SIG_DFL))
     deadline = time.monotonic() + 120
     while not path.read_bytes():
         assert time.monotonic() < deadline
