@@ -297,9 +297,11 @@ def _held_out(found: Measured, formula: Formula, answers: Answers) -> Measured:
     compare = partial(heldout.compare, side=found.query.side, scale=found.scale, cut=cut)
     first, second = heldout.probe(), heldout.changed_probe()
     before = compare(formula, scores=held, inputs=first)
-    after = None if changed is None else compare(formula, scores=changed, inputs=second)
     found = replace(found, held_out=before)
-    if changed is None or after is None or after.matches or not before.matches:
+    if changed is None or not before.matches:
+        return found
+    after = compare(formula, scores=changed, inputs=second)
+    if after.matches:
         return found
     lengths = formula.doc_lengths([text.split() for text in first.corpus])
     of_average = compare(replace(formula, average=lengths.average), scores=changed, inputs=second).matches

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from refimpl.identify import counted
 from refimpl.identify.counted import Token
-from refimpl.identify.tokens import WITH_ANOTHER_SCORE
+from refimpl.identify.tokens import PREFIX, SUBSTRING, WITH_ANOTHER_SCORE
 
 CASE, CAPITALS = "case (Marok, marok)", "capitals (TADOK, tadok)"
 FOLDED = {
@@ -15,7 +15,7 @@ FOLDED = {
 """Name of a pair -> what it is called where its forms are one."""
 CYRILLIC_CASE, CYRILLIC = "Cyrillic capitals (Москва, москва)", "Cyrillic (привет)"
 CHANGED = "one letter changed (kavelog, kavelok)"
-SUBSTRING, PREFIX, COMMA = "substring (sifolekur, folek)", "prefix (tumokad, tumok)", "comma (kipok,)"
+COMMA = "comma (kipok,)"
 LEFT_OUT = "hyphen left out (kovam-dilep, kovamdilep)"
 INNER = {"hyphen": "hyphen (vodop-razok)", "apostrophe": "apostrophe (l'amarok)", "slash": "slash (vedop/rezok)"}
 INNER |= {"dot": "dot (nudop.kom)"}

@@ -72,7 +72,7 @@ WHOLES = {
     "German stop word (und)": "und",
 }
 """Name -> a form that may be dropped."""
-INNER_PARTS = ("prefix (tumokad, tumok)", "substring (sifolekur, folek)")
+PREFIX, SUBSTRING = "prefix (tumokad, tumok)", "substring (sifolekur, folek)"
 WITH_ANOTHER_SCORE = ", with another score"
 ALONE = "kavelok"
 
@@ -127,7 +127,7 @@ def read(scores: Scores) -> list[Token]:
         found.append(_refused(name) if {plain, other} & refused else _pair(name, plain, other, *cells))
     for name, (whole, part) in PARTS.items():
         both = match(part, whole), match(whole, whole)
-        equal = name not in INNER_PARTS or np.isclose(score(part, whole), score(whole, whole), rtol=1e-6)
+        equal = name not in (PREFIX, SUBSTRING) or np.isclose(score(part, whole), score(whole, whole), rtol=1e-6)
         found.append(_refused(name) if {whole, part} & refused else _part(name, *both, bool(equal)))
     for name, whole in WHOLES.items():
         found.append(_refused(name) if whole in refused else _whole(name, match(whole, whole)))
