@@ -19,22 +19,26 @@ class Floor:
     """What replaces the idfs that `rule` names.
 
     `kind`: none; constant (`value`); mean, mean of the positive (`value` times that of the idfs of the vocabulary);
-    multiple (`value` times the idf itself).
+    multiple (`value` times the idf itself). The rules of SHARES compare n / N with `share`.
     """
 
     kind: str = "none"
     value: float = 0.0
     rule: str = ""
+    share: float = 1.0
 
     @property
     def of_mean(self) -> bool:
         """Whether it is a share of a mean idf."""
         return self.kind in MEANS
 
-    def apply(self, idf: Numbers, mean: float | Numbers) -> Numbers:
-        """`idf` with the values that the rule names replaced."""
+    def apply(self, idf: Numbers, mean: float | Numbers, shares: Numbers | None = None) -> Numbers:
+        """`idf` with the values that the rule names replaced; `shares` are n / N."""
         if self.kind == "none":
             return idf
+        if self.rule in SHARES:
+            assert shares is not None
+            return np.where(SHARES[self.rule](shares, self.share), self.value, idf)
         if self.kind == "multiple":
             return np.where(RULES[self.rule](idf, 0.0), self.value * idf, idf)
         bound = self.value * (mean if self.of_mean else 1.0)
@@ -42,6 +46,8 @@ class Floor:
             return np.where(np.isnan(idf) | RULES[self.rule](idf, bound), bound, idf)  # NaN: of a negative number
 
 
+SHARES: Mapping[str, Callable[[Numbers, float], Array]] = {"over": np.greater, "at least": np.greater_equal}
+"""The rules for terms that are in so many of the documents."""
 RULES: Mapping[str, Callable[[Numbers, float | Numbers], Array]] = {
     "negative": lambda idf, bound: idf < -1e-12,
     "zero or negative": lambda idf, bound: idf <= 1e-12,
@@ -79,7 +85,8 @@ class Idf:
 
     def of(self, n: int, size: float, mean: float = 0.0) -> float:
         """The idf of a term in `n` of `size` documents; `mean` is that over the vocabulary, before the floor."""
-        return float(self.floor.apply(self.form.of(np.array([float(n)]), size), mean)[0])
+        ideal = self.form.of(np.array([float(n)]), size)
+        return float(self.floor.apply(ideal, mean, np.array([n / size]))[0])
 
     def mean(self, docs: Sequence[Sequence[str]], size: float) -> float:
         """The mean that the floor is a share of, over the vocabulary of `docs`; 0 where it needs none."""
@@ -178,7 +185,7 @@ def _fit_form(
         if scale <= 0:
             return None
         scales.append(scale)
-        parts.append(Part(ideal, readings, scale, form.of(frequency, size)))
+        parts.append(Part(ideal, readings, scale, form.of(frequency, size), n / size))
     for floor in itertools.chain([Floor()], _floors(parts)):
         if (error := _deviation(parts, floor)) is not None:
             return Idf(form, floor, tuple(scales), error, counted=counted)
@@ -187,22 +194,24 @@ def _fit_form(
 
 @dataclass(frozen=True)
 class Off:
-    """A point that deviates: its measured idf, the error, the ideal idf, and the idfs of its corpus' vocabulary."""
+    """A point that deviates: measured idf, its error, ideal idf, n / N, and the idfs of its corpus' vocabulary."""
 
     value: float
     error: float
     ideal: float
+    share: float
     vocabulary: Float64[Array, " vocabulary"]
 
 
 @dataclass(frozen=True)
 class Part:
-    """One corpus: the ideal idf of each reading, the readings, their scale, and the idfs of the vocabulary."""
+    """One corpus: the ideal idf of each reading, the readings, their scale, the idfs of the vocabulary, n / N."""
 
     ideal: Numbers
     readings: Sequence[Reading]
     scale: float
     vocabulary: Float64[Array, " vocabulary"]
+    shares: Numbers
 
     @cached_property
     def slack(self) -> float:
@@ -218,8 +227,8 @@ class Part:
         """The points that deviate."""
         with np.errstate(invalid="ignore"):
             return [
-                Off(one.value / self.scale, one.error / self.scale, float(value), self.vocabulary)
-                for one, value in zip(self.readings, self.ideal, strict=True)
+                Off(one.value / self.scale, one.error / self.scale, float(value), float(share), self.vocabulary)
+                for one, value, share in zip(self.readings, self.ideal, self.shares, strict=True)
                 if not abs(one.value - value * self.scale) <= 4 * self.allowed(one, value * self.scale)
             ]
 
@@ -229,7 +238,7 @@ def _deviation(parts: Sequence[Part], floor: Floor) -> float | None:
     worst = 0.0
     for part in parts:
         mean = mean_idf(part.vocabulary, floor.kind) if floor.of_mean else 0.0
-        expected = floor.apply(part.ideal, mean) * part.scale
+        expected = floor.apply(part.ideal, mean, part.shares) * part.scale
         for one, value in zip(part.readings, expected, strict=True):
             if not np.isfinite(value) or abs(one.value - value) > part.allowed(one, float(value)):
                 return None
@@ -253,6 +262,22 @@ def _floors(parts: Sequence[Part]) -> Iterator[Floor]:
     yield from (Floor("constant", _tidy(first.value, relative), rule) for rule in RULES)
     if len(found) > 1 and first.ideal < 0:
         yield Floor("multiple", _tidy(first.value / first.ideal, relative), "negative")
+    if len(found) > 1:
+        yield from (Floor("constant", _tidy(first.value, relative), *rule) for rule in _share(parts, found))
+
+
+def _share(parts: Sequence[Part], off: Sequence[Off]) -> list[tuple[str, float]]:
+    """The rule that parts the points that deviate from those of fewer documents, of the roundest share; [] of none."""
+    least = min(one.share for one in off)
+    below = max((float(share) for part in parts for share in part.shares if share < least), default=0.0)
+    if len(off) < sum(int(np.sum(part.shares >= least)) for part in parts):
+        return []
+    for digits in range(1, 4):
+        if round(least, digits) == least:
+            return [("at least", least)]
+        if (share := np.ceil(below * 10**digits - 1e-9) / 10**digits) < least:
+            return [("over", float(share))]
+    return []
 
 
 def _tidy(value: float, relative: float) -> float:
