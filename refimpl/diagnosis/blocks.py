@@ -1,5 +1,7 @@
 """Encoder layers as in faulty implementations, with the signature of `bert.forward.encoder_layer`."""
 
+from collections.abc import Callable
+
 import numpy as np
 
 from refimpl.bert.blocks import Record
@@ -30,23 +32,45 @@ def no_residual(layer: BertWeights, hidden_states: Hidden, bias: Array, record: 
     return record("hidden_states", layer_norm(output_dense, *layer.affine("output.LayerNorm"), eps=eps))
 
 
-def causal(layer: BertWeights, hidden_states: Hidden, bias: Array, record: Record) -> Hidden:
-    """Causal attention, as in a decoder: each token attends to itself and to earlier tokens."""
-    seq = hidden_states.shape[1]
-    later = np.where(np.tri(seq, dtype=bool), 0.0, -np.inf).astype(hidden_states.dtype)
-    return encoder_layer(layer, hidden_states, bias + later, record)
+def _attention_without(hides: Callable[[Array], Array]) -> Block:
+    """Attention without the keys `(batch, query, key)` that `hides` names, of the mask of real tokens `(batch, seq)`.
+
+    A query without any key has all of them.
+    """
+
+    def block(layer: BertWeights, hidden_states: Hidden, bias: Array, record: Record) -> Hidden:
+        hidden = hides(np.isfinite(bias).any(axis=(1, 2)))[:, None]
+        without = np.where(hidden, -np.inf, bias).astype(bias.dtype)
+        nothing = np.isinf(without).all(axis=-1, keepdims=True)
+        return encoder_layer(layer, hidden_states, np.where(nothing, bias, without), record)
+
+    return block
+
+
+def _apart(real: Array) -> Array:
+    """How many tokens a key is after a query, `(1, query, key)`."""
+    position = np.arange(real.shape[1])
+    return (position - position[:, None])[None]
 
 
 def within(distance: int) -> Block:
     """Local attention: each token attends to those at most `distance` away."""
+    return _attention_without(lambda real: np.abs(_apart(real)) > distance)
 
-    def block(layer: BertWeights, hidden_states: Hidden, bias: Array, record: Record) -> Hidden:
-        position = np.arange(hidden_states.shape[1])
-        far = np.where(np.abs(position[:, None] - position) > distance, -np.inf, 0.0).astype(bias.dtype)
-        nothing = np.isinf(bias + far).all(axis=-1, keepdims=True)  # of padding that is far from every token
-        return encoder_layer(layer, hidden_states, np.where(nothing, bias, bias + far), record)
 
-    return block
+def _first(real: Array) -> Array:
+    return (np.arange(real.shape[1]) == 0)[None, None]
+
+
+def _last(real: Array) -> Array:
+    return (np.arange(real.shape[1]) == real.sum(axis=1, keepdims=True) - 1)[:, None]
+
+
+causal = _attention_without(lambda real: _apart(real) > 0)
+anti_causal = _attention_without(lambda real: _apart(real) < 0)
+without_itself = _attention_without(lambda real: _apart(real) == 0)
+without_first, without_last = _attention_without(_first), _attention_without(_last)
+without_special = _attention_without(lambda real: _first(real) | _last(real))
 
 
 def _feed_forward(layer: BertWeights, x: Hidden, record: Record) -> Hidden:

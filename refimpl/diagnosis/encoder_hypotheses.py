@@ -72,6 +72,27 @@ OPS = (
         "each token attends only to itself and earlier tokens, as in a decoder",
         encoder(block=blocks.causal),
     ),
+    Hypothesis(
+        "causal mask of the other side",
+        "each token attends only to itself and later tokens",
+        encoder(block=blocks.anti_causal),
+    ),
+    Hypothesis(
+        "[SEP] not attended to",
+        "no token attends to the last one, as with a mask that is one token too short",
+        encoder(block=blocks.without_last),
+    ),
+    Hypothesis(
+        "[CLS] not attended to",
+        "no token attends to the first one, as with a mask that begins one token too late",
+        encoder(block=blocks.without_first),
+    ),
+    Hypothesis(
+        "special tokens not attended to",
+        "no token attends to the first and the last one",
+        encoder(block=blocks.without_special),
+    ),
+    Hypothesis("no attention to itself", "each token attends to all others", encoder(block=blocks.without_itself)),
     *(
         Hypothesis(
             f"attention within {distance} tokens",

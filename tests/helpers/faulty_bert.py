@@ -115,6 +115,7 @@ class Faults:
     averaged: Callable[[list[np.ndarray]], list[np.ndarray]] | None = None
     """Takes the embeddings and the states after each layer; returns those whose mean is pooled."""
     window: int | None = None
+    unseen: str = ""  # keys: c [CLS], s [SEP], i the query itself, e earlier ones
     rows: int = 0
     """Added to every id where word embeddings are read."""
     query_bias: bool = True
@@ -184,6 +185,7 @@ class FaultyBert:
             visible &= np.tri(size, dtype=bool)
         if f.window is not None:
             visible &= abs(np.subtract.outer(np.arange(size), np.arange(size))) <= f.window
+        visible = self._seen(visible, n)
         self.states = [x]
         for i in list(range(self.layers))[:: -1 if f.backwards else 1][: f.layers]:
             x = self._layer(x, f"encoder.layer.{i}.", visible)
@@ -191,6 +193,20 @@ class FaultyBert:
         if f.averaged is not None:
             x = sum(f.averaged(self.states)) / len(f.averaged(self.states))
         return x, real
+
+    def _seen(self, visible: np.ndarray, n: int) -> np.ndarray:
+        """What queries see, without the keys `unseen`; a query that sees nothing then sees everything."""
+        seen = visible.copy()
+        for key in self.f.unseen:
+            if key == "i":
+                np.fill_diagonal(seen, False)
+            elif key == "e":
+                seen = np.triu(seen)
+            else:
+                seen[:, {"c": 0, "s": n - 1}[key]] = False
+        blind = ~seen.any(axis=1)
+        seen[blind] = visible[blind]
+        return seen
 
     def vector(self, ids: list[int]) -> np.ndarray:
         if not ids:
