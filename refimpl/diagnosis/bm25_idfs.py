@@ -9,7 +9,7 @@ from jaxtyping import Float64
 
 from refimpl.common.types import Array
 from refimpl.diagnosis.bm25_readings import ScoredCorpus, TermReading
-from refimpl.identify.combine import BASES
+from refimpl.identify.compare import BASES
 from refimpl.identify.formula import DocLengths, Formula
 from refimpl.identify.idf import MEANS, RULES, Floor, Idf, mean_idf
 from refimpl.identify.idf_forms import FORMS, IdfForm

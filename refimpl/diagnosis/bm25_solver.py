@@ -19,11 +19,11 @@ from refimpl.diagnosis.bm25_output import Output
 from refimpl.diagnosis.bm25_readings import Cells, ScoredCorpus, TermReading, cells, errors, term_readings
 from refimpl.diagnosis.bm25_words import Difference, differences
 from refimpl.identify import features
-from refimpl.identify.combine import BASES
+from refimpl.identify.compare import BASES
 from refimpl.identify.features import Features
 from refimpl.identify.formula import Formula
 from refimpl.identify.idf_forms import FORMS, IdfForm, miswritten_forms
-from refimpl.identify.query import COMBINE, REPEAT, Match, QuerySide
+from refimpl.identify.query import COMBINE, REPEAT, SATURATED, Match, QuerySide
 from refimpl.identify.row_scaling import scaled
 
 MAX_WEIGHTS, MAX_IDFS, MAX_TRIED, MAX_FOUND = 40, 200, 3000, 3
@@ -125,9 +125,9 @@ class Solver:
     def _sides_of(self) -> Iterator[QuerySide]:
         unknown = any(not set(query) <= one.known for one in self.corpora for query in one.queries)
         for combine, repeat, counts in itertools.product(COMBINE, REPEAT, (True, False) if unknown else (True,)):
-            if repeat != "saturated":
+            if repeat not in SATURATED:
                 yield QuerySide(repeat, combine, counts)
-            else:
+            elif repeat == "saturated":
                 yield from (QuerySide(repeat, combine, counts, k3) for k3 in K3)
 
     def confirmed(self, formula: Formula, side: QuerySide) -> Solution | None:

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -53,10 +53,14 @@ Answer = Scores | Refusal
 
 @dataclass(frozen=True)
 class Answers:
-    """One answer per probe, and the keywords that the target accepted."""
+    """One answer per probe, the keywords that the target accepted, and the queries that it refused, with the reason.
+
+    The scores of a refused query are NaN.
+    """
 
     by_name: Mapping[str, Answer]
     keywords: tuple[str, ...]
+    refused: Mapping[str, str] = field(default_factory=dict)
 
     def scores(self, name: str) -> Scores | None:
         """The scores of the probe `name`; None where it was refused."""
@@ -81,6 +85,37 @@ def ask(target: Target, probes: Mapping[str, Probe]) -> Answers:
                 break
             keywords = tuple(name for name in keywords if name != refused[1])
     return Answers({name: _alone(target, probe, keywords) for name, probe in probes.items()}, keywords)
+
+
+def without_refused_queries(target: Target, probes: Mapping[str, Probe], answers: Answers) -> Answers:
+    """The answers to probes that were refused, asked again: the queries of known words together, each other one alone.
+
+    A refusal stays where no query is answered either.
+    """
+    by_name, refused = dict(answers.by_name), dict(answers.refused)
+    for name, probe in probes.items():
+        if not isinstance(by_name[name], Refusal) or len(probe.queries) == 1:
+            continue
+        rows = _rows(target, probe, answers.keywords)
+        if not all(isinstance(row, Refusal) for row in rows.values()):
+            nothing = np.full(len(probe.corpus), np.nan)
+            found = [rows[query] for query in probe.queries]
+            by_name[name] = np.array([nothing if isinstance(row, Refusal) else row for row in found])
+            refused |= {query: row.message for query, row in rows.items() if isinstance(row, Refusal)}
+    return replace(answers, by_name=by_name, refused=refused)
+
+
+def _rows(target: Target, probe: Probe, keywords: Sequence[str]) -> dict[str, Float64[Array, " docs"] | Refusal]:
+    """Each query's scores, or its refusal."""
+    words = {word for text in probe.corpus for word in text.split()}
+    known = tuple(query for query in probe.queries if words.issuperset(query.split()))
+    together = _alone(target, replace(probe, queries=known), keywords) if known else Refusal("no query")
+    rows = {} if isinstance(together, Refusal) else dict(zip(known, together, strict=True))
+    for query in probe.queries:
+        if query not in rows:
+            alone = _alone(target, replace(probe, queries=(query,)), keywords)
+            rows[query] = alone if isinstance(alone, Refusal) else alone[0]
+    return rows
 
 
 def _alone(target: Target, probe: Probe, keywords: Sequence[str]) -> Answer:

@@ -9,9 +9,9 @@ from functools import partial
 import numpy as np
 
 from refimpl.identify import collection, combine, heldout, idf, query, ranks, tokens
-from refimpl.identify.ask import Answers, Refusal, Scores, Target, ask
+from refimpl.identify.ask import Answers, Refusal, Scores, Target, ask, without_refused_queries
 from refimpl.identify.collection import Empty
-from refimpl.identify.combine import Fit, Run
+from refimpl.identify.compare import Fit, Run
 from refimpl.identify.counted import Token, kind_counted
 from refimpl.identify.formula import Formula
 from refimpl.identify.heldout import HeldOut
@@ -108,7 +108,7 @@ class Measured:
     def coarse(self) -> bool:
         """Whether scores are rounded so coarsely that several formulas give them."""
         main = self.answers.scores("mixed")
-        if main is None or not (hits := np.abs(main[main != 0])).size:
+        if main is None or not (hits := np.abs(main[np.nan_to_num(main) != 0])).size:
             return False
         middle = float(np.median(hits))
         return self.scale.precision.error(middle) > COARSE * middle
@@ -174,11 +174,12 @@ def measure(target: Target, progress: Callable[[str], None] = lambda what: None)
     answers = ask(target, plan.probes)
     if all(isinstance(one, Refusal) for one in answers.by_name.values()):
         raise ValueError(f"{target.name} answered none of {len(plan.probes)} inputs: {_refused(answers, 'mixed')}")
+    answers = without_refused_queries(target, plan.probes, answers)
     main = answers.scores("mixed")
-    if main is not None and main.any() and np.ptp(main) and _scaled_rows(plan, answers):
+    if main is not None and np.nanmax(main) > np.nanmin(main) and _scaled_rows(plan, answers):
         progress("running again: the scores are divided by a number of the query")
         plan = Plan(anchored=True)
-        answers = ask(target, plan.probes)
+        answers = without_refused_queries(target, plan.probes, ask(target, plan.probes))
     progress("fitting")
     rows = undone(answers, plan.probes, plan.everywhere())
     with np.errstate(all="ignore"):  # forms are tried where they have no value, such as the logarithm of 0
@@ -186,7 +187,7 @@ def measure(target: Target, progress: Callable[[str], None] = lambda what: None)
         if not found.problem and not found.confirmed and main is not None:
             others = (_analyse(answers, rows, plan, one) for one in coarser(found.scale.precision, main.ravel()))
             found = next((one for one in others if one.confirmed), found)
-    found = replace(found, tokens=_tokens(target, answers), scale=_described(found, plan, main))
+    found = replace(found, tokens=_tokens(answers), scale=_described(found, plan, main))
     return replace(found, seconds=time.perf_counter() - started)
 
 
@@ -218,9 +219,12 @@ def _analyse(given: Answers, rows: Undone, plan: Plan, precision: Precision | No
     known_idf = idf.fit(first, bool(occurrences))
     shape = combine.shape(runs, known_idf)
     takes = {"k1", "b"} <= set(answers.keywords)
-    fits = combine.fits(runs, known_idf, shape, takes) if shape else []
-    fits = fits or combine.miswritten_fits(runs, known_idf, takes)
     side = query.fit(first[0], known_idf)
+    weighs_query = side is not None and side.side.repeat == query.BY_LENGTH
+    fits = combine.fits(runs, known_idf, shape, takes, weighs_query) if shape else []
+    fits = fits or combine.miswritten_fits(runs, known_idf, takes)
+    if side is None and fits and fits[0].formula.unit_length:
+        side = query.fit(first[0], known_idf, heldout.of_vectors(fits[0].formula, first[0].layout.docs))
     found = replace(
         start,
         scale=scale,
@@ -244,6 +248,7 @@ def _problem(answers: Answers, main: Scores | None) -> str:
     """Why the scores cannot be those of a formula of the query and the documents; empty where they may be."""
     if main is None:
         return f"the main input was refused: {_refused(answers, 'mixed')}"
+    main = main[np.isfinite(main).all(axis=1)]
     if not main.any():
         return "all scores are zero"
     if np.abs(main).max() < NOISE:
@@ -255,7 +260,7 @@ def _problem(answers: Answers, main: Scores | None) -> str:
     if len(different := np.unique(main[main != 0])) == 1:
         return f"every hit has the score {different[0]:g}"
     one, two = answers.scores("held out"), answers.scores("again")
-    if one is not None and two is not None and not np.allclose(one, two, rtol=1e-5, atol=1e-9):
+    if one is not None and two is not None and not np.allclose(one, two, rtol=1e-5, atol=1e-9, equal_nan=True):
         return "not deterministic: the same input twice has different scores"
     return ""
 
@@ -303,7 +308,7 @@ def _held_out(found: Measured, formula: Formula, answers: Answers) -> Measured:
     after = compare(formula, scores=changed, inputs=second)
     if after.matches:
         return found
-    lengths = formula.doc_lengths([text.split() for text in first.corpus])
+    lengths = formula.doc_lengths([text.split() for text in first.corpus], first.k1, first.b)
     of_average = compare(replace(formula, average=lengths.average), scores=changed, inputs=second).matches
     return replace(found, kept=Kept(after, of_average))
 
@@ -328,15 +333,12 @@ def _length_curve(corpus: Corpus) -> tuple[tuple[float, float], ...]:
     return tuple((length, value / rows[0][1]) for length, value in rows) if rows and rows[0][1] else ()
 
 
-def _tokens(target: Target, answers: Answers) -> tuple[Token, ...]:
-    """The tokenisation probes; where the input was refused as a whole, each query is run in an input of its own."""
+def _tokens(answers: Answers) -> tuple[Token, ...]:
+    """What the tokenisation probes show; nothing where all were refused.
+
+    Where a term that no document has is refused, so is a written form that is no term.
+    """
     scores = answers.scores("tokens")
     if scores is None:
-        whole = tokens.probe()
-        single = {text: replace(whole, queries=(text,)) for text in whole.queries}
-        alone = ask(target, single)
-        rows = [alone.scores(text) for text in whole.queries]
-        if all(row is None for row in rows):
-            return ()
-        scores = np.concatenate([np.full((1, len(whole.corpus)), np.nan) if row is None else row for row in rows])
-    return tuple(tokens.read(scores))
+        return ()
+    return tuple(tokens.read(np.nan_to_num(scores) if query.UNKNOWN in answers.refused else scores))

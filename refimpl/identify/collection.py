@@ -7,7 +7,7 @@ import numpy as np
 
 from refimpl.identify import tf
 from refimpl.identify.ask import Answers, Probe, Scores
-from refimpl.identify.combine import Idfs, Run, places_of
+from refimpl.identify.compare import Idfs, Run, places_of
 from refimpl.identify.formula import Formula
 from refimpl.identify.probes import SETTINGS
 from refimpl.identify.scores import Corpus, Values
@@ -44,7 +44,7 @@ def cut(answers: Answers) -> int | None:
     by_length = [found[number::LENGTHS] for number in range(LENGTHS)]
     within = any(each.any() and not each.all() for each in by_length)
     main = answers.scores("mixed")
-    more = main is not None and int(np.count_nonzero(main, axis=1).max()) > returned
+    more = main is not None and int(np.count_nonzero(np.nan_to_num(main), axis=1).max()) > returned
     return returned if returned and within and not more else None
 
 
@@ -90,8 +90,8 @@ def empty_documents(formula: Formula, corpus: Corpus) -> Empty:
 def _deviation(formula: Formula, corpus: Corpus) -> float | None:
     """The largest relative difference over the terms that are read; None where one exceeds its error."""
     layout = corpus.layout
-    prepared = formula.prepare(layout.docs)
     k1, b = SETTINGS["first"]
+    prepared = formula.prepare(layout.docs, k1, b)
     places = [(layout.idf_doc, term) for term in layout.idf.values()]
     places += [(layout.tf_doc, layout.tf[1])]
     places += [(document, term) for document, terms in layout.lengths for term in terms.values()]

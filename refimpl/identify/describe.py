@@ -10,7 +10,7 @@ from refimpl.identify import collection, features, latex
 from refimpl.identify.ask import Refusal
 from refimpl.identify.bm25 import Measured
 from refimpl.identify.features import Match
-from refimpl.identify.query import COMBINE, OTHERS, REPEAT
+from refimpl.identify.query import BY_LENGTH, COMBINE, OTHERS, REPEAT, UNKNOWN
 from refimpl.identify.tf import Tf
 from refimpl.identify.token_words import as_white_space, summary
 
@@ -138,6 +138,8 @@ def _treated(measured: Measured) -> Iterator[str]:
         yield f"score = {scale.squash} of the sum"
     if scale.precision.decimals is not None:
         yield scale.precision.name
+    if _refuses_unknown(measured):
+        yield "queries with a term that no document has are refused"
     if measured.hits is not None and measured.hits < collection.HITS:
         yield f"at most {measured.hits} hits"
     if measured.tokens and not as_white_space(measured.tokens) and (words := summary(measured.tokens)):
@@ -305,8 +307,10 @@ def _query(measured: Measured) -> Iterator[Factor]:
         yield Factor("query", "undetermined", "no known combination of the terms' scores", evidence)
         return
     side = measured.query.side
-    k3 = f", k3 = {side.k3:g}" if side.repeat == "saturated" else ""
-    yield Factor("repeated query terms", "known form", REPEAT[side.repeat][1] + k3, evidence, measured.query.error)
+    repeat = features.repeat_name(measured)
+    k3 = f", k3 = {side.k3:g}" if repeat in ("saturated", BY_LENGTH) else ""
+    k3 += f", c = {side.of_length:g}" if repeat == BY_LENGTH else ""
+    yield Factor("repeated query terms", "known form", REPEAT[repeat][1] + k3, evidence, measured.query.error)
     combine = _combined(side.combine)
     hidden = measured.scale.best is not None and side.combine == "sum"
     if hidden:
@@ -317,6 +321,14 @@ def _query(measured: Measured) -> Iterator[Factor]:
     if absent is not None:
         value = "add the weight of f = 0" if abs(absent.value) > 5 * absent.error else "add nothing"
         yield Factor("terms that the document lacks", "known form", value, f"score {absent.value:.6g}")
+    if _refuses_unknown(measured):
+        message = measured.answers.refused[UNKNOWN][:120]
+        yield Factor("terms that no document has", "known form", f"refused: {message}", f"queries with {UNKNOWN!r}")
+
+
+def _refuses_unknown(measured: Measured) -> bool:
+    """Whether a query of a term that no document has is refused."""
+    return UNKNOWN in measured.answers.refused
 
 
 def _collection(measured: Measured) -> Iterator[Factor]:

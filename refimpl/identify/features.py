@@ -11,11 +11,13 @@ import yaml
 
 from refimpl.identify.bm25 import Measured
 from refimpl.identify.collection import Empty
-from refimpl.identify.combine import Fit, rank
+from refimpl.identify.combine import rank
+from refimpl.identify.compare import Fit
 from refimpl.identify.counted import OF_PARTS, WITH_PARTS, kind_counted
 from refimpl.identify.formula import Formula
-from refimpl.identify.idf import Floor, Idf
+from refimpl.identify.idf import SHARES, Floor, Idf
 from refimpl.identify.length import OF_HITS
+from refimpl.identify.query import AS_DOCUMENT, BY_LENGTH
 from refimpl.identify.scores import Precision
 from refimpl.identify.tokens import WITH_ANOTHER_SCORE
 
@@ -71,7 +73,7 @@ def features(measured: Measured) -> dict[str, str]:
         if hidden_length(measured):
             found = _of_hits(found, measured)
     if measured.query is not None:
-        found["repeat"] = measured.query.side.repeat
+        found["repeat"] = repeat_name(measured)
         if measured.scale.best is None or measured.query.side.combine != "sum":
             found["combine"] = measured.query.side.combine  # else a factor of the whole query may have cancelled
     if measured.empty.n_empty is not None and measured.empty.average_empty is not None:
@@ -84,6 +86,14 @@ def features(measured: Measured) -> dict[str, str]:
     if measured.confirmed or (squash != "none" and not divided):  # equal scores of all terms do not show it
         found["squash"] = squash
     return found | matching_of(measured)
+
+
+def repeat_name(measured: Measured) -> str:
+    """How the query's terms are weighted."""
+    assert measured.query is not None
+    vectors = measured.formula is not None and (measured.formula.weighs_query or measured.formula.unit_length)
+    name = measured.query.side.repeat
+    return AS_DOCUMENT if name == BY_LENGTH and vectors else name
 
 
 def df_name(measured: Measured) -> str:
@@ -166,6 +176,8 @@ def floor_name(floor: Floor) -> str:
     if floor.kind == "multiple":
         return "its absolute value" if floor.value == -1 else f"{floor.value:g} times itself, where {floor.rule}"
     share = f"{floor.value:g} of the {floor.kind}" if floor.of_mean else f"{floor.value:g}"
+    if floor.rule in SHARES:
+        return f"{share} for terms in {floor.rule} {floor.share:g} of the documents"
     return f"{share}, where {floor.rule}"
 
 
@@ -185,7 +197,7 @@ def weight_features(formula: Formula) -> dict[str, str]:
         return _written_features(formula)
     saturated = formula.shape in ("saturated", "shifted")
     found = {"tf": tf_name(formula), "length": length_name(formula), "delta": delta_name(formula)}
-    if saturated or formula.factor:
+    if formula.factor or (saturated and not formula.unit_length):
         found["factor"] = "k1 + 1" if formula.factor else "none"
     if formula.norm in ("in K", "divides"):
         found["average"] = average_name(formula)
@@ -224,7 +236,7 @@ def base_name(fit: Fit) -> str:
 
 def _free(formula: Formula) -> bool:
     """Whether no scale can be known: nothing but a ratio of scores is compared."""
-    return formula.norm == "cosine"
+    return formula.unit_length
 
 
 def tf_name(formula: Formula) -> str:
@@ -241,8 +253,9 @@ def delta_name(formula: Formula) -> str:
 
 def length_name(formula: Formula) -> str:
     """What is normalised by."""
-    if formula.norm == "cosine":
-        return "Euclidean norm of the weights"
+    if formula.unit_length:
+        norm = "Euclidean norm of the weights"
+        return norm if formula.norm == "none" else f"{formula.kind.name}, and the {norm}"
     if formula.norm == "none":
         return "none"
     power = {0: "", 0.5: "square root of ", 1: ""}.get(formula.power, f"power {formula.power:g} of ")

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -17,15 +17,16 @@ from refimpl.identify.tf import Shape, Transform
 Weights = Float64[Array, " docs"]
 Table = Float64[Array, "*shape"]
 DeltaKind = Literal["none", "outside", "BM25L", "numerator", "numerator count", "count"]
-Norm = Literal["none", "in K", "divides", "power", "cosine"]
+Norm = Literal["none", "in K", "divides", "power"]
 
 
 @dataclass(frozen=True)
 class Formula:
     """A sum over query terms of scale * idf * weight; `k1` and `b` None: those of the call.
 
-    `norm`: none; "in K" (1 - b + b L / A is a factor of k1); "divides" (the weight); "power" (L^power divides);
-    "cosine" (the Euclidean norm of the document's idf * t divides).
+    `norm`: none; "in K" (1 - b + b L / A is a factor of k1); "divides" (the weight); "power" (L^power divides).
+    `unit_length`: the Euclidean norm of the document's idf * weight divides.
+    `weighs_query`: idf * weight of a query's term is multiplied by its weight in the query, as in a document.
     `average`: its definition, or a constant. `delta`: see `saturated`. `absent`: terms that a document lacks add the
     weight of zero occurrences. `written`: the whole weight, of f, L, A, k1 and b, in the place of the parts.
     """
@@ -52,6 +53,8 @@ class Formula:
     average_empty: bool = True
     empty_token: bool = False  # an empty text is split into one empty token, which counts in its length
     written: Expression | None = None
+    unit_length: bool = False
+    weighs_query: bool = False
 
     def settings(self, k1: float, b: float) -> tuple[float, float]:
         """The (k1, b) that a call with `k1` and `b` uses."""
@@ -74,10 +77,10 @@ class Formula:
                 value = value / norm
             elif self.norm == "power":
                 value = value / docs.lengths**self.power
-            elif self.norm == "cosine":
-                value = np.divide(value, docs.norms, out=np.zeros_like(value), where=docs.norms > 0)
         if self.again:
             value = value * f
+        if self.unit_length:
+            value = np.divide(value, docs.norms, out=np.zeros_like(value), where=docs.norms > 0)
         return np.where((f > 0) | self.absent, value, 0.0)
 
     def saturated(self, t: Table, norm: Table, lengths: Table, k1: float | Table) -> Table:
@@ -98,7 +101,7 @@ class Formula:
             return factor * (t + d) / (t + d + k)
         return factor * t / (t + k)
 
-    def doc_lengths(self, docs: Sequence[Doc]) -> "DocLengths":
+    def doc_lengths(self, docs: Sequence[Doc], k1: float, b: float) -> "DocLengths":
         """Lengths, absolute and over the average, and Euclidean norms where they are divided by."""
         if self.empty_token:
             docs = [doc or ("",) for doc in docs]
@@ -109,33 +112,44 @@ class Formula:
         relative = lengths / average
         if self.floor is not None:
             relative = np.maximum(relative, self.floor)
-        norms = self._norms(docs) if self.norm == "cosine" else np.ones(len(docs))
-        return DocLengths(lengths, relative, norms, average)
+        found = DocLengths(lengths, relative, np.ones(len(docs)), average)
+        return replace(found, norms=self._norms(docs, found, k1, b)) if self.unit_length else found
 
     def size(self, docs: Sequence[Doc]) -> float:
         """N."""
         counted = docs if self.n_empty else [doc for doc in docs if any(doc)]
         return float(len(counted)) if self.idf is None else self.idf.size(counted)
 
-    def _norms(self, docs: Sequence[Doc]) -> Weights:
+    def _norms(self, docs: Sequence[Doc], lengths: "DocLengths", k1: float, b: float) -> Weights:
+        """The Euclidean norm of each document's idf * weight."""
         size, mean = self.size(docs), self._mean(docs)
         n = frequencies(docs, self.idf is not None and self.idf.counts_occurrences)
         idf = {term: self.idf.of(count, size, mean) if self.idf else 1.0 for term, count in n.items()}
-        of = self.transform.of
-        counts = [Counter(doc) for doc in docs]
-        return np.array(
-            [np.sqrt(sum((float(of(np.array([float(f)]))[0]) * idf[t]) ** 2 for t, f in doc.items())) for doc in counts]
-        )
+        plain = replace(self, unit_length=False)
+        norms = np.zeros(len(docs))
+        for number, counts in enumerate(map(Counter, docs)):
+            f = np.array(list(counts.values()), np.float64)
+            weights = plain.weights(f, lengths.at(np.full(len(f), number)), k1, b)
+            norms[number] = np.linalg.norm(weights * [idf[term] for term in counts])
+        return norms
+
+    def weight_in_query(self, docs: "DocLengths", k1: float, b: float) -> float:
+        """The weight of a query's only term, once in it, of a query that is weighted like a document; else 1."""
+        if not self.weighs_query:
+            return 1.0
+        one = np.ones(1)
+        alone = DocLengths(one, one / docs.average, one, docs.average)
+        return float(replace(self, unit_length=False).weights(one, alone, k1, b)[0])
 
     def _mean(self, docs: Sequence[Doc]) -> float:
         return self.idf.mean(docs, self.size(docs)) if self.idf is not None else 0.0
 
-    def prepare(self, docs: Sequence[Doc], counts: list[Counter[str]] | None = None) -> "Prepared":
+    def prepare(self, docs: Sequence[Doc], k1: float, b: float, counts: list[Counter[str]] | None = None) -> "Prepared":
         """Lengths, counts and statistics of a corpus; `counts` by document, where they are not of whole terms."""
         occurrences = self.idf is not None and self.idf.counts_occurrences
         n = frequencies([list(each.elements()) for each in counts] if counts else docs, occurrences)
         counts = counts or [Counter(doc) for doc in docs]
-        return Prepared(counts, self.doc_lengths(docs), self.size(docs), n, self._mean(docs))
+        return Prepared(counts, self.doc_lengths(docs, k1, b), self.size(docs), n, self._mean(docs))
 
     def term(self, term: str, docs: "Prepared", k1: float, b: float) -> Weights:
         """The contribution of one occurrence of `term` in a query, by document."""
@@ -144,7 +158,7 @@ class Formula:
             return np.zeros(len(docs.counts))
         f = np.array([float(count[term]) for count in docs.counts])
         idf = 1.0 if self.idf is None else self.idf.of(n, docs.size, docs.mean_idf)
-        return self.scale * idf * self.weights(f, docs.lengths, k1, b)
+        return self.scale * idf * self.weights(f, docs.lengths, k1, b) * self.weight_in_query(docs.lengths, k1, b)
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 import random
 import re
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -13,7 +13,7 @@ from refimpl.identify.ask import Probe, Scores
 from refimpl.identify.formula import Formula, Prepared
 from refimpl.identify.length import OF_TEXT
 from refimpl.identify.probes import SETTINGS
-from refimpl.identify.query import UNKNOWN, Match, QuerySide
+from refimpl.identify.query import BY_LENGTH, UNKNOWN, Match, QuerySide
 from refimpl.identify.row_scaling import SPANS
 from refimpl.identify.scores import SQUASHES, Reading, Scale
 from refimpl.identify.words import words
@@ -68,7 +68,9 @@ def predict(formula: Formula, side: QuerySide, inputs: Probe, occurrences: Occur
     `occurrences` counts a term in a text; by default its words between white space.
     """
     docs = [split(document, formula) for document in inputs.corpus]
-    prepared = formula.prepare(docs, None if occurrences is None else _counted(inputs, occurrences))
+    counts = None if occurrences is None else _counted(inputs, occurrences)
+    prepared = formula.prepare(docs, inputs.k1, inputs.b, counts)
+    side = _side(side, formula, prepared.lengths.average, inputs.k1, inputs.b)
     known = frozenset(prepared.n)
     present = [frozenset(count) for count in prepared.counts]
     scores = np.zeros((len(inputs.queries), len(docs)))
@@ -81,6 +83,23 @@ def predict(formula: Formula, side: QuerySide, inputs: Probe, occurrences: Occur
             own = {term: float(values[column]) for term, values in parts.items()}
             scores[row, column] = side.score(own, Match(query, present[column], known), strength)
     return scores
+
+
+def _side(side: QuerySide, formula: Formula, average: float, k1: float, b: float) -> QuerySide:
+    """The query side; of queries that are weighted like documents, with the corpus' own average length."""
+    if side.repeat != BY_LENGTH or not (formula.weighs_query or formula.unit_length):
+        return side
+    k1, b = formula.settings(k1, b)
+    return replace(side, k3=k1 * (1 - b), of_length=k1 * b / average)
+
+
+def of_vectors(formula: Formula, docs: Sequence[Sequence[str]]) -> list[QuerySide]:
+    """The cosines with queries that are weighted like the documents `docs`."""
+    setting = SETTINGS["first"]
+    average = formula.doc_lengths(docs, *setting).average
+    counts = (False, False), (True, False), (True, True)  # a term that no document has: in the length, in the norm
+    sides = (QuerySide(BY_LENGTH, "cosine", one, unknown_weighs=other) for one, other in counts)
+    return [_side(side, formula, average, *setting) for side in sides]
 
 
 def split(text: str, formula: Formula) -> list[str]:
@@ -134,7 +153,7 @@ def compare(
     if scale.best is not None:
         used = used & (best > 0)  # how a best score of 0 or less is divided by is not tested
     off = np.abs(measured - expected)
-    relative = off / np.maximum(np.abs(measured), 1e-3 * np.abs(measured).max(initial=0.0) + 1e-300)
+    relative = off / np.maximum(np.abs(measured), 1e-3 * np.abs(measured[used]).max(initial=0.0) + 1e-300)
     good = (off <= allowed) | ~used
     row, column = np.unravel_index(int(np.argmax(np.where(used, off / allowed, 0))), off.shape)
     worst = f"query {row}, document {column}: measured {measured[row, column]:.9g}, formula {expected[row, column]:.9g}"

@@ -25,6 +25,10 @@ def formula(measured: Measured) -> tuple[str, str]:
     if measured.fits and not hidden_length(measured):
         fit = measured.fits[0]
         tf_text, tf_latex = _weight(fit.formula)
+        if fit.formula.unit_length:
+            tf_text, tf_latex = f"{tf_text} / |d|", rf"\frac{{{tf_latex}}}{{\lVert d \rVert}}"
+        if fit.formula.weighs_query:
+            tf_text, tf_latex = f"{tf_text} * w(q, L_q)", rf"{tf_latex} \cdot w(q, L_q)"
         if fit.base in ("2", "10"):
             idf_text = idf_text.replace("ln", f"log{fit.base}", 1)
             idf_latex = idf_latex.replace(r"\ln", rf"\log_{{{fit.base}}}", 1)
@@ -55,7 +59,6 @@ def _weight(f: Formula) -> tuple[str, str]:
         "none": ("", ""),
         "divides": (" / (1 - b + b L / A)", r"1 - b + b \frac{L}{A}"),
         "power": (" / L" if f.power == 1 else f" / L^{f.power:g}", "L" if f.power == 1 else f"L^{{{f.power:g}}}"),
-        "cosine": (" / |d|", r"\lVert d \rVert"),
         "in K": ("", ""),
     }[f.norm]
     return again[0] + t + below[0], again[1] + (rf"\frac{{{lt}}}{{{below[1]}}}" if below[1] else lt)

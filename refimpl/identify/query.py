@@ -53,22 +53,32 @@ Combine = Callable[[Match], float]
 
 @dataclass(frozen=True)
 class QuerySide:
-    """The weight of a term that occurs q times in the query, and the factor of the sum."""
+    """The weight of a term that occurs q times in the query, and the factor of the sum.
+
+    `k3` and `of_length`: see `weight`; 0 where the weight is not saturated.
+    """
 
     repeat: str
     combine: str
     unknown_counts: bool = True
     k3: float = 0.0
     unknown_weighs: bool = False  # a term that no document has counts in the query's norm, with the idf of n = 0
+    of_length: float = 0.0
 
-    def weight(self, q: int) -> float:
-        """The weight of a term that occurs `q` times in the query."""
-        return float(q * (self.k3 + 1) / (q + self.k3)) if self.repeat == "saturated" else REPEAT[self.repeat][0](q)
+    def weight(self, q: int, tokens: int = 1) -> float:
+        """The weight of a term that occurs `q` times in a query of `tokens`; 1 where the query is the term.
+
+        Saturated, it is q / (q + k3 + of_length * tokens), over that of q = tokens = 1.
+        """
+        if self.repeat not in SATURATED:
+            return REPEAT[self.repeat][0](q)
+        return q * (1 + self.k3 + self.of_length) / (q + self.k3 + self.of_length * tokens)
 
     def score(self, parts: Mapping[str, float], match: Match, strength: Mapping[str, float]) -> float:
         """The score from each term's contribution; `strength` is what the cosine normalises the query by."""
         query = {t: q for t, q in match.query.items() if self.unknown_counts or t in match.known}
-        weights = {term: self.weight(q) for term, q in query.items()}
+        tokens = sum(query.values())
+        weights = {term: self.weight(q, tokens) for term, q in query.items()}
         if self.combine in ("cosine", "cosine and coordination"):
             norm = math.sqrt(sum((weights[t] * strength.get(t, 0.0)) ** 2 for t in weights))
             dot = sum(weights[t] * parts.get(t, 0.0) * strength.get(t, 0.0) for t in weights)
@@ -80,10 +90,14 @@ class QuerySide:
         return total * COMBINE[self.combine][0](Match(query, match.present, match.known))
 
 
+BY_LENGTH, AS_DOCUMENT = "saturated by length", "as a document"  # the second: with a document's k1, b and average
+SATURATED = ("saturated", BY_LENGTH, AS_DOCUMENT)
 REPEAT: Mapping[str, tuple[Repeat, str]] = {
     "multiset": (float, "each repetition of a query term counts"),
     "set": (lambda q: 1.0, "query terms as a set: repetitions do not count"),
     "saturated": (float, "a term repeated q times in the query counts (k3 + 1) q / (k3 + q)"),
+    BY_LENGTH: (float, "a term repeated q times among a query's t tokens counts q / (q + k3 + c t)"),
+    AS_DOCUMENT: (float, "query terms are weighted like a document's terms"),
     "1 + ln q": (lambda q: 1 + math.log(q), "a term repeated q times in the query counts 1 + ln q"),
     "square root": (math.sqrt, "a term repeated q times in the query counts sqrt(q)"),
 }
@@ -187,13 +201,16 @@ def rows(corpus: Corpus) -> list[Row]:
     return found
 
 
-def fit(corpus: Corpus, idf: Idf | None) -> QueryFit | None:
-    """The simplest query side that all measured queries match; `idf` gives the strength of a term of n = 0."""
+def fit(corpus: Corpus, idf: Idf | None, further: Sequence[QuerySide] = ()) -> QueryFit | None:
+    """The simplest query side that all measured queries match; `idf` gives the strength of a term of n = 0.
+
+    `further` sides are tried after the known ones.
+    """
     measured = rows(corpus)
     if len(measured) < 12:
         return None
     known, unknown = _strength(corpus), _unknown_strength(corpus, idf)
-    for side in _sides(measured, unknown is not None):
+    for side in itertools.chain(_sides(measured, unknown is not None), further):
         strength = {**known, UNKNOWN: unknown} if side.unknown_weighs and unknown is not None else known
         worst = rounding = 0.0
         for row in measured:
@@ -220,21 +237,40 @@ def _sides(measured: Sequence[Row], unknown_weighs: bool) -> Iterator[QuerySide]
         yield from (QuerySide(*each, unknown_weighs=True) for each in names)
     for combine, repeat in itertools.product([*COMBINE, *OTHERS], REPEAT):
         for unknown in (False, True):
-            if repeat != "saturated":
+            if repeat not in SATURATED:
                 yield QuerySide(repeat, combine, unknown)
-            elif (k3 := _k3(measured)) is not None:
+            elif repeat == "saturated" and (k3 := _k3(measured)) is not None:
                 yield QuerySide(repeat, combine, unknown, k3)
+            elif repeat == BY_LENGTH and combine == "sum" and (found := _of_length(measured)) is not None:
+                yield QuerySide(repeat, combine, unknown, found[0], of_length=found[1])
 
 
 def _k3(measured: Sequence[Row]) -> float | None:
     """k3 of (k3 + 1) q / (k3 + q), from a term that is repeated twice."""
+    ratio = _ratio(measured, [2])
+    return _rounded(2 * (ratio - 1) / (2 - ratio)) if ratio is not None and 1.001 < ratio < 1.999 else None
+
+
+def _of_length(measured: Sequence[Row]) -> tuple[float, float] | None:
+    """(k3, of_length) of a weight that depends on the query's length, from a pair and a term that is repeated twice."""
+    pair, twice = _ratio(measured, [1, 1]), _ratio(measured, [2])
+    if pair is None or twice is None or not 0 < pair < 1 - 1e-6:
+        return None
+    share = 1 / pair - 1  # of_length / (1 + k3 + of_length)
+    below = 2 / twice - 1 - share
+    if below <= 0 or share >= 1:
+        return None
+    return 1 / below * (1 - share) - 1, share / below
+
+
+def _ratio(measured: Sequence[Row], counts: list[int]) -> float | None:
+    """The score of a query of terms that occur `counts` times, over the sum of their scores."""
     for row in measured:
         anchor = row.anchored[0] if row.anchored else ""
         own = {term: q for term, q in row.match.query.items() if term != anchor}
-        if list(own.values()) == [2] and row.parts[next(iter(own))]:
-            ratio = row.reading.value / row.parts[next(iter(own))]
-            if 1.001 < ratio < 1.999:
-                return _rounded(2 * (ratio - 1) / (2 - ratio))
+        below = sum(row.parts[term] for term in own)
+        if list(own.values()) == counts and below:
+            return row.reading.value / below
     return None
 
 

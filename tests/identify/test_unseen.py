@@ -243,3 +243,25 @@ def test_a_floor_of_the_mean_of_no_positive_idf_is_zero():
 def test_the_commonest_formula_has_a_name():
     """Lucene's idf with k1 + 1 in float64, as in eight of nineteen packages."""
     assert identified(Bm25()).sentence.endswith(": this is the formula of BM25 with a positive idf (Wikipedia).")
+
+
+@pytest.mark.parametrize(
+    ("replaced", "named"),
+    [
+        (lambda share, idf: 0.0 if share > 0.5 else idf, "floored at 0 for terms in over 0.5 of the documents"),
+        (lambda share, idf: 0.1 if share >= 0.5 else idf, "floored at 0.1 for terms in at least 0.5 of the documents"),
+    ],
+    ids=["over half", "from half on"],
+)
+def test_an_idf_that_is_another_one_of_frequent_terms_is_told(replaced, named):
+    found = identified(Bm25(idf=lambda n, size: replaced(n / size, lucene(n, size))))
+    assert f"Lucene idf, idf {named}, tf saturated f" in found.sentence
+    assert found.confirmed
+
+
+def test_of_parameters_that_rounded_scores_allow_the_roundest_are_told():
+    """Two decimals allow k1 = 1.49 as well; the rounding is fastbm25's."""
+    rounded = Bm25(combine=lambda terms: sum(round(term, 2) for term in terms))
+    found = identified(lambda corpus, queries: rounded(corpus, queries, 1.5, 0.75))
+    assert "k1 = 1.5, b = 0.75" in found.sentence
+    assert row(found, "precision")[0] == "rounded to 2 decimals, each term"

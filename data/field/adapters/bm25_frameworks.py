@@ -1,4 +1,4 @@
-"""BM25 of retrieval frameworks: haystack, txtai, llama-index, fastembed."""
+"""BM25 of retrieval frameworks: haystack, txtai, Chroma."""
 
 from score_rows import score_rows
 
@@ -42,3 +42,13 @@ def txtai(corpus, queries, k1, b, **_):
     scoring.tokenize = str.split
     scoring.index((number, text, None) for number, text in enumerate(corpus))
     return score_rows(corpus, queries, lambda terms: scoring.search(" ".join(terms), limit=len(corpus)))
+
+
+def chroma(corpus, queries, k1, b, **_):
+    """Inner products of the sparse vectors of Chroma's ChromaBm25EmbeddingFunction."""
+    from chromadb.utils.embedding_functions import ChromaBm25EmbeddingFunction
+
+    embed = ChromaBm25EmbeddingFunction(k=k1, b=b)
+    docs = [dict(zip(one.indices, one.values, strict=True)) for one in embed(corpus)]
+    asked = [dict(zip(one.indices, one.values, strict=True)) for one in embed(queries)]
+    return [[sum(weight * doc.get(term, 0.0) for term, weight in query.items()) for doc in docs] for query in asked]

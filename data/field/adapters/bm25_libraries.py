@@ -99,3 +99,12 @@ def bm25_pt(corpus, queries, k1, b, **_):
     model = TokenizedBM25(k1=k1, b=b, vocab_size=len(ids) + 1)
     model.index(padded(corpus))
     return model.score_batch(padded(queries)).tolist()
+
+
+def bagmodels(corpus, queries, k1, b, **_):
+    """Return bagmodels' similarity: the cosine of two vectors of BM25 weights."""
+    from bagmodels import BM25
+
+    model = BM25([text.split() for text in corpus], k1=k1, b=b)
+    docs = [text.split() for text in corpus]
+    return [[model.similarity(query.split(), doc) for doc in docs] for query in queries]
