@@ -7,6 +7,7 @@ import numpy as np
 
 from refimpl.common.types import Array
 from refimpl.diagnosis.embedding_problem import EmbeddingProblem
+from refimpl.diagnosis.encoder import EncoderVariant
 from refimpl.diagnosis.result import Cause, Diagnosis
 
 SHOWN = 4
@@ -30,11 +31,27 @@ def with_notes(
     texts = problem.encoder.firsts
     others = exchanged(problem.actual, expected, rows, texts, problem.tolerance)
     notes = (exchanged_note(others, len(rows), texts, labels),) if others else ()
+    if (by_length := length_note(problem, expected, rows)) is not None:
+        notes = (*notes, by_length)
     if (zero := _zeros_note(problem.actual, rows, labels)) is not None:
         notes = (zero, *notes)
     if len(others) > max(1, len(rows) / 2):
         return replace(found, causes=tuple(each for each in found.causes if each.texts), notes=notes)
     return replace(found, notes=(*notes, *found.notes))
+
+
+def length_note(problem: EmbeddingProblem, expected: Array, rows: Sequence[int]) -> str | None:
+    """A sentence where the unexplained `rows` are all that mismatch, and lengths tell them from the others."""
+    lengths = problem.encoder.tokens(EncoderVariant()).lengths
+    wrong = np.abs(problem.actual - expected).max(axis=1) > problem.tolerance
+    if wrong.all() or not np.array_equal(np.flatnonzero(wrong), sorted(rows)):
+        return None
+    theirs, others = lengths[wrong], lengths[~wrong]
+    if theirs.min() > others.max():
+        return f"only texts of {theirs.min()} or more tokens mismatch; all of up to {others.max()} match"
+    if theirs.max() < others.min() and len(rows) > 1:
+        return f"only texts of up to {theirs.max()} tokens mismatch; all of {others.min()} or more match"
+    return None
 
 
 def joined(alone: Diagnosis, cause: Cause, changed: str, difference: float) -> Diagnosis:

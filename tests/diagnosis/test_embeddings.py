@@ -75,6 +75,19 @@ def test_noise_has_no_known_cause(small_folder, texts, small_budget):
 
 
 @pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize("long", [True, False])
+def test_unexplained_texts_of_a_length_of_their_own_are_told(small_folder, small_budget, long):
+    """The words have one piece each, [CLS] and [SEP] are counted."""
+    texts = [" ".join(["a"] * words) for words in (1, 2, 8, 9)]
+    actual = FaultyBert(small_folder)(texts)
+    rows = slice(2, 4) if long else slice(0, 2)
+    actual[rows] += np.random.default_rng(0).normal(0, 0.01, actual[rows].shape)
+    found = str(diagnose_embeddings(actual, texts, model_path=small_folder, tolerance=TOLERANCE))
+    of_long = "only texts of 10 or more tokens mismatch; all of up to 4 match"
+    assert (of_long if long else "only texts of up to 4 tokens mismatch; all of 10 or more match") in found
+
+
+@pytest.mark.usefixtures("quick")
 def test_a_part_is_never_reported_as_all(small_folder, texts, small_budget):
     actual = FaultyBert(small_folder, norm="none")(texts)
     actual[0, 0] += 1e-6
