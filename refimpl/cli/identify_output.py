@@ -1,5 +1,7 @@
 """What `refimpl identify` prints."""
 
+from collections.abc import Mapping
+
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
@@ -7,8 +9,14 @@ from rich.text import Text
 
 from refimpl.cli.tables import print_filled
 from refimpl.identify import Factor, Identification
+from refimpl.identify.describe import Status
 
-COLOURS = {"known form": "green", "measured curve": "yellow", "undetermined": "red"}
+COLOURS: Mapping[Status, str] = {
+    "known form": "green",
+    "by its probe alone": "yellow",
+    "measured curve": "yellow",
+    "undetermined": "red",
+}
 
 
 def show(found: Identification, verbose: bool) -> None:

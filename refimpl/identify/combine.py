@@ -108,15 +108,16 @@ def miswritten_fits(runs: Sequence[Run], idf: Idf | None, takes: bool) -> list[F
     return list(itertools.islice(fits, 1))
 
 
-def rank(fit: Fit, best: bool) -> tuple[bool, int, int]:
-    """How complicated a fit is: unexplained scale, number of fixed parameters, and how many decimals they have.
+def rank(fit: Fit, best: bool) -> tuple[bool, int, int, float]:
+    """How complicated a fit is: unexplained scale, number of fixed parameters, their decimals, the power of lengths.
 
     `best`: scores are divided by the best one, so the scale is not measured.
     """
     formula = fit.formula
     fixed = [value for value in (formula.k1, formula.b) if value is not None]
     decimals = sum(len(f"{value:.10f}".rstrip("0").partition(".")[2]) for value in (*fixed, formula.delta))
-    return fit.base is None and not best and formula.idf is not None, len(fixed), decimals
+    unexplained = fit.base is None and not best and formula.idf is not None
+    return unexplained, len(fixed), decimals, formula.power
 
 
 def _candidates(runs: Sequence[Run], idf: Idf | None, found: Shape, takes: bool) -> Iterator[Formula]:

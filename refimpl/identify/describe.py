@@ -176,6 +176,8 @@ def _conclusion(measured: Measured, found: Sequence[Factor], near: Sequence[Matc
             return "not confirmed as a whole, see the factors"
         matching = f"{held.matching} of {held.compared} scores of another corpus match"
         return f"not confirmed as a whole ({matching}), so that some factor is another one than its own probe shows"
+    if not near:
+        return "no implementation of the table is near this formula"
     same = [match for match in near if not match.different and len(match.same) >= len(near[0].same) - MISSING]
     if not same:
         differs = ", ".join(name for name, _, _ in near[0].different)
@@ -270,7 +272,10 @@ def _weights(measured: Measured) -> Iterator[Factor]:
         elif options := sorted({one[name] for one in candidates if name in one}):
             value = f"one of: {'; '.join(options)}"
             yield Factor(titles.get(name, name), "undetermined", value, f"all match {readings}", error)
-    if "base" not in known and measured.scale.best is not None:
+    if measured.formula is not None and measured.formula.unit_length and features.has_base(measured):
+        value = "any: the weights are divided by their Euclidean norm, in which a factor cancels"
+        yield Factor("scale of the idf", "known form", value, readings)
+    elif "base" not in known and measured.scale.best is not None:
         yield Factor("scale of the idf", "undetermined", "scores are divided by the best one", readings)
 
 

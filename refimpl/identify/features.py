@@ -45,6 +45,7 @@ def implementations() -> tuple[Implementation, ...]:
     return tuple(_implementation(entry) for entry in by_name.values())
 
 
+LEAST_SAME = 6
 USUAL = {"squash": "none", "shortest": "none", "sign": "positive", "df": "documents"}
 """Features of an entry that does not list them: nothing is done to the sum, and short documents are like others."""
 
@@ -94,6 +95,11 @@ def repeat_name(measured: Measured) -> str:
     vectors = measured.formula is not None and (measured.formula.weighs_query or measured.formula.unit_length)
     name = measured.query.side.repeat
     return AS_DOCUMENT if name == BY_LENGTH and vectors else name
+
+
+def has_base(measured: Measured) -> bool:
+    """Whether the idf is a logarithm, of which the base is a factor."""
+    return measured.idf is not None and measured.idf.form.has_base
 
 
 def df_name(measured: Measured) -> str:
@@ -322,7 +328,10 @@ def _distance(match: Match, found: Features) -> float:
 
 
 def nearest_few(found: Features, few: int = 3) -> list[Match]:
-    """The first `few` of `nearest`, and any further ones with the features of one of them: none stands for another."""
-    matches = nearest(found)
+    """The first `few` of `nearest`, and any further ones with the features of one of them: none stands for another.
+
+    Entries with fewer than `LEAST_SAME` features in common, or no more than differ, are left out.
+    """
+    matches = [one for one in nearest(found) if len(one.same) >= max(LEAST_SAME, len(one.different) + 1)]
     shown = [match.implementation.features for match in matches[:few]]
     return [match for match in matches if match.implementation.features in shown]

@@ -109,6 +109,7 @@ def mean_idf(values: Float64[Array, " vocabulary"], kind: str) -> float:
     return float(np.mean(used)) if len(used) and np.isfinite(used).all() else float("nan")
 
 
+LEAST_OF = 0.05
 SPREAD = 3.0  # that lengths explain; N / n and 1 / n differ in the corpora by 82 / 14
 LEAST_POINTS, ENOUGH_POINTS = 5, 12  # of a corpus, of all
 MEANS = ("mean", "mean of the positive")
@@ -234,7 +235,10 @@ class Part:
 
 
 def _deviation(parts: Sequence[Part], floor: Floor) -> float | None:
-    """The largest relative deviation of the readings from form and floor; None where one exceeds its error."""
+    """The largest deviation of the readings from form and floor, relative to them; None where one exceeds its error.
+
+    Readings below `LEAST_OF` of the largest, of which rounded scores show few digits, are divided by that.
+    """
     worst = 0.0
     for part in parts:
         mean = mean_idf(part.vocabulary, floor.kind) if floor.of_mean else 0.0
@@ -242,7 +246,7 @@ def _deviation(parts: Sequence[Part], floor: Floor) -> float | None:
         for one, value in zip(part.readings, expected, strict=True):
             if not np.isfinite(value) or abs(one.value - value) > part.allowed(one, float(value)):
                 return None
-            worst = max(worst, abs(one.value - value) / max(abs(value), part.scale * 0.01))
+            worst = max(worst, abs(one.value - value) / max(abs(value), LEAST_OF * float(np.abs(expected).max())))
     return worst
 
 

@@ -17,7 +17,7 @@ def formula(measured: Measured) -> tuple[str, str]:
     if measured.idf is not None and not of_one_term(measured):
         form = measured.idf.form
         idf_text, idf_latex = form.text, form.latex
-        if form.text.endswith("+ 1"):
+        if form.text.endswith("+ 1") or " else " in form.text:
             idf_text, idf_latex = f"({idf_text})", rf"\left({idf_latex}\right)"
         floor = floor_name(measured.idf.floor)
         if floor != "none":
@@ -27,6 +27,9 @@ def formula(measured: Measured) -> tuple[str, str]:
         tf_text, tf_latex = _weight(fit.formula)
         if fit.formula.unit_length:
             tf_text, tf_latex = f"{tf_text} / |d|", rf"\frac{{{tf_latex}}}{{\lVert d \rVert}}"
+        if measured.query is not None and measured.query.side.combine == "cosine":
+            tf_text = f"{tf_text} * idf(t) w(q) / |q|"
+            tf_latex = rf"{tf_latex} \cdot \frac{{\mathrm{{idf}}(t) w(q)}}{{\lVert q \rVert}}"
         if fit.formula.weighs_query:
             tf_text, tf_latex = f"{tf_text} * w(q, L_q)", rf"{tf_latex} \cdot w(q, L_q)"
         if fit.base in ("2", "10"):

@@ -174,11 +174,15 @@ class Line:
         return all(abs(slope) * 1000 < max(1e-6, 3 * self.noise) * abs(self.intercept) for slope in self.slopes)
 
 
+SHORTEST = (0.5, 0.25, 1.0, 0.1, 0.2, 0.3, 0.4, 0.6, 0.7, 0.75, 0.8, 0.9)
+"""The smallest lengths that count, over the average of tokens, the usual ones first."""
+
+
 def lines(
     corpora: Sequence[Corpus], points: Sequence[Sequence[LengthPoint]], powers: Sequence[float] = (0.0, 1.0)
 ) -> list[Line]:
     """Each kind of length of which all points are a linear function, with one intercept for all corpora."""
-    for floor in (None, 0.5, 0.25, 1.0):
+    for floor in (None, *SHORTEST):
         every = (_line(corpora, points, kind, power, floor) for power, kind in itertools.product(powers, KINDS))
         if found := [line for line in every if line is not None]:
             return found

@@ -134,6 +134,6 @@ def _saturation(t: Count, values: Count, errors: Count, with_p: bool) -> tuple[f
         q = float(solution[1])
     scale = float(solution[0])
     p = float(solution[2]) / scale if with_p and scale else 0.0
-    if scale <= 0 or not 1e-9 < q < 1e6 or p < 0 or (with_p and p < 1e-9):
+    if scale <= 0 or not 1e-9 < q < 1e6 or not 0 <= p < q or (with_p and p < 1e-9):  # p > q: fewer for more occurrences
         return None
     return scale, p, q

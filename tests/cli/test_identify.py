@@ -2,18 +2,24 @@
 
 import json
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from typer.testing import CliRunner
 
 from refimpl.cli import identify  # noqa: F401  it registers its command
 from refimpl.cli.app import app
+from refimpl.cli.identify_output import COLOURS
+from refimpl.identify.describe import Status
 
 MODULE = """
 from bm25_zoo import Zoo
 scores = Zoo({"idf": "base 10", "query": "set"})
 odd = Zoo({})
 odd.tf = lambda f, size, norm, k1: f ** 0.3
+def contradicted(corpus, queries, k1, b):
+    rows = Zoo({})(corpus, queries, k1, b)
+    return [[score * (1 + (len(set(query.split())) == 5)) for score in row] for query, row in zip(queries, rows)]
 def zero(corpus, queries):
     return [[0.0] * len(corpus)] * len(queries)
 """
@@ -64,6 +70,19 @@ def test_a_curve_is_printed_and_is_status_1(folder):
     done = run("identified_by_test:zero")
     assert done.exit_code == 1
     assert done.stdout.startswith("Nothing can be identified: all scores are zero.")
+
+
+def test_factors_of_a_contradicted_formula_are_printed(folder):
+    """Queries of five terms, which no probe of one factor has, count twice."""
+    done = run("identified_by_test:contradicted")
+    assert done.exit_code == 1
+    assert done.stdout.startswith("By probes of one factor each: ")
+    assert " by its probe alone " in done.stdout
+    assert done.stderr == ""
+
+
+def test_every_status_has_a_colour():
+    assert set(COLOURS) == set(get_args(Status))
 
 
 def test_a_command(folder):
