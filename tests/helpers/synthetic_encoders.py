@@ -4,7 +4,7 @@ import re
 import unicodedata
 import zlib
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 
 import numpy as np
 
@@ -70,6 +70,7 @@ def pieces(word: str) -> list[str]:
     )
 
 
+@lru_cache(maxsize=4096)  # each text is tokenised for the longest of its call, for itself, and in further calls
 def tokens_of(text: str, rules: Rules) -> list[str]:
     text = rules.prefix + text
     if rules.unit == "characters":
