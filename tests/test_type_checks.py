@@ -1,8 +1,13 @@
 """The type checks of the tests themselves: wrong types, shapes and fields are errors, and `unchecked` disables them."""
 
+import gc
+import weakref
+
 import numpy as np
 import pytest
 import type_checks
+from beartype import beartype
+from beartype.roar import BeartypeCallHintViolation
 from jaxtyping import Float, TypeCheckError
 
 from refimpl.bert import ops
@@ -56,3 +61,52 @@ def test_shapes_are_found_inside_other_annotations():
 
     assert all(map(type_checks.has_shape, (within, optional, returned)))
     assert not type_checks.has_shape(usable_cores)
+
+
+def closures(decorate, factors):
+    def made(factor):
+        @decorate
+        def times(number: int) -> int:
+            return number * factor
+
+        return times
+
+    return [made(factor) for factor in factors]
+
+
+def test_closures_of_the_same_code_share_their_checks_and_nothing_else(monkeypatch):
+    made = []
+    monkeypatch.setattr(type_checks, "without_shapes", lambda like: made.append(like) or beartype(like))
+    twice, thrice, joined = closures(type_checks.typed(typechecker=beartype), (2, 3, "a"))
+    assert (twice(5), thrice(number=5), twice(7), thrice.__name__) == (10, 15, 14, "times")
+    assert len(made) == 1
+    for call in (lambda: thrice("5"), lambda: joined(5)):
+        with pytest.raises(BeartypeCallHintViolation):
+            call()
+    assert twice(5) == 10
+
+
+def test_closures_with_shapes_are_checked():
+    def made(factor):
+        @type_checks.typed(typechecker=beartype)
+        def times(rows: Float[np.ndarray, "n 2"]) -> Float[np.ndarray, "n 2"]:
+            return rows * factor
+
+        return times
+
+    twice, summed = made(2), made(np.ones((2, 5)))
+    assert twice(np.ones((3, 2))).sum() == 12
+    for call in (lambda: twice(np.ones((3, 3))), lambda: summed(np.ones((2, 1)))):
+        with pytest.raises(TypeCheckError):
+            call()
+
+
+def test_closures_are_released_and_unchecked_where_the_fixture_disables_it(unchecked, monkeypatch):
+    monkeypatch.setattr(type_checks, "_closures", {})  # so that the checks are made from this closure
+    held = np.ones(3)
+    (called,) = closures(type_checks.typed(typechecker=beartype), [held])
+    assert (called(2.5) == 2.5 * held).all()
+    released = weakref.ref(held)
+    del called, held
+    gc.collect()
+    assert released() is None

@@ -1,18 +1,26 @@
 """Types and shapes of refimpl's functions, checked in tests: by beartype, and by jaxtyping only where there are shapes.
 
-jaxtyping binds and checks the arguments twice per call, which takes longer than most functions without an array.
+jaxtyping binds and checks the arguments twice per call, which takes longer than most functions without an array. Making
+the checks takes a thousand times as long as a call, so they are made once for all closures of the same code.
 """
 
 import dataclasses
 import functools
 import inspect
+import threading
 from collections.abc import Callable
+from types import CodeType, FunctionType
 from typing import Any, ForwardRef, Literal, get_args, get_origin
 
 import jaxtyping
 from beartype import BeartypeConf, beartype
 
 with_shapes = jaxtyping.jaxtyped
+
+Checked = Callable[..., Any]
+"""Takes a function and its arguments; returns its result, both checked."""
+_closures: dict[CodeType, tuple[dict[str, Any], Checked]] = {}
+"""The annotations and the checks of closures, by their code."""
 
 
 def install() -> None:
@@ -25,6 +33,8 @@ def typed(*, typechecker: Any) -> Callable[[Any], Any]:
     """The decorator of functions and classes; jaxtyping's own for functions with a shape among their annotations."""
 
     def decorate(given: Any) -> Any:
+        if is_plain_closure(given):
+            return of_closure(given, typechecker)
         if not inspect.isclass(given):
             return with_shapes(given, typechecker=typechecker) if has_shape(given) else without_shapes(given)
         if dataclasses.is_dataclass(given) and not hasattr(given.__init__, "__wrapped__"):
@@ -59,3 +69,44 @@ def without_shapes(function: Callable[..., Any]) -> Callable[..., Any]:
         return function(*args, **kwargs) if config.jaxtyping_disable else checked(*args, **kwargs)
 
     return called
+
+
+def is_plain_closure(function: Any) -> bool:
+    """Whether a function is made anew by each call of another; not a generator or a coroutine, nor with defaults."""
+    if not isinstance(function, FunctionType) or "<locals>" not in function.__qualname__:
+        return False
+    special = inspect.CO_GENERATOR | inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
+    return not (function.__code__.co_flags & special or function.__defaults__ or function.__kwdefaults__)
+
+
+def of_closure(function: FunctionType, typechecker: Any) -> Callable[..., Any]:
+    """The closure with the checks of the first one that has its code and annotations."""
+    annotations, config = inspect.get_annotations(function), jaxtyping.config
+    made = _closures.get(function.__code__)
+    if made is None or made[0] != annotations:
+        made = _closures[function.__code__] = annotations, _checked(function, typechecker)
+    checked = made[1]
+
+    @functools.wraps(function)
+    def called(*args: Any, **kwargs: Any) -> Any:
+        return function(*args, **kwargs) if config.jaxtyping_disable else checked(function, *args, **kwargs)
+
+    return called
+
+
+def _checked(like: FunctionType, typechecker: Any) -> Checked:
+    """The checks of the signature of `like`, around a call of any function that has the same one."""
+    given = threading.local()
+
+    @functools.wraps(like)
+    def run(*args: Any, **kwargs: Any) -> Any:
+        return given.__dict__.pop("function")(*args, **kwargs)
+
+    checked = with_shapes(run, typechecker=typechecker) if has_shape(like) else without_shapes(run)
+    del run.__wrapped__  # what the first closure refers to is released with it
+
+    def call(function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+        given.function = function
+        return checked(*args, **kwargs)
+
+    return call
