@@ -58,12 +58,13 @@ class Arithmetic:
         return self.result(value) if not self.results or name in self.results else value
 
 
-def dynamic(levels: int) -> Rounding:
-    """Per tensor to `levels` + 1 values from its minimum to its maximum, zero among them: DynamicQuantizeLinear."""
+def dynamic(levels: int, axis: int | None = None) -> Rounding:
+    """To `levels` + 1 values from minimum to maximum, zero among them, per tensor or row: DynamicQuantizeLinear."""
 
     def quantise(x: Array) -> Array:
-        least, greatest = min(float(x.min()), 0.0), max(float(x.max()), 0.0)
-        scale = x.dtype.type((greatest - least) / levels or 1.0)
+        least = np.minimum(x.min(axis=axis, keepdims=True), 0)
+        span = np.maximum(x.max(axis=axis, keepdims=True), 0) - least
+        scale = np.where(span == 0, 1, span / x.dtype.type(levels)).astype(x.dtype)
         zero = np.rint(-least / scale)
         return np.asarray((np.clip(np.rint(x / scale) + zero, 0, levels) - zero) * scale, x.dtype)
 
@@ -133,6 +134,7 @@ ARITHMETICS = (
             ("int8 matrices", symmetric(127.0)),
             ("uint8 matrices", dynamic(255)),
             ("int8 matrices per channel", symmetric(127.0, axis=1)),
+            ("uint8 matrices per channel", dynamic(255, axis=1)),
             ("int8 matrices per channel of reduced range", symmetric(64.0, axis=1)),
         )
     ),

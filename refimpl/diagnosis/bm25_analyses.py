@@ -81,14 +81,25 @@ class Steps:
     filter: str
     stem: str
     counts_removed: bool = False
+    dropped: frozenset[str] = frozenset()
+    """Further words that are removed, before they are stemmed."""
+
+    @property
+    def words(self) -> str:
+        """The steps in words."""
+        names = [self.split, *(name for name in (self.case, self.filter, self.stem) if name)]
+        return ", ".join(names) + (", removed words count in the length" if self.counts_removed else "")
+
+    def _keeps(self, word: str) -> bool:
+        return FILTERS[self.filter](word) and word not in self.dropped
 
     def __call__(self, text: str) -> list[str]:
         """The terms, in order; `REMOVED` for each removed word where those count in the length."""
-        keeps, stem = FILTERS[self.filter], STEMS[self.stem]
+        stem = STEMS[self.stem]
         words = _split(self.split, self.case, text)
         if self.counts_removed:
-            return [stem(word) if keeps(word) else REMOVED for word in words]
-        return [stem(word) for word in words if keeps(word)]
+            return [stem(word) if self._keeps(word) else REMOVED for word in words]
+        return [stem(word) for word in words if self._keeps(word)]
 
 
 @dataclass(frozen=True)
@@ -105,7 +116,7 @@ def analyses() -> Iterator[Analysis]:
     for names in itertools.product(SPLITS, CASES, FILTERS, STEMS):
         for counts in (False, True) if names[2] else (False,):
             documents = Steps(*names, counts)
-            yield Analysis(_words(documents), documents, Steps(*names))
+            yield Analysis(documents.words, documents, Steps(*names))
             for number, side in itertools.product((1, 2, 3), SIDES[1:]):
                 if names[number] and (not counts or side == SIDES[1]):
                     yield _on_one_side(documents, number, side)
@@ -118,16 +129,8 @@ def _on_one_side(both: Steps, number: int, side: str) -> Analysis:
     step, names[number] = names[number], ""
     without = Steps(names[0], names[1], names[2], names[3])
     documents, queries = (both, without) if side == SIDES[1] else (without, plain)
-    return Analysis(f"{_words(without)}, {step} {side}{_counted(both)}", documents, queries)
-
-
-def _words(steps: Steps) -> str:
-    names = [steps.split, *(name for name in (steps.case, steps.filter, steps.stem) if name)]
-    return ", ".join(names) + _counted(steps)
-
-
-def _counted(steps: Steps) -> str:
-    return ", removed words count in the length" if steps.counts_removed else ""
+    counted = ", removed words count in the length" if both.counts_removed else ""
+    return Analysis(f"{without.words}, {step} {side}{counted}", documents, queries)
 
 
 @dataclass(frozen=True)

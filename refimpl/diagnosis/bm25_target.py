@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from refimpl.diagnosis.bm25_analyses import Analysis, Hits, agreeing, analyses, disagreements, of_folding
+from refimpl.diagnosis.bm25_dropped import without_dropped
 from refimpl.diagnosis.bm25_matching import MATCHINGS
 from refimpl.diagnosis.bm25_words import Difference, differences, undetermined
 from refimpl.diagnosis.result import MeasuredCause
@@ -208,7 +209,7 @@ def diagnose_bm25_target(
         return PartialDiagnosis(
             variant, differing, None, missing, conclusion(measured), contradicted=measured.contradicted
         )
-    agreement, words = confirmed(measured, cases, tolerance)
+    agreement, words = confirmed(measured, cases, tolerance, VariantTarget(target, variant))
     if words:
         differing = (*(each for each in differing if each.feature != "tokenisation"), _terms(words))
     if not differing and not agreement.contradictions:
@@ -223,7 +224,9 @@ def _has_parameters(formula: Formula, k1: float | None, b: float | None) -> bool
     return takes_others and formula.settings(*called) == called
 
 
-def confirmed(measured: Measured, cases: Mapping[str, ScoredCase], tolerance: float) -> tuple[Agreement, str]:
+def confirmed(
+    measured: Measured, cases: Mapping[str, ScoredCase], tolerance: float, target: Target
+) -> tuple[Agreement, str]:
     """The agreement of the formula with every case; how texts are split, in words, where another way agrees better."""
     found = confirm(measured, cases, tolerance)
     tokens = measured.answers.scores("tokens")
@@ -232,19 +235,48 @@ def confirmed(measured: Measured, cases: Mapping[str, ScoredCase], tolerance: fl
     inputs = measured_tokens.probe()
     probed = Hits(inputs.corpus, inputs.queries, np.array([row != collection.background_of(row) for row in tokens]))
     known = [] if _is_cut(measured) else [probed, *_hits(cases.values())]
-    named = {each: disagreements(each, probed) for each in (agreeing(known) if known else analyses())}
-    possible = [each for each, names in named.items() if not of_folding(names)]
-    tried = []
-    for analysis in sorted(possible, key=lambda each: len(named[each]))[:MOST_ANALYSES]:
-        analyzed = {name: replace(case, inputs=_analyzed(case.inputs, analysis)) for name, case in cases.items()}
-        tried.append((confirm(measured, analyzed, tolerance), analysis))
-    if not tried or (least := min(_disagreement(one) for one, _ in tried)) >= _disagreement(found):
+    tried = _tried(measured, cases, tolerance, agreeing(known) if known else analyses(), probed)
+    if all(each.agreement.contradictions for each in tried):
+        texts = [text for case in cases.values() for text in (*case.inputs.corpus, *case.inputs.queries)]
+        own = without_dropped(target, texts, (*inputs.corpus, *inputs.queries))
+        tried += _tried(measured, cases, tolerance, own, probed)
+    if not tried or (least := min(each.disagreement for each in tried)) >= _disagreement(found):
         return found, ""
-    best = [pair for pair in tried if _disagreement(pair[0]) == least]
-    closest = min(best, key=lambda pair: len(named[pair[1]]))
-    others = named[closest[1]]
-    words = _worded([each.name for _, each in best if named[each] == others], others)
-    return closest[0], f"{summary(measured.tokens)}; nearest of the listed ways: {words}" if others else words
+    best = [each for each in tried if each.disagreement == least]
+    closest = min(best, key=lambda each: len(each.otherwise))
+    words = _worded([each.analysis.name for each in best if each.otherwise == closest.otherwise], closest.otherwise)
+    return closest.agreement, (
+        f"{summary(measured.tokens)}; nearest of the listed ways: {words}" if closest.otherwise else words
+    )
+
+
+@dataclass(frozen=True)
+class Tried:
+    """An analysis, how the formula agrees with it, and the written forms that are treated otherwise."""
+
+    agreement: Agreement
+    analysis: Analysis
+    otherwise: Sequence[str]
+
+    @property
+    def disagreement(self) -> tuple[int, int]:
+        """The numbers of cases and of scores that contradict the formula."""
+        return _disagreement(self.agreement)
+
+
+def _tried(
+    measured: Measured, cases: Mapping[str, ScoredCase], tolerance: float, possible: Iterable[Analysis], probed: Hits
+) -> list[Tried]:
+    """The analyses that treat the fewest written forms otherwise than they were `probed`, with their agreement."""
+    named = {each: disagreements(each, probed) for each in possible}
+    nearest = sorted(
+        (each for each, names in named.items() if not of_folding(names)), key=lambda each: len(named[each])
+    )
+    found = []
+    for analysis in nearest[:MOST_ANALYSES]:
+        analyzed = {name: replace(case, inputs=_analyzed(case.inputs, analysis)) for name, case in cases.items()}
+        found.append(Tried(confirm(measured, analyzed, tolerance), analysis, named[analysis]))
+    return found
 
 
 def _is_cut(measured: Measured) -> bool:

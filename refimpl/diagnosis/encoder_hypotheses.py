@@ -160,6 +160,11 @@ WIRING = (
         tensors.fill(r"LayerNorm\.bias$", 0.0),
     ),
     rewired(
+        "layer norms with weight plus one",
+        "layer norm multiplies by 1 + weight, as Gemma's does",
+        tensors.map_tensors(r"LayerNorm\.weight$", lambda tensor, config: tensor + 1),
+    ),
+    rewired(
         "scores not scaled",
         "attention scores are not divided by sqrt(head_dim)",
         tensors.scale_query(lambda config: sqrt(tensors.head_dim(config))),
@@ -191,6 +196,16 @@ WIRING = (
         "heads interleaved",
         "heads take every n-th feature (reshape(head_dim, heads)), not consecutive ones",
         tensors.interleave_heads,
+    ),
+    rewired(
+        "query, key and value joined, split by head",
+        "the rows of Q, K and V, one after the other, are split into (heads, 3, head_dim), as GPT-NeoX's are",
+        tensors.fused(by_head=True),
+    ),
+    rewired(
+        "query, key and value joined by head, split in three",
+        "the rows of Q, K and V are joined as (heads, 3, head_dim) and split into three parts",
+        tensors.fused(by_head=False),
     ),
     rewired(
         "unbiased variance",

@@ -1,18 +1,20 @@
 """Text that an implementation adds before or after each text: published prompts, and others by their tokens."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from refimpl.common.types import Array
 from refimpl.diagnosis import tokenizing
 from refimpl.diagnosis.embedding_problem import EmbeddingProblem
-from refimpl.diagnosis.hypotheses import Combination, Hypothesis, apply_all, change
+from refimpl.diagnosis.hypotheses import Combination, Hypothesis, apply_all, change, compatible
 from refimpl.diagnosis.pooling import POOLING, EmbeddingVariant
 from refimpl.diagnosis.prompt_solver import Given, Ids, PromptSolver
 from refimpl.diagnosis.structure.families import structural
 from refimpl.diagnosis.tokenizing import VariedTokenizer, varied_tokenizer
 from refimpl.diagnosis.truncating import LONGEST_FIRST
+from refimpl.diagnosis.weighted_pooling import mean_of_words_after, mean_without_prompt
 from refimpl.identify.reference import PREFIXES
 
 WORK = 3e11  # floating-point operations, some twelve seconds on one core
@@ -27,7 +29,8 @@ COMMON = (
     "a the of and to in is are for with it that this : ; , . - _ / > < = | ( ) [ ] ' \" ! ? * #"
     " your my our text texts input user question answer sentence document context title topic"
 )
-CLS = next(each for each in POOLING if each.name == "CLS pooling")
+Pooled = Callable[[int], Callable[[Array], Array]]
+"""Takes the number of a text's own tokens; returns a function of hidden states `(texts, seq, hidden)` to vectors."""
 
 
 def prompt(before: str, after: str) -> Hypothesis:
@@ -50,8 +53,16 @@ def reserved(before: str, after: str, ids: Ids, split: int, special: Ids) -> Hyp
     return Hypothesis(f"{named.name}, not truncated", explanation, changed, remedy=named.remedy)
 
 
+AfterPrompt = Callable[[int], Hypothesis]
+WITHOUT_PROMPT: Sequence[tuple[Pooled, AfterPrompt]] = (
+    (lambda words: lambda states: states[:, -words - 1 :].mean(axis=1), mean_without_prompt),
+    (lambda words: lambda states: states[:, -words - 1 : -1].mean(axis=1), mean_of_words_after),
+)
+"""Means that leave out a prompt: of token states before one is known, and as a hypothesis by its tokens and [CLS]."""
+
+
 class PromptSearch:
-    """Finds the prefix or suffix of vectors, alone or with [CLS] pooling."""
+    """Finds the prefix or suffix of vectors: a published one with any usual pooling, others with that of the base."""
 
     special: Ids = ()
 
@@ -71,21 +82,39 @@ class PromptSearch:
         self.special = special
         if len(special) != 2 or not 2 <= lengths[rows[0]] <= MOST_TOKENS:
             return []
-        published = [tuple(map(int, tokenizer([text]).input_ids))[1:-1] for text in PREFIXES]
-        for base, solves in ((bases[0], True), ((*bases[0], CLS), False)):
-            given = self._given(base, special, rows[0])
-            solver = self._solver(tokenizer, base, given, published)
-            if self._distance(solver) < LEAST:
-                return []
-            distances = solver.distances([ids for ids in published if ids])
-            nearest = min(zip(distances, (ids for ids in published if ids), strict=True))
-            if nearest[0] > NEAR and solves:
-                nearest = self._solved(solver, published)
-            self.tried += solver.compared
-            self.problem.states.work += self._work(max(0, solver.tokens - HOPELESS[1]))
-            if nearest[0] <= NEAR:
-                return self._spelled(tokenizer, base, nearest[1], rows)
-        return []
+        published = [ids for text in PREFIXES if (ids := tuple(map(int, tokenizer([text]).input_ids))[1:-1])]
+        solver = self._solver(tokenizer, bases[0], self._given(bases[0], rows[0]), published)
+        if float(solver.distances([()])[0]) < LEAST:
+            return []
+        for base, given, after in self._pooled(bases[0], rows):
+            distance, ids = self._nearest(self._solver(tokenizer, base, given, published), published)
+            if distance <= NEAR:
+                whole = base if after is None else (*base, after(1 + len(ids)))
+                return self._spelled(tokenizer, whole, ids, rows)
+        distance, ids = self._solved(solver, published)
+        self.tried += solver.compared
+        self.problem.states.work += self._work(max(0, solver.tokens - HOPELESS[1]))
+        return self._spelled(tokenizer, bases[0], ids, rows) if distance <= NEAR else []
+
+    def _pooled(
+        self, base: Combination, rows: Sequence[int]
+    ) -> Iterator[tuple[Combination, Given, AfterPrompt | None]]:
+        """The base on the shortest text, then with each pooling on one with words, and means without the prompt."""
+        yield base, self._given(base, rows[0]), None
+        lengths = self.problem.encoder.tokens(EmbeddingVariant()).lengths
+        row = next((row for row in rows if 2 < lengths[row] <= MOST_TOKENS), rows[0])  # of an empty one many are equal
+        usual = [each for each in POOLING if not each.cost and all(compatible(each, one) for one in base)]
+        for each in usual:
+            yield (*base, each), self._given((*base, each), row), None
+        if usual and (words := int(lengths[row]) - 2):
+            for pool, after in WITHOUT_PROMPT:
+                yield base, replace(self._given(base, row), pool=pool(words)), after
+
+    def _nearest(self, solver: PromptSolver, published: Sequence[Ids]) -> tuple[float, Ids]:
+        """The published prompt of the smallest distance."""
+        found = min(zip(solver.distances(published), published, strict=True))
+        self.tried += solver.compared
+        return float(found[0]), found[1]
 
     def ruled_out(self) -> tuple[str, ...]:
         """A sentence about the sequences of tokens that were tried; `()` where none was."""
@@ -93,7 +122,7 @@ class PromptSearch:
             return ()
         return (f"no prefix or suffix of {self.tried:,} explains it: published prompts, and tokens solved for",)
 
-    def _given(self, base: Combination, special: Ids, row: int) -> Given:
+    def _given(self, base: Combination, row: int) -> Given:
         variant = apply_all(EmbeddingVariant(), base)
         weights = self.problem.encoder.weights(variant)
         tokens = self.problem.encoder.tokens(variant)
@@ -103,7 +132,7 @@ class PromptSearch:
         def pool(states: Array) -> Array:
             return variant.pool(states, np.ones(states.shape[:2], dtype=bool), weights)
 
-        return Given(vector.astype(np.float32), special[:1], tuple(map(int, ids[1:])), pool)
+        return Given(vector.astype(np.float32), self.special[:1], tuple(map(int, ids[1:])), pool)
 
     def _solver(
         self, tokenizer: VariedTokenizer, base: Combination, given: Given, published: Sequence[Ids]
@@ -113,10 +142,6 @@ class PromptSearch:
         pieces = [tokenizer.piece(i) for i in range(weights.config.vocab_size)]
         excluded = [i for i, piece in enumerate(pieces) if len(piece) > 2 and piece[0] == "[" and piece[-1] == "]"]
         return PromptSolver(weights, given, sorted(usual), excluded)
-
-    def _distance(self, solver: PromptSolver) -> float:
-        """That of the text without a prefix."""
-        return float(solver.distances([()])[0])
 
     def _solved(self, solver: PromptSolver, published: Sequence[Ids]) -> tuple[float, Ids]:
         best: tuple[float, Ids] = (np.inf, ())

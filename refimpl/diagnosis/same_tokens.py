@@ -108,8 +108,9 @@ def measured_tokenizer(encode: Encode, folder: Path, max_length: int) -> Measure
     Special tokens and a prefix that every text gets do not show.
     """
     texts = probes(max_length)
-    vectors = np.asarray(encode([*texts, *texts[:REPEATED]]), dtype=np.float64)
-    if vectors.ndim != 2 or len(vectors) != len(texts) + REPEATED or not np.isfinite(vectors).all():
+    repeated = texts[::REPEATED]
+    vectors = np.asarray(encode([*texts, *repeated]), dtype=np.float64)
+    if vectors.ndim != 2 or len(vectors) != len(texts) + len(repeated) or not np.isfinite(vectors).all():
         return None
     observed = _observed(vectors[: len(texts)], vectors[len(texts) :])
     if observed is None:
@@ -119,14 +120,17 @@ def measured_tokenizer(encode: Encode, folder: Path, max_length: int) -> Measure
 
 
 def _observed(vectors: Array, again: Array) -> tuple[Array, Array] | None:
-    """Which vectors are equal, and which pairs are clearly so or not; None for vectors that vary from call to call."""
+    """Which vectors are equal, and which pairs are clearly so or not; None for vectors that vary from call to call.
+
+    `again` are those of every REPEATED-th text, run once more beside others.
+    """
     spread = float(np.median(np.abs(vectors - vectors.mean(axis=0)).max(axis=1)))
-    noise = float(np.abs(vectors[: len(again)] - again).max())
+    noise = float(np.abs(vectors[::REPEATED] - again).max())
     if not spread or noise > NOISIEST * spread:
         return None
     distances = np.stack([np.abs(vectors - one).max(axis=1) for one in vectors])
     least = max(3 * noise, ROUNDING * spread)
-    clear = max(3 * least, STEPS * step_of(vectors))  # between them, a step may be rounding, or another vector near by
+    clear = max(10 * least, STEPS * step_of(vectors))  # between them, a step may be rounding, or another vector near by
     return distances <= least, (distances <= least) | (distances > clear)
 
 

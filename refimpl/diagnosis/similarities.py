@@ -69,7 +69,10 @@ def similarity_note(actual: Array, expected: Array) -> tuple[str, ...]:
     )
     if found > min(chance, UNRELATED):
         return (f"{sentence}; by chance at most {chance:.2f}",)
-    return (f"{sentence}, which is chance: weights that were not loaded, or another model's",)
+    return (
+        f"{sentence}, which is chance: as of weights that were not loaded, of another model, or of a fault in every "
+        "layer that leaves nothing of the text",
+    )
 
 
 def _cosines(vectors: Array) -> Array:

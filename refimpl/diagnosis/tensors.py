@@ -173,6 +173,32 @@ def _interleave(tensor: Array, config: BertConfig) -> Array:
 interleave_heads: Rewiring = map_tensors(r"attention\.self\.", _interleave)
 """Features split as `reshape(head_dim, heads)`, and merged the right way."""
 
+PROJECTIONS = ("query", "key", "value")
+
+
+def fused(by_head: bool) -> Rewiring:
+    """Q, K and V as rows of one matrix that is split otherwise than it was joined.
+
+    `by_head`: joined one after the other and split into (heads, 3, head_dim), as GPT-NeoX's; else the other way round.
+    """
+
+    def apply(tensors: Tensors, config: BertConfig) -> Tensors:
+        order = np.arange(3 * config.hidden_size)
+        split = order.reshape(config.num_attention_heads, 3, head_dim(config)).transpose(1, 0, 2).ravel()
+        taken = split if by_head else np.argsort(split)
+        changed: Tensors = {}
+        for name in (name for name in tensors if ".self.query." in name):
+            names = [name.replace("query", each) for each in PROJECTIONS]
+            joined = np.concatenate([tensors[each] for each in names])
+            if len(joined) != len(taken):
+                raise NotApplicable("query, key and value are not as wide as the hidden states")
+            joined = joined[taken]
+            changed |= dict(zip(names, np.split(joined, 3), strict=True))
+        return changed
+
+    return apply
+
+
 unbiased_variance: Rewiring = map_tensors(
     r"LayerNorm\.weight$",
     lambda tensor, config: tensor * sqrt((config.hidden_size - 1) / config.hidden_size),

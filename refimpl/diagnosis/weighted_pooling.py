@@ -132,6 +132,22 @@ def mean_of_first(count: int) -> Hypothesis:
     return Hypothesis(f"mean of the first {count} tokens", "the tokens after them are left out of the mean", pool)
 
 
+@cache
+def mean_without_prompt(count: int) -> Hypothesis:
+    """The hypothesis that the mean is of the tokens after the first `count`, [CLS] and a prompt."""
+    pool = embedding(pool=weighted_mean(lambda i, n: i >= count))
+    explanation = "a prompt's tokens and [CLS] are left out of the mean, as with include_prompt=False"
+    return Hypothesis(f"mean without the first {count} tokens", explanation, pool)
+
+
+@cache
+def mean_of_words_after(count: int) -> Hypothesis:
+    """The hypothesis that the mean is of the tokens after the first `count`, without the last one, [SEP]."""
+    pool = embedding(pool=weighted_mean(lambda i, n: (i >= count) & (i < n - 1)))
+    explanation = "a prompt's tokens and the special tokens are left out of the mean"
+    return Hypothesis(f"mean without the first {count} tokens and the last", explanation, pool)
+
+
 def _few_tokens(weights: Array) -> Hypothesis | None:
     """The mean of the first few tokens, if the weights `(seq,)` are equal at first and then 0."""
     largest = float(np.abs(weights).max())

@@ -19,7 +19,7 @@ def zeros(problem: EmbeddingProblem, deviations: Array, labels: Sequence[str]) -
     rows = np.flatnonzero(deviations > problem.tolerance).tolist()
     if any(problem.actual[row].any() for row in rows):
         return None
-    sentence, difference = _zeros_note(problem.actual, rows, labels), float(deviations.max())
+    sentence, difference = _zeros_note(problem.actual, rows, labels, len(rows)), float(deviations.max())
     unexplained = tuple(labels[row] for row in rows)
     return Diagnosis(False, difference, problem.tolerance, (), observation=sentence, unexplained=unexplained)
 
@@ -33,11 +33,16 @@ def with_notes(
     notes = (exchanged_note(others, len(rows), texts, labels),) if others else ()
     if (by_length := length_note(problem, expected, rows)) is not None:
         notes = (*notes, by_length)
-    if (zero := _zeros_note(problem.actual, rows, labels)) is not None:
+    if (zero := _zeros_note(problem.actual, rows, labels, _wrong(problem, expected))) is not None:
         notes = (zero, *notes)
     if len(others) > max(1, len(rows) / 2):
         return replace(found, causes=tuple(each for each in found.causes if each.texts), notes=notes)
     return replace(found, notes=(*notes, *found.notes))
+
+
+def _wrong(problem: EmbeddingProblem, expected: Array) -> int:
+    """The number of texts that mismatch."""
+    return int(np.sum(np.abs(problem.actual - expected).max(axis=1) > problem.tolerance))
 
 
 def length_note(problem: EmbeddingProblem, expected: Array, rows: Sequence[int]) -> str | None:
@@ -79,8 +84,8 @@ def _of_texts_alone(alone: Diagnosis) -> tuple[Cause, ...]:
     return tuple(replace(each, of=f"{each.of}, each run alone") if each.of else each for each in alone.causes)
 
 
-def _zeros_note(actual: Array, rows: Sequence[int], labels: Sequence[str]) -> str | None:
-    """A sentence on those of the wrong `rows` whose vectors are zero; None where none is."""
+def _zeros_note(actual: Array, rows: Sequence[int], labels: Sequence[str], wrong: int) -> str | None:
+    """A sentence on those of the unexplained `rows` whose vectors are zero, of `wrong` ones; None where none is."""
     zeros = [row for row in rows if not actual[row].any()]
     if not zeros:
         return None
@@ -89,7 +94,7 @@ def _zeros_note(actual: Array, rows: Sequence[int], labels: Sequence[str]) -> st
     which = "those of the last texts" if last else f"those of {', '.join(labels[row] for row in zeros[:SHOWN])}{more}"
     verb = "are" if len(zeros) > 1 else "is"
     sentence = f"{len(zeros)} of {len(actual)} vectors {verb} zero, {which}"
-    return f"{sentence}; all others are right" if len(zeros) == len(rows) else sentence
+    return f"{sentence}; all others are right" if len(zeros) == wrong else sentence
 
 
 def exchanged(

@@ -115,7 +115,7 @@ def rank(fit: Fit, best: bool) -> tuple[bool, int, int, float]:
     """
     formula = fit.formula
     fixed = [value for value in (formula.k1, formula.b) if value is not None]
-    decimals = sum(len(f"{value:.10f}".rstrip("0").partition(".")[2]) for value in (*fixed, formula.delta))
+    decimals = sum(len(f"{value:.12g}".partition(".")[2]) for value in (*fixed, formula.delta))
     unexplained = fit.base is None and not best and formula.idf is not None
     return unexplained, len(fixed), decimals, formula.power
 

@@ -38,11 +38,11 @@ def torch_vectors(model, tokenizer) -> np.ndarray:
         return torch.nn.functional.normalize(torch.stack(means)).numpy()
 
 
-def onnx_vectors(model, tokenizer, folder, **settings) -> np.ndarray:
+def onnx_vectors(model, tokenizer, folder, *, unsigned=False, **settings) -> np.ndarray:
     """The same by ONNX Runtime, of the exported model with `quantize_dynamic`."""
     import onnxruntime
     import torch
-    from onnxruntime.quantization import quantize_dynamic
+    from onnxruntime.quantization import QuantType, quantize_dynamic
 
     batch = tokenizer(TEXTS[1], return_tensors="pt")
     axes = {name: {0: "batch", 1: "seq"} for name in batch}
@@ -56,7 +56,8 @@ def onnx_vectors(model, tokenizer, folder, **settings) -> np.ndarray:
         opset_version=17,
         dynamo=False,
     )
-    quantize_dynamic(exported, quantised, **settings)
+    kind = QuantType.QUInt8 if unsigned else QuantType.QInt8
+    quantize_dynamic(exported, quantised, weight_type=kind, **settings)
     session = onnxruntime.InferenceSession(quantised)
     states = [session.run(None, dict(tokenizer(text, return_tensors="np")))[0][0] for text in TEXTS]
     means = np.array([state.mean(axis=0) for state in states])
@@ -145,8 +146,12 @@ def test_dynamic_quantisation_of_torch(engine, bits, model, tokenizer, minilm_fo
 
 @pytest.mark.parametrize(
     ("settings", "matrices"),
-    [({}, "int8 matrices"), ({"per_channel": True}, "int8 matrices per channel")],
-    ids=["tensor", "channel"],
+    [
+        ({}, "int8 matrices"),
+        ({"per_channel": True}, "int8 matrices per channel"),
+        ({"per_channel": True, "unsigned": True}, "uint8 matrices per channel"),
+    ],
+    ids=["tensor", "channel", "unsigned"],
 )
 def test_dynamic_quantisation_of_onnx_runtime(settings, matrices, model, tokenizer, minilm_folder, tmp_path):
     actual = onnx_vectors(model, tokenizer, tmp_path, **settings)

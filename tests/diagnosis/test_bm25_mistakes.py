@@ -253,3 +253,26 @@ def test_the_page_counts_the_analyses():
     names = [analysis.name for analysis in analyses()]
     assert len(set(names)) == len(names)
     assert f"{len(names):,} usual ways" in page
+
+
+@pytest.mark.parametrize("counted", [False, True], ids=["dropped", "counted in lengths"])
+def test_stop_words_of_a_list_of_its_own_are_told(counted):
+    """Four words that no published list has, lower-cased runs of letters and digits."""
+    own = frozenset({"and", "on", "cat", "so"})
+
+    def split(text):
+        words = re.findall("[a-z0-9]+", text.lower())
+        return ["\0" if word in own else word for word in words] if counted else [w for w in words if w not in own]
+
+    found = live(Bm25(split=split, split_query=lambda text: [word for word in split(text) if word != "\0"]))
+    assert found.agreement is not None
+    assert not found.agreement.contradictions, str(found)
+    words = next(each.found for each in found.differences if each.feature == "tokenisation")
+    removed = ", removed words count in the length" if counted else ""
+    assert f"runs of ASCII letters and digits, lower-cased{removed}, without " in words
+    assert all(word in words for word in own), words
+
+
+def test_factors_of_a_formula_without_saturation_are_not_undetermined():
+    found = live(Bm25(weight=lambda f, *_: f))
+    assert found.undetermined == ()

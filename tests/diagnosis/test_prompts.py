@@ -55,12 +55,32 @@ def test_a_suffix_that_is_on_no_list_is_solved_for(minilm_folder):
 
 @pytest.mark.parametrize(
     ("faults", "more"),
-    [({}, ()), ({"pooling": "CLS"}, ("CLS pooling",)), ({"act": "tanh"}, ("tanh GELU",))],
+    [
+        ({}, ()),
+        ({"pooling": "CLS"}, ("CLS pooling",)),
+        ({"pooling": "max"}, ("max pooling",)),
+        ({"act": "tanh"}, ("tanh GELU",)),
+    ],
 )
 def test_a_published_prompt_is_named_with_another_fault(faults, more, minilm_folder):
     before = "Represent this sentence for searching relevant passages: "
     diagnosis = diagnosed(minilm_folder, before, **faults)
     assert set(diagnosis.causes[0].names) == {f"prefix {before!r}", *more}, str(diagnosis)
+    assert diagnosis.causes[0].explains_all
+
+
+@pytest.mark.parametrize(("last", "more"), [(None, ""), (-1, " and the last")])
+def test_a_prompt_that_is_left_out_of_the_mean_is_named(last, more, minilm_folder):
+    """[CLS] and 8 tokens of the prompt, as with sentence-transformers' include_prompt=False; then also [SEP]."""
+    before = "Represent this sentence for searching relevant passages: "
+    texts = TEXTS[1:]
+    encoder = FaultyBert(minilm_folder)
+    ids = [encoder.tokenizer.encode(before + text).ids for text in texts]
+    means = np.array([encoder.hidden(each)[0][9 : len(each) if last is None else last].mean(axis=0) for each in ids])
+    vectors = means / np.linalg.norm(means, axis=1, keepdims=True)
+    diagnosis = diagnose_embeddings(vectors, texts, model_path=minilm_folder)
+    names = {f"mean without the first 9 tokens{more}", f"prefix {before!r}"}
+    assert set(diagnosis.causes[0].names) == names, str(diagnosis)
     assert diagnosis.causes[0].explains_all
 
 

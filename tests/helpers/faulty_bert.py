@@ -105,8 +105,10 @@ class Faults:
     transpose: tuple[str, ...] = ()
     zero: tuple[str, ...] = ()
     plain_norms: bool = False
+    more_weight: float = 0.0  # that is added to the weights of layer norms
     divisor: str = "sqrt(head_dim)"
     interleave: bool = False
+    fused: str = ""  # how the outputs of Q, K and V are joined and split: "split by head" or "joined by head"
     ddof: int = 0
     rounding: str = ""
     layers: int | None = None
@@ -242,6 +244,11 @@ class FaultyBert:
         dim = hidden // self.heads
         divisor = {"sqrt(head_dim)": math.sqrt(dim), "1": 1.0, "sqrt(hidden)": math.sqrt(hidden), "head_dim": dim}
         q, k, v = (self._affine(x, f"{at}attention.self.{name}") for name in ("query", "key", "value"))
+        if self.f.fused == "split by head":
+            q, k, v = np.hstack([q, k, v]).reshape(-1, self.heads, 3, dim).transpose(2, 0, 1, 3).reshape(3, -1, hidden)
+        elif self.f.fused:
+            by_head = [each[:, head * dim :][:, :dim] for head in range(self.heads) for each in (q, k, v)]
+            q, k, v = np.split(np.hstack(by_head), 3, axis=1)
         if not self.f.query_bias:
             q = q + (math.sqrt(dim) - 1) * self.w[f"{at}attention.self.query.bias"]
         context = np.zeros_like(x)
@@ -267,7 +274,7 @@ class FaultyBert:
         scaled = (x - x.mean(-1, keepdims=True)) / np.sqrt(x.var(-1, keepdims=True, ddof=self.f.ddof) + self.f.eps)
         if self.f.plain_norms:
             return scaled
-        return scaled * self.w[f"{name}.weight"] + self.w[f"{name}.bias"]
+        return scaled * (self.w[f"{name}.weight"] + self.f.more_weight) + self.w[f"{name}.bias"]
 
     def _loaded(self, name: str, tensor: np.ndarray) -> np.ndarray:
         if any(part in name for part in self.f.zero):
