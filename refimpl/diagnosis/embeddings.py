@@ -17,6 +17,7 @@ from refimpl.diagnosis.arithmetic_search import ArithmeticSearch, Fit, suggested
 from refimpl.diagnosis.by_text import WORK, TextSearch
 from refimpl.diagnosis.call_search import CallSearch
 from refimpl.diagnosis.calls import changed_alone
+from refimpl.diagnosis.chunks import ChunkSearch
 from refimpl.diagnosis.dropped_words import DroppedWordSearch
 from refimpl.diagnosis.embedding_problem import EmbeddingProblem
 from refimpl.diagnosis.encoder import EncoderVariant, VariedEncoder
@@ -241,6 +242,8 @@ def _explained(
     dropped_words, structure = DroppedWordSearch(problem), StructuralSearch(problem, WORK)
     arithmetic, prompts, special = ArithmeticSearch(problem), PromptSearch(problem), SpecialTokenSearch(problem)
     heads = measured_head(problem.actual)
+    if (of_chunks := ChunkSearch(problem, heads[0]).cause(mismatching, matching)) is not None:
+        return Diagnosis(False, difference, problem.tolerance, (of_chunks,)), ()
 
     def around(bases: Sequence[Combination], rows: Sequence[int]) -> list[Combination]:
         return list(special(bases, rows)) or prompts(bases, rows)
