@@ -7,8 +7,8 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 UV     ?= uv
 LOCKS  := $(wildcard requirements/*.txt)
 
-# a test process a core, so one BLAS thread each
-TESTS  := OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile
+# a test process a core, so one BLAS thread each; files in their order, not those of the fewest tests, often the slowest, last
+TESTS  := OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 
 # settings of the caller's that would install somewhere else, or import something else
 unexport PIP_TARGET PIP_PREFIX PIP_ROOT PIP_DRY_RUN PIP_REQUIREMENT PIP_EDITABLE PIP_PYTHON PIP_CONSTRAINT PYTHONPATH PYTHONHOME
