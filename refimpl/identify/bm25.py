@@ -89,7 +89,7 @@ class Measured:
             kind=kind_counted(self.formula.kind, self.tokens),
             n_empty=self.empty.n_empty is not False,
             average_empty=self.empty.average_empty is not False,
-            empty_token=self.empty.token,
+            empty_tokens=self.empty.tokens,
             zero_k1=self.zero_k1,
             zero_b=self.zero_b,
         )

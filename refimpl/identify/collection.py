@@ -8,7 +8,8 @@ import numpy as np
 from refimpl.identify import tf
 from refimpl.identify.ask import Answers, Probe, Scores
 from refimpl.identify.compare import Idfs, Run, places_of
-from refimpl.identify.formula import Formula
+from refimpl.identify.formula import EmptyTokens, Formula
+from refimpl.identify.heldout import split
 from refimpl.identify.probes import SETTINGS
 from refimpl.identify.scores import Corpus, Values
 from refimpl.identify.words import words
@@ -62,8 +63,8 @@ class Empty:
     average_empty: bool | None
     error: float | None = None
     """Of the scores that show it; None where no treatment fits, or none was tried."""
-    token: bool = False
-    """Whether they have one empty token, as of `text.split(" ")`."""
+    tokens: EmptyTokens = "none"
+    """Whether they have one empty token, see `Formula`."""
 
 
 def empty_documents(formula: Formula, corpus: Corpus) -> Empty:
@@ -80,8 +81,10 @@ def empty_documents(formula: Formula, corpus: Corpus) -> Empty:
     if no_average and not no_n:
         fits = [fit for fit in fits if fit.n_empty == fit.average_empty]
     if not fits:
-        error = _deviation(replace(formula, empty_token=True), corpus)
-        return Empty(None, None) if error is None else Empty(True, True, error, token=True)
+        kinds: tuple[EmptyTokens, ...] = ("spaces", "blank")
+        errors = ((kind, _deviation(replace(formula, empty_tokens=kind), corpus)) for kind in kinds)
+        possible = (Empty(True, True, error, kind) for kind, error in errors if error is not None)
+        return next(possible, Empty(None, None))
     n = fits[0].n_empty if len({fit.n_empty for fit in fits}) == 1 else None
     average = fits[0].average_empty if len({fit.average_empty for fit in fits}) == 1 else None
     return Empty(n, average, min(fit.error or 0.0 for fit in fits))
@@ -91,7 +94,7 @@ def _deviation(formula: Formula, corpus: Corpus) -> float | None:
     """The largest relative difference over the terms that are read; None where one exceeds its error."""
     layout = corpus.layout
     k1, b = SETTINGS["first"]
-    prepared = formula.prepare(layout.docs, k1, b)
+    prepared = formula.prepare([split(" ".join(doc), formula) for doc in layout.docs], k1, b)
     places = [(layout.idf_doc, term) for term in layout.idf.values()]
     places += [(layout.tf_doc, layout.tf[1])]
     places += [(document, term) for document, terms in layout.lengths for term in terms.values()]

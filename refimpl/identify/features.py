@@ -125,7 +125,7 @@ def empty_name(empty: Empty) -> str:
     """A treatment of empty documents that was decided."""
     assert empty.n_empty is not None
     assert empty.average_empty is not None
-    return ONE_TOKEN if empty.token else EMPTY[empty.n_empty, empty.average_empty]
+    return EMPTY_TOKENS[empty.tokens] if empty.tokens != "none" else EMPTY[empty.n_empty, empty.average_empty]
 
 
 def of_one_term(measured: Measured) -> bool:
@@ -133,7 +133,10 @@ def of_one_term(measured: Measured) -> bool:
     return measured.idf is not None and measured.idf.form.name == "none" and measured.query is None
 
 
-ONE_TOKEN = 'of one token: text.split(" ")'
+EMPTY_TOKENS = {
+    "spaces": 'of one token: text.split(" ")',
+    "blank": "of one token, as those of white space alone: words of a stripped text",
+}
 EMPTY = {
     (True, True): "counted",
     (False, False): "not counted",

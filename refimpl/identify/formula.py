@@ -17,6 +17,7 @@ from refimpl.identify.tf import Shape, Transform
 Weights = Float64[Array, " docs"]
 Table = Float64[Array, "*shape"]
 DeltaKind = Literal["none", "outside", "BM25L", "numerator", "numerator count", "count"]
+EmptyTokens = Literal["none", "spaces", "blank"]
 Norm = Literal["none", "in K", "divides", "power"]
 
 
@@ -25,6 +26,8 @@ class Formula:
     """A sum over query terms of scale * idf * weight; `k1` and `b` None: those of the call.
 
     `norm`: none; "in K" (1 - b + b L / A is a factor of k1); "divides" (the weight); "power" (L^power divides).
+    `empty_tokens`: whether an empty text has one empty token, which counts in its length: "spaces": also each further
+    space, as of `text.split(" ")`; "blank": a text of white space alone.
     `unit_length`: the Euclidean norm of the document's idf * weight divides.
     `weighs_query`: idf * weight of a query's term is multiplied by its weight in the query, as in a document.
     `average`: its definition, or a constant. `delta`: see `saturated`. `absent`: terms that a document lacks add the
@@ -51,7 +54,7 @@ class Formula:
     zero_b: float | None = None
     n_empty: bool = True  # empty documents count in N
     average_empty: bool = True
-    empty_token: bool = False  # an empty text is split into one empty token, which counts in its length
+    empty_tokens: EmptyTokens = "none"
     written: Expression | None = None
     unit_length: bool = False
     weighs_query: bool = False
@@ -103,7 +106,7 @@ class Formula:
 
     def doc_lengths(self, docs: Sequence[Doc], k1: float, b: float) -> "DocLengths":
         """Lengths, absolute and over the average, and Euclidean norms where they are divided by."""
-        if self.empty_token:
+        if self.empty_tokens != "none":
             docs = [doc or ("",) for doc in docs]
         filled = [doc for doc in docs if any(doc)]
         lengths = self.kind.of(docs)

@@ -104,8 +104,10 @@ def of_vectors(formula: Formula, docs: Sequence[Sequence[str]]) -> list[QuerySid
 
 def split(text: str, formula: Formula) -> list[str]:
     """The terms; with an empty one beside each further space where it counts: in characters, or by `split(" ")`."""
-    of_text = (formula.empty_token or formula.kind.name in OF_TEXT) and not re.search(r"[^\S ]", text)
-    return text.split(" ") if of_text else text.split()
+    if formula.empty_tokens == "blank":
+        return text.split() or [""]
+    spaces = formula.empty_tokens == "spaces" or formula.kind.name in OF_TEXT
+    return text.split(" ") if spaces and not re.search(r"[^\S ]", text) else text.split()
 
 
 def _counted(inputs: Probe, occurrences: Occurrences) -> list[Counter[str]]:

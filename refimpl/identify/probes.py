@@ -107,9 +107,9 @@ def small() -> Layout:
 
 
 def with_empty() -> Layout:
-    """30 documents, of which 12 are empty."""
+    """30 documents, of which 12 are empty or of white space alone."""
     layout = formula_layout(3, 18, (5, 40, 200), (1, 2, 3, 4), 50, all_once=False)
-    layout.docs += [[] for _ in range(12)]
+    layout.docs += [*([] for _ in range(8)), *(["", "", ""] for _ in range(4))]  # joined by spaces
     return layout
 
 

@@ -2,6 +2,7 @@
 
 import itertools
 import math
+import re
 from collections import Counter
 
 import numpy as np
@@ -128,6 +129,20 @@ def test_an_empty_text_may_have_one_token():
 
     found = identified(Bm25(split=spaces, split_query=spaces))
     assert row(found, "empty documents") == ('of one token: text.split(" ")', "known form")
+    assert found.confirmed
+
+
+def test_a_blank_text_may_have_one_token_as_well():
+    """As of re.split of a stripped text (pyranker)."""
+
+    def words(text):
+        return re.split(r"\s+", text.strip())
+
+    found = identified(Bm25(split=words, split_query=words))
+    assert row(found, "empty documents") == (
+        "of one token, as those of white space alone: words of a stripped text",
+        "known form",
+    )
     assert found.confirmed
 
 
