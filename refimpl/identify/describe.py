@@ -6,20 +6,17 @@ from typing import Any, Literal
 
 import numpy as np
 
-from refimpl.identify import collection, features, latex
+from refimpl.identify import collection, features, latex, sentence
 from refimpl.identify.ask import Refusal
 from refimpl.identify.bm25 import Measured
 from refimpl.identify.features import Match
-from refimpl.identify.query import BY_LENGTH, COMBINE, OTHERS, REPEAT, UNKNOWN
+from refimpl.identify.query import BY_LENGTH, REPEAT, UNKNOWN
 from refimpl.identify.tf import Tf
-from refimpl.identify.token_words import as_white_space, summary
+from refimpl.identify.token_words import summary
 
 Status = Literal["known form", "by its probe alone", "measured curve", "undetermined"]
 """`by its probe alone`: a known form that matches, of a formula that the scores of another corpus contradict."""
 Curve = tuple[tuple[float, ...], ...]
-SAME, CALLED = "mean of the same lengths", "the call's"
-LEVEL = 10  # weights in documents of other lengths that are equal without a length normalisation
-MISSING = 2  # features that an entry of the table may lack, and still be named beside one with all of them
 
 
 @dataclass(frozen=True)
@@ -74,122 +71,25 @@ class Identification:
 def describe(target: str, measured: Measured) -> Identification:
     """Turn measurements into words."""
     if measured.problem:
-        sentence = f"Nothing can be identified: {measured.problem}."
-        return Identification(target, sentence, False, "", "", (), (), measured.seconds)
+        why = f"Nothing can be identified: {measured.problem}."
+        return Identification(target, why, False, "", "", (), (), measured.seconds)
     found = tuple(factors(measured))
     known = features.features(measured)
     near = tuple(features.nearest_few(known))
     text, formula = latex.formula(measured)
-    sentence = _sentence(measured, found, known, near)
-    return Identification(target, sentence, measured.confirmed, text, formula, found, near, measured.seconds)
-
-
-def _sentence(measured: Measured, found: Sequence[Factor], known: features.Features, near: Sequence[Match]) -> str:
-    if measured.coarse:
-        return f"{_capital(', '.join(_treated(measured)))}: too coarsely to tell formulas apart."
-    idf = {"none": "no"}.get(known.get("idf", ""), known.get("idf", ""))
-    unknown = "no idf in queries of one term" if features.of_one_term(measured) else "an idf of no known form"
-    parts = [f"{idf} idf" if idf else unknown]
-    if known.get("base", "e") not in ("e", "none"):
-        parts.append(f"log base {known['base']}" if known["base"] in ("2", "10") else known["base"])
-    if (counted := known.get("df", "documents")) != "documents":
-        parts.append(f"document frequencies that count {counted}")
-    for name, shown in (("floor", "idf floored at {}"), ("delta", "delta {}")):
-        if known.get(name, "none") != "none":
-            parts.append(shown.format(known[name]))
-    written = measured.formula is not None and measured.formula.written is not None
-    tf = f"{'weight written' if written else 'tf'} {known.get('tf', '')}"
-    parts.append(tf if "tf" in known else "a tf or length normalisation of no known form")
-    if "factor" in known:
-        parts.append("factor k1 + 1" if known["factor"] != "none" else "no factor k1 + 1")
-    if "length" in known:
-        parts.append("no length normalisation" if known["length"] == "none" else f"lengths: {known['length']}")
-    if known.get("average", SAME) != SAME:
-        parts.append(f"average length: {known['average']}")
-    if known.get("shortest", "none") != "none":
-        parts.append(f"relative lengths of at least {known['shortest']}")
-    if known.get("parameters", CALLED) != CALLED:
-        parts.append(known["parameters"])
-    if "repeat" in known:
-        repeat = "query terms as a multiset" if known["repeat"] == "multiset" else REPEAT[known["repeat"]][1]
-        parts.append(repeat + ("" if known.get("combine", "sum") == "sum" else f", {_combined(known['combine'])}"))
-    parts += _treated(measured)
-    clause = ", ".join(parts)
-    opening = f"By probes of one factor each: {clause}" if measured.contradicted else _capital(clause)
-    return f"{opening}: {_conclusion(measured, found, near)}."
-
-
-def _combined(name: str) -> str:
-    return OTHERS[name] if name in OTHERS else COMBINE[name][1]
-
-
-def _treated(measured: Measured) -> Iterator[str]:
-    """What was done to the sums, to the hits and to the texts, other than usual."""
-    scale = measured.scale
-    if scale.sign < 0:
-        yield "negated"
-    if scale.rows != "none":
-        yield f"{scale.rows} over each query's documents"
-    elif scale.best is not None:
-        yield _best(measured)
-    if scale.clip is not None:
-        yield f"scores clipped at {scale.clip:g}"
-    if scale.squash != "none":
-        yield f"score = {scale.squash} of the sum"
-    if scale.precision.decimals is not None:
-        yield scale.precision.name
-    if _refuses_unknown(measured):
-        yield "queries with a term that no document has are refused"
-    if measured.hits is not None and measured.hits < collection.HITS:
-        yield f"at most {measured.hits} hits"
-    if measured.tokens and not as_white_space(measured.tokens) and (words := summary(measured.tokens)):
-        yield f"terms: {words}"
-
-
-def _best(measured: Measured) -> str:
-    """What makes every query's best score the same: a division, where the formula is known and confirmed."""
-    best = measured.scale.best
-    if not measured.confirmed:
-        return f"each query's best score is {best:g}"
-    return "divided by each query's best score" + (f", times {best:g}" if best != 1 else "")
+    whole = sentence.sentence(measured, known, near, determined=_determined(found))
+    return Identification(target, whole, measured.confirmed, text, formula, found, near, measured.seconds)
 
 
 def conclusion(measured: Measured) -> str:
     """Whether the formula is confirmed, and which implementations of the table have it, as a clause."""
     near = features.nearest_few(features.features(measured))
-    return _conclusion(measured, tuple(factors(measured)), near)
+    return sentence.conclusion(measured, near, determined=_determined(tuple(factors(measured))))
 
 
-def _capital(text: str) -> str:
-    return text if text.startswith(("ln", "log")) else text[0].upper() + text[1:]
-
-
-def _conclusion(measured: Measured, found: Sequence[Factor], near: Sequence[Match]) -> str:
-    if measured.coarse:
-        return f"scores {measured.scale.precision.name}, too coarsely to tell formulas apart"
-    if measured.kept is not None:
-        later = measured.kept.later
-        return f"but {measured.kept} ({later.matching} of {later.compared} scores of the later one match)"
-    if not measured.confirmed:
-        held = measured.held_out
-        if held is None or held.matches:
-            return "not confirmed as a whole, see the factors"
-        matching = f"{held.matching} of {held.compared} scores of another corpus match"
-        return f"not confirmed as a whole ({matching}), so that some factor is another one than its own probe shows"
-    if not near:
-        return "no implementation of the table is near this formula"
-    same = [match for match in near if not match.different and len(match.same) >= len(near[0].same) - MISSING]
-    if not same:
-        differs = ", ".join(name for name, _, _ in near[0].different)
-        equal = [one.implementation for one in near if one.implementation.features == near[0].implementation.features]
-        nearest = " and ".join(one.name for one in equal)
-        return f"no implementation of the table has this formula; nearest is {nearest} (other {differs})"
-    names = " and ".join(match.implementation.name for match in same)
-    known = features.features(measured)
-    if all(features.takes_fixed(match.implementation, known) for match in same):
-        names += f", with {known['parameters']}"
-    undetermined = [one for one in found if one.status == "undetermined" and not one.name.startswith("tokens: ")]
-    return f"so far as determined, the formula of {names}" if undetermined else f"this is the formula of {names}"
+def _determined(found: Sequence[Factor]) -> bool:
+    """Whether no factor but of written forms is undetermined."""
+    return not any(one.status == "undetermined" and not one.name.startswith("tokens: ") for one in found)
 
 
 def factors(measured: Measured) -> Iterator[Factor]:
@@ -248,8 +148,7 @@ def _weights(measured: Measured) -> Iterator[Factor]:
         else:
             yield Factor("tf", "known form", f"{_weight_of(tf)}, at one length", evidence, tf.error)
         lengths = "one occurrence in documents of other lengths; (L, weight / weight at L = 1)"
-        weights = [weight for _, weight in measured.length_curve]
-        if len(weights) >= LEVEL and np.ptp(weights) <= measured.scale.precision.error(1.0):
+        if sentence.without_lengths(measured):
             yield Factor("length normalisation", "known form", "none", lengths)
         else:
             yield _curve("length normalisation", measured.length_curve, lengths)
@@ -316,7 +215,7 @@ def _query(measured: Measured) -> Iterator[Factor]:
     k3 = f", k3 = {side.k3:g}" if repeat in ("saturated", BY_LENGTH) else ""
     k3 += f", c = {side.of_length:g}" if repeat == BY_LENGTH else ""
     yield Factor("repeated query terms", "known form", REPEAT[repeat][1] + k3, evidence, measured.query.error)
-    combine = _combined(side.combine)
+    combine = sentence.combined(side.combine)
     hidden = measured.scale.best is not None and side.combine == "sum"
     if hidden:
         combine += ", or the sum is multiplied by a factor of the query alone: scores are divided by the best one"
@@ -326,14 +225,9 @@ def _query(measured: Measured) -> Iterator[Factor]:
     if absent is not None:
         value = "add the weight of f = 0" if abs(absent.value) > 5 * absent.error else "add nothing"
         yield Factor("terms that the document lacks", "known form", value, f"score {absent.value:.6g}")
-    if _refuses_unknown(measured):
+    if sentence.refuses_unknown(measured):
         message = measured.answers.refused[UNKNOWN][:120]
         yield Factor("terms that no document has", "known form", f"refused: {message}", f"queries with {UNKNOWN!r}")
-
-
-def _refuses_unknown(measured: Measured) -> bool:
-    """Whether a query of a term that no document has is refused."""
-    return UNKNOWN in measured.answers.refused
 
 
 def _collection(measured: Measured) -> Iterator[Factor]:
@@ -366,7 +260,9 @@ def _scores(measured: Measured) -> Iterator[Factor]:
     if scale.rows != "none":
         yield Factor("scaling", "known form", f"{scale.rows} over the documents of each query", evidence)
     elif scale.best is not None:
-        yield Factor("scaling", "known form" if measured.confirmed else "undetermined", _best(measured), evidence)
+        yield Factor(
+            "scaling", "known form" if measured.confirmed else "undetermined", sentence.best(measured), evidence
+        )
     if scale.clip is not None:
         value = f"scores above {scale.clip:g} become {scale.clip:g}; they are not read"
         yield Factor("clipping", "known form", value, evidence)
