@@ -131,7 +131,7 @@ class CallSearch:
         if fault.output is not None:
             pairs = zip((fault.output(one)[0] for one in vectors), alone, strict=True)
             return all(_relative(vector, given) <= QUOTIENTS for vector, given in pairs)
-        return _largest(np.concatenate(vectors) - alone) <= self._limit(fault)
+        return self._off(np.concatenate(vectors), alone) <= self._limit(fault)
 
     def _few(self, order: Sequence[int]) -> Iterator[tuple[int, int]]:
         """Pairs of a short and a clearly longer text; the first has more than [CLS] and [SEP]."""
@@ -167,7 +167,15 @@ class CallSearch:
 
     def _error(self, fault: CallFault, own: int, other: int, first: bool, given: Array) -> float:
         vector = self._vector(fault, self._ids(own), self._ids(other), first)
-        return _largest(vector - given) if fault.output is None else _relative(vector, given)
+        return self._off(vector, given) if fault.output is None else _relative(vector, given)
+
+    def _off(self, vectors: Array, given: Array) -> float:
+        """The largest error; of vectors that are stored rounded, beyond what those near by are rounded to."""
+        if self._variant.store is identity:
+            return _largest(vectors - given)
+        slack = ROUNDED * self.problem.tolerance
+        low, high = self._variant.store(vectors - slack), self._variant.store(vectors + slack)
+        return float(np.max(np.maximum(low - given, given - high), initial=0.0))
 
     def _limit(self, fault: CallFault) -> float:
         limit = ROUNDED * self.problem.tolerance
@@ -210,7 +218,7 @@ class CallSearch:
         """Whether the text's vector in the large call is that beside a text of `width` tokens."""
         other = np.zeros(width, dtype=np.int64)  # of whose tokens only the number counts
         vector = self._vector(fault, self._ids(row), other, True)
-        return _largest(vector - self.problem.actual[row]) <= self._limit(fault)
+        return self._off(vector, self.problem.actual[row]) <= self._limit(fault)
 
     def _length(self, row: int) -> int:
         return int(self._tokens.lengths[row])

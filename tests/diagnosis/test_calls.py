@@ -151,6 +151,14 @@ def test_padding_without_a_mask_is_named_with_the_batches(faults, name, small_fo
     assert "8 texts" not in str(diagnosed(batched(bert, 5), small_folder))
 
 
+def test_padding_without_a_mask_is_named_of_rounded_vectors(small_folder):
+    bert = FaultyBert(small_folder, pad_to=-1, mask_attention=False)
+    diagnosis = diagnosed(batched(lambda texts: np.round(bert(texts), 3), 8), small_folder)
+    names = [cause.names for cause in diagnosis.causes]
+    assert names == [("padding attended to",), ("3 decimals",)], str(diagnosis)
+    assert "the call is batched by 8 texts, in their order" in diagnosis.causes[0].explanation
+
+
 @pytest.mark.parametrize(
     ("kind", "name"),
     [
