@@ -20,13 +20,15 @@ from refimpl.cli.tables import print_filled
 from refimpl.common.atomic import check_output, write_atomically
 from refimpl.common.texts import visible
 
+WORST = 12  # mismatching cases of a suite that have a row each
 COLOURS = {Status.passed: "green", Status.failed: "red", Status.error: "red", Status.skipped: "yellow"}
 
 
 def show(check: CheckResult, verbose: bool) -> None:
     """Print the table of cases, each diagnosis, and the summary.
 
-    Unless `verbose`, passed cases are only counted, the others are sorted worst first, and equal errors share a row.
+    Unless `verbose`, passed cases are only counted, the others are sorted worst first, equal errors share a row, and of
+    more than `WORST` mismatches the others are only named.
     """
     console = Console()
     for suite in check.suites:
@@ -85,16 +87,29 @@ def _table(suite: SuiteResult, verbose: bool) -> Table:
     table.columns[1].no_wrap = table.columns[2].no_wrap = True
     table.columns[2].justify = "right"
     shown = [[result] for result in suite.results] if verbose else _folded(suite.results)
-    for first, *others in shown:
+    compared = [group for group in shown if group[0].distance is not None]
+    named = [] if verbose else compared[WORST:]
+    for first, *others in (group for group in shown if group not in named):
         distance = "" if first.distance is None else f"{first.distance:.3g}"
         name = first.case.name + (f" and {len(others)} more" if others else "")
         reason = "" if others or first.status is Status.passed else f" ({first.case.reason})"
         message = _sentence(first) if others else first.message
         status = Text(first.status.value, style=COLOURS[first.status])
         table.add_row(Text(name), status, distance, Text(visible(message + reason)))
+    if named:
+        table.add_row(*_named([first for first, *_ in named]))
     if not verbose and passed:
         table.add_row(Text(f"{passed} more"), Text("passed", style="green"), "", Text("--verbose lists them"))
     return table
+
+
+def _named(results: Sequence[CaseResult]) -> tuple[Text, Text, str, Text]:
+    """One row for mismatches, worst first: how many, the range of their distances, and their names."""
+    first, last = (f"{results[i].distance:.3g}" for i in (0, -1))
+    names = ", ".join(result.case.name for result in results)
+    status = Text(Status.failed.value, style=COLOURS[Status.failed])
+    message = f"{last} to {first} times the allowed, --verbose shows them: {names}"
+    return Text(f"{len(results)} more"), status, "", Text(visible(message))
 
 
 def _folded(results: Sequence[CaseResult]) -> list[list[CaseResult]]:

@@ -58,7 +58,7 @@ def differences(found: Features, expected: Features) -> list[Difference]:
 def undetermined(found: Features, expected: Features) -> list[str]:
     """The titles of the features that only `expected` has, and that the formula found may have."""
     absent = set[str]()
-    if found.get("length") == "none":
+    if found.get("length", "").startswith(("none", "divided by", "Euclidean norm")):
         absent |= {"average", "shortest"}
     if "tf" in found and "saturated" not in found["tf"]:
         absent |= {"factor", "parameters"}

@@ -175,7 +175,9 @@ def _weights(measured: Measured) -> Iterator[Factor]:
         value = "any: the weights are divided by their Euclidean norm, in which a factor cancels"
         yield Factor("scale of the idf", "known form", value, readings)
     elif "base" not in known and measured.scale.best is not None:
-        yield Factor("scale of the idf", "undetermined", "scores are divided by the best one", readings)
+        rows = measured.scale.rows
+        why = "divided by the best one" if rows == "none" else f"scaled by query: {rows}"
+        yield Factor("scale of the idf", "undetermined", f"scores are {why}", readings)
 
 
 def _weight_of(tf: Tf) -> str:
