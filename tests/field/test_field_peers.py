@@ -1,5 +1,8 @@
 """Packages measured again: each row of the results with the installed version is what is measured now."""
 
+import shutil
+from importlib import import_module
+
 import pytest
 
 from refimpl.field import catalogue, installed_version, load, measure
@@ -28,3 +31,18 @@ def test_a_row_is_what_is_measured(kind, name):
             compared.append("largest_case")
         assert [getattr(found, key) for key in compared] == [getattr(row, key) for key in compared]
         assert found.sentence.split(";")[0] == row.sentence.split(";")[0]
+
+
+def test_the_quantised_file_has_8_bit_products(tmp_path, monkeypatch):
+    """Six layers of six matrices: query, key, value, output and two of the feed-forward network."""
+    import onnx
+
+    monkeypatch.syspath_prepend(catalogue.folder() / "adapters")
+    adapter = import_module("embed_onnx")
+    adapter._export(tmp_path)
+    file, quantised = tmp_path / "model.onnx", tmp_path / "model_quantized.onnx"
+    assert sum(node.op_type == "MatMulInteger" for node in onnx.load(quantised).graph.node) == 36
+    assert quantised.stat().st_size < file.stat().st_size / 3
+    shutil.copy(file, quantised)
+    with pytest.raises(RuntimeError, match=r"expected 8-bit products in model_quantized\.onnx, got 0, and 100%"):
+        adapter._check_quantised(file, quantised)

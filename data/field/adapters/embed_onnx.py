@@ -38,17 +38,33 @@ def _export(folder):
         _last_hidden_state(model), inputs, file, input_names=NAMES, output_names=["last_hidden_state"], **options
     )
     quantize_dynamic(file, folder / "model_quantized.onnx")
+    _check_quantised(file, folder / "model_quantized.onnx")
 
 
 def _last_hidden_state(model):
-    """A module whose only output is that one."""
+    """A module whose only output is that one; weights are exported as initializers where the model is a part of it."""
     import torch
 
     class States(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.model = model
+
         def forward(self, input_ids, attention_mask, token_type_ids):
-            return model(input_ids, attention_mask, token_type_ids).last_hidden_state
+            return self.model(input_ids, attention_mask, token_type_ids).last_hidden_state
 
     return States().eval()
+
+
+def _check_quantised(file, quantised):
+    """RuntimeError where the file has no 8-bit products, or is not much smaller than that of four-byte numbers."""
+    import onnx
+
+    names = [node.op_type for node in onnx.load(quantised).graph.node]
+    products = names.count("MatMulInteger") + names.count("DynamicQuantizeMatMul")
+    share = quantised.stat().st_size / file.stat().st_size
+    if not products or share > 0.5:
+        raise RuntimeError(f"expected 8-bit products in {quantised.name}, got {products}, and {share:.0%} of the size")
 
 
 @cache
