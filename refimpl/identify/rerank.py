@@ -15,20 +15,26 @@ from refimpl.identify.rows import Alone, Row, Rows
 
 QUERIES = ("which house is red", "music in the morning of the city", "who went home by the river")
 LEADING = (
-    *("order of the results", "index", "scores", "other documents of the request", "ties", "no top_k", "top_k"),
-    *("returned texts", "text: case", "truncation"),
+    *("number of results", "order of the results", "index", "scores", "other documents of the request", "ties"),
+    *("no top_k", "top_k", "returned texts", "text: case", "truncation"),
 )
 
 
 class Scores:
-    """A row per document: its scores for `QUERIES`; a document that is not among the results is refused."""
+    """A row per document: its scores for `QUERIES`; a document that is not among the results is refused.
 
-    def __init__(self, reranker: RerankCalls) -> None:
+    A request has at most `most` documents.
+    """
+
+    def __init__(self, reranker: RerankCalls, most: int | None) -> None:
         self.name = reranker.name
-        self._calls = reranker
+        self._calls, self._most = reranker, most
 
     def __call__(self, texts: Sequence[str]) -> list[Row]:
         """All documents in one request per query; where not all come back, each in one of its own."""
+        if self._most is not None and len(texts) > self._most:
+            parts = [texts[i : i + self._most] for i in range(0, len(texts), self._most)]
+            return [row for part in parts for row in self(part)]
         columns = [self._column(query, texts) for query in QUERIES]
         whole = [column for column in columns if not isinstance(column, Refusal)]
         if len(whole) == len(columns):
@@ -57,7 +63,7 @@ def identify(target: Target, progress: Callable[[str], None] = lambda what: None
     form = rerank_form.factors(reranker)
     factors = list(form.factors)
     if form.by_index:
-        factors += _computed(Scores(reranker), progress)
+        factors += _computed(Scores(reranker, form.most), form.most, progress)
     else:
         why = "indices are not positions in the request"
         factors += [Factor(name, "undetermined", why, "") for name in ("scores", "truncation", "text")]
@@ -68,9 +74,9 @@ def identify(target: Target, progress: Callable[[str], None] = lambda what: None
     return Identification(target.name, sentence, not open_, "", "", tuple(factors), (), time.perf_counter() - started)
 
 
-def _computed(rows: Scores, progress: Callable[[str], None]) -> list[Factor]:
+def _computed(rows: Scores, most: int | None, progress: Callable[[str], None]) -> list[Factor]:
     try:
-        found = rerank_scores.factors(rows)
+        found = rerank_scores.factors(rows, most)
     except ValueError as error:
         return [Factor("scores", "undetermined", str(error), "")]
     try:
@@ -79,7 +85,8 @@ def _computed(rows: Scores, progress: Callable[[str], None]) -> list[Factor]:
         same = sameness.measure(single, calls.repeatable)
     except ValueError as error:
         return [*found, *(Factor(name, "undetermined", str(error), "") for name in ("truncation", "text"))]
-    renamed = [_renamed(factor) for factor in calls.factors if factor.name != "order of the answers"]
+    left_out = ("order of the answers",) if most is None else ("order of the answers", "many texts in one call")
+    renamed = [_renamed(factor) for factor in calls.factors if factor.name not in left_out]
     progress("written forms")
     texts = writing.factors(single, same)
     progress("truncation")

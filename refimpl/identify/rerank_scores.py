@@ -21,14 +21,19 @@ DOCUMENTS = (
 CLOSE = 1e-5
 
 
-def factors(rows: Rows) -> list[Factor]:
-    """Range, dependence on the request and precision; ValueError where a plain document is refused."""
-    answers = [row for row in rows(DOCUMENTS) if not isinstance(row, Refusal)]
-    if len(answers) < len(DOCUMENTS):
-        raise ValueError(f"{rows.name} does not return each of {len(DOCUMENTS)} documents once")
+def factors(rows: Rows, most: int | None) -> list[Factor]:
+    """Range, dependence on the request and precision, of at most `most` documents in a request.
+
+    Raises ValueError where a plain document is refused.
+    """
+    documents = DOCUMENTS[:most]
+    answers = [row for row in rows(documents) if not isinstance(row, Refusal)]
+    if len(answers) < len(documents):
+        raise ValueError(f"{rows.name} does not return each of {len(documents)} documents once")
     scores = np.stack(answers)
-    part = np.stack([row for row in rows(DOCUMENTS[:4]) if not isinstance(row, Refusal)])
-    evidence = f"scores of {len(DOCUMENTS)} documents for {scores.shape[1]} queries, and of four of them"
+    half = len(documents) // 2
+    part = np.stack([row for row in rows(documents[:half]) if not isinstance(row, Refusal)])
+    evidence = f"scores of {len(documents)} documents for {scores.shape[1]} queries, and of {half} of them"
     status, kind = values.kind_of(scores)
     integers = status == "undetermined"
     precision = Factor(

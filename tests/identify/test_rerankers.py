@@ -162,3 +162,50 @@ def test_a_parameter_that_is_missing():
     assert values["no top_k"] == "all results"
     with pytest.raises(ValueError, match="refuses plain documents"):
         found(lambda query, documents: None)
+
+
+def test_scores_of_equal_documents_that_differ_by_rounding_are_equal():
+    """As a batched product sums them in another order: 6e-8 of the score, by the place in the request."""
+    ranked = reranker(order="request")
+
+    def rounded(query, documents, top_k=None):
+        rows = ranked(query, documents)
+        noise = [zlib.crc32(f"{row['index']}".encode()) / 2**32 for row in rows]
+        rows = [{**row, "score": row["score"] * (1 + 6e-8 * part)} for row, part in zip(rows, noise, strict=True)]
+        return sorted(rows, key=lambda row: -row["score"])[:top_k]
+
+    values, _ = found(rounded)
+    assert values["ties"] == "scores of equal documents differ by rounding, which orders them"
+
+    def by_place(query, documents, top_k=None):
+        rows = [{**row, "score": row["score"] + row["index"]} for row in ranked(query, documents)]
+        return sorted(rows, key=lambda row: -row["score"])[:top_k]
+
+    assert found(by_place)[0]["ties"] == "equal documents have other scores"
+
+
+@pytest.mark.parametrize("most", [40, 5, 4])
+def test_an_answer_of_at_most_five_results_is_told_and_the_rest_is_measured(most):
+    """As pymilvus.model's TEIRerankFunction: `resp[:5]`, whatever top_k is."""
+    ranked = reranker()
+    values, result = found(lambda query, documents, top_k=None: ranked(query, documents)[:most])
+    right = RIGHT | {"no top_k": f"{most} results", "top_k": f"ignored: always {min(most, 7)} results"}
+    assert {name: values.get(name) for name in right} == right
+    assert values["number of results"] == f"at most {most} are returned"
+    assert values["scores"].startswith("not probabilities")
+    assert "many documents in one request" not in values
+    assert result.confirmed
+
+
+def test_equal_documents_that_come_once_are_no_cut():
+    ranked = reranker()
+
+    def distinct(query, documents, top_k=None):
+        rows = ranked(query, documents)
+        return [row for row in rows if row["index"] == list(documents).index(documents[row["index"]])][:top_k]
+
+    values, _ = found(distinct)
+    assert values["ties"] == "equal documents come once"
+    assert "number of results" not in values
+    assert "number of results" not in found(reranker(default=5))[0]
+    assert "ties" not in found(lambda query, documents: ranked(query, documents)[:3])[0]
