@@ -51,7 +51,7 @@ def identify_metrics(target: Target) -> Identification:
 
     Raises ValueError where it answers none of the inputs.
     """
-    return questions.identify(target, "metrics", metrics.questions())
+    return questions.identify(target, "metrics", metrics.rounds())
 
 
 def identify_fusion(target: Target) -> Identification:
@@ -59,7 +59,7 @@ def identify_fusion(target: Target) -> Identification:
 
     Raises ValueError where it answers none of the inputs.
     """
-    return questions.identify(target, "fuse", fusion.questions())
+    return questions.identify(target, "fuse", fusion.rounds())
 
 
 def identify_embed(

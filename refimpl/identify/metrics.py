@@ -2,9 +2,11 @@
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
-from refimpl.identify.questions import Question
+from refimpl.identify.metric_ties import tie_questions
+from refimpl.identify.questions import Question, Round, number_of
 
 Judged = Mapping[str, Mapping[str, int]]
 GAINS: Mapping[str, Callable[[int], float]] = {
@@ -18,6 +20,7 @@ DISCOUNTS: Mapping[str, Callable[[int], float]] = {
     "rank": float,
 }
 SECOND = 1 / math.log2(3)  # the discount of rank 2
+UNJUDGED = tuple(f"u{number:02}" for number in range(12))  # more than ten: what is ranked after them is beyond rank 10
 
 
 def _ranked(*docs: str) -> dict[str, float]:
@@ -29,10 +32,6 @@ def _first_at(rank: int) -> dict[str, Any]:
     """One query whose only relevant document is at `rank`."""
     docs = [f"n{number:04}" for number in range(rank - 1)]
     return {"qrels": {"q": {"r": 1}}, "run": {"q": _ranked(*docs, "r")}}
-
-
-def _read(measure: str) -> Callable[[Any], float | None]:
-    return lambda answer: None if measure not in answer else float(answer[measure])
 
 
 def _gains() -> dict[str, float]:
@@ -49,7 +48,7 @@ def _dcg(rels: Sequence[int], gain: Callable[[int], float], discount: Callable[[
 
 
 def _question(measure: str, factor: str, qrels: Judged, run: Mapping[str, Any], options: dict[str, float]) -> Question:
-    return Question(f"{measure}, {factor}", {"qrels": qrels, "run": run}, _read(measure), options)
+    return Question(f"{measure}, {factor}", {"qrels": qrels, "run": run}, partial(number_of, measure), options)
 
 
 def _cut(measure: str, value: Callable[[int], float], *cuts: int) -> list[Question]:
@@ -58,16 +57,21 @@ def _cut(measure: str, value: Callable[[int], float], *cuts: int) -> list[Questi
         Question(
             f"{measure}, beyond rank {cut}",
             _first_at(cut + 1),
-            _read(measure),
+            partial(number_of, measure),
             {"not counted": 0.0, "counted": value(cut + 1)},
         )
         for cut in cuts
     ]
 
 
+def rounds() -> tuple[Round, ...]:
+    """Every question but those of ties, whose options follow from the cut-offs that are found."""
+    return (lambda found: questions(), tie_questions)
+
+
 def questions() -> list[Question]:
-    """Every question."""
-    return [*_gain_questions(), *_tie_questions(), *_query_questions(), *_denominator_questions()]
+    """The questions of the first round."""
+    return [*_gain_questions(), *_query_questions(), *_denominator_questions(), *_score_questions()]
 
 
 def _gain_questions() -> list[Question]:
@@ -79,8 +83,19 @@ def _gain_questions() -> list[Question]:
             "nDCG@10",
             "ideal ranking",
             {"q": {"a": 1, "z": 1}},
-            {"q": _ranked("a")},
+            {"q": _ranked("a", *UNJUDGED)},
             {"of all judged documents": 1 / (1 + SECOND), "of the retrieved ones": 1.0},
+        ),
+        _question(
+            "nDCG@10",
+            "relevant documents that are not retrieved",
+            {"q": {"a": 1, "z": 1}},
+            {"q": _ranked("a", "u")},
+            {
+                "are in the ideal ranking alone": 1 / (1 + SECOND),
+                "are ranked as the last ones": (1 + 1 / math.log2(4)) / (1 + SECOND),
+                "are left out": 1.0,
+            },
         ),
         _question(
             "nDCG@10",
@@ -92,14 +107,10 @@ def _gain_questions() -> list[Question]:
     ]
 
 
-def _tie_questions() -> list[Question]:
-    ties = {"q": {"m": 1.0, "z": 1.0, "a": 1.0, "k": 1.0}}
-    by_rank = {rank: 1 / rank for rank in (1, 2, 3, 4)}
-    discounted = [1 / math.log2(rank + 1) for rank in by_rank]
-    orders = ("the run's order", "document id, descending", "document id, ascending", "the run's order, reversed")
+def _query_questions() -> list[Question]:
+    two = {"q1": {"a": 1}, "q2": {"b": 1}}
+    second = {"q1": _ranked("u", "a"), "q2": _ranked("b")}
     return [
-        _question("nDCG@10", "ties", {"q": {"m": 1}}, ties, dict(zip(orders, discounted, strict=True))),
-        _question("MRR@10", "ties", {"q": {"m": 1}}, ties, dict(zip(orders, by_rank.values(), strict=True))),
         _question(
             "MRR@10",
             "relevant from",
@@ -107,13 +118,6 @@ def _tie_questions() -> list[Question]:
             {"q": _ranked("a", "b")},
             {"judgement 1": 1.0, "judgement 2": 0.5},
         ),
-    ]
-
-
-def _query_questions() -> list[Question]:
-    two = {"q1": {"a": 1}, "q2": {"b": 1}}
-    second = {"q1": _ranked("u", "a"), "q2": _ranked("b")}
-    return [
         _question("MRR@10", "queries without hits", two, {"q1": second["q1"]}, {"count as 0": 0.25, "left out": 0.5}),
         _question(
             "MRR@10", "queries without judgement", {"q1": {"a": 1}}, second, {"left out": 0.5, "count as 0": 0.25}
@@ -142,11 +146,39 @@ def _denominator_questions() -> list[Question]:
             "MAP",
             "divided by",
             {"q": {"a": 1, "z": 1}},
-            {"q": _ranked("a")},
-            {"all relevant documents": 0.5, "the retrieved relevant documents": 1.0},
+            {"q": _ranked("a", *UNJUDGED)},
+            {
+                "all relevant documents": 0.5,
+                "the retrieved relevant documents": 1.0,
+                "all relevant documents, those not retrieved as the last ones": (1 + 2 / (2 + len(UNJUDGED))) / 2,
+            },
         ),
         *_cut("nDCG@10", lambda rank: 1 / math.log2(rank + 1), 10),
         *_cut("MRR@10", lambda rank: 1 / rank, 10),
         *_cut("recall@100", lambda rank: 1.0, 100),
         *_cut("MAP", lambda rank: 1 / rank, 10, 100),
     ]
+
+
+def _score_questions() -> list[Question]:
+    """One query with a relevant document of score 0 at rank 2, and one of score -1 at rank 3."""
+    run = {"q1": {"u": 1.0, "a": 0.0}, "q2": {"v": 1.0, "w": 0.5, "b": -1.0}}
+    at: dict[str, Callable[[int], float]] = {
+        "nDCG@10": lambda rank: 1 / math.log2(rank + 1),
+        "MRR@10": lambda rank: 1 / rank,
+        "MAP": lambda rank: 1 / rank,
+    }
+    one = {"q1": {"a": 1}, "q2": {"b": 1}}
+    found = [_scores(measure, one, run, value(2) / 2, value(3) / 2, 0.0) for measure, value in at.items()]
+    two = {"q1": {"a": 1}, "q2": {"b": 1, "v": 1}}
+    return [*found, _scores("recall@100", two, run, 0.5, 0.25, 0.25)]
+
+
+def _scores(measure: str, qrels: Judged, run: Mapping[str, Any], zero: float, negative: float, rest: float) -> Question:
+    options = {
+        "count": zero + negative + rest,
+        "do not count": rest,
+        "those below 0 do not count": zero + rest,
+        "those of 0 do not count": negative + rest,
+    }
+    return _question(measure, "documents with a score of 0 or less", qrels, run, options)

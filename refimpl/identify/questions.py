@@ -44,16 +44,33 @@ class Question:
         return Factor(self.factor, "known form", name, evidence, abs(value - nearest) / max(abs(nearest), 1e-9))
 
 
-def identify(target: Target, task: str, questions: Sequence[Question]) -> Identification:
-    """Ask each question, all in one call where the target refuses none of them.
+def number_of(name: str, answer: Any) -> float | None:
+    """The number of a measure or a document in an answer of such pairs; None where it is not there."""
+    pairs = dict(answer)
+    return None if name not in pairs else float(pairs[name])
 
-    Raises ValueError where the target answers none.
+
+Found = Mapping[str, Factor]
+Round = Callable[[Found], Sequence[Question]]
+"""The questions that follow from the factors found so far."""
+
+
+def identify(target: Target, task: str, rounds: Sequence[Round]) -> Identification:
+    """Ask each round's questions, all in one call where the target refuses none of them.
+
+    A factor of a later round replaces one of the same name. Raises ValueError where the target answers none.
     """
     started = time.perf_counter()
-    answers = _ask(target, task, [question.input for question in questions])
+    found: dict[str, Factor] = {}
+    answers: list[Any] = []
+    for questions in rounds:
+        asked = questions(found)
+        latest = _ask(target, task, [question.input for question in asked])
+        found |= {one.factor: one.answer(answer) for one, answer in zip(asked, latest, strict=True)}
+        answers += latest
     if all(isinstance(answer, Exception) for answer in answers):
-        raise ValueError(f"{target.name} answered none of {len(questions)} inputs: {answers[0]}")
-    factors = tuple(question.answer(answer) for question, answer in zip(questions, answers, strict=True))
+        raise ValueError(f"{target.name} answered none of {len(answers)} inputs: {answers[0]}")
+    factors = tuple(found.values())
     known = [f"{factor.name}: {factor.value}" for factor in factors if factor.status == "known form"]
     open_ = [factor.name for factor in factors if factor.status != "known form"]
     sentence = "; ".join(known) or "Nothing is identified"

@@ -10,7 +10,7 @@ from refimpl.check.targets.python import PythonTarget
 from refimpl.identify import identify_fusion, identify_metrics
 
 
-def evaluator(gain=float, tie="id descending", counted=True, all_queries=True, unjudged=True, cut=10):
+def evaluator(gain=float, tie="id descending", counted=True, all_queries=True, unjudged=True, cut=10, least=-math.inf):
     """nDCG@10, MRR@10, recall@100 and MAP, as trec_eval computes them but for the rules given."""
 
     def ranked(run):
@@ -24,7 +24,8 @@ def evaluator(gain=float, tie="id descending", counted=True, all_queries=True, u
             relevant = [doc for doc, rel in judged.items() if rel > 0]
             if (query not in run and not all_queries) or (not relevant and not counted):
                 continue
-            docs = [doc for doc in ranked(run.get(query, {})) if unjudged or doc in judged]
+            hits = {doc: score for doc, score in run.get(query, {}).items() if score > least}
+            docs = [doc for doc in ranked(hits) if unjudged or doc in judged]
             gains = [gain(max(judged.get(doc, 0), 0)) for doc in docs]
             ideal = sorted((gain(max(rel, 0)) for rel in judged.values()), reverse=True)
             dcg, best = (sum(g / math.log2(i + 2) for i, g in enumerate(some[:cut])) for some in (gains, ideal))
@@ -47,6 +48,7 @@ def evaluator(gain=float, tie="id descending", counted=True, all_queries=True, u
 TREC = {
     "nDCG@10, gain and discount": "gain linear, discount log2(rank + 1)",
     "nDCG@10, ideal ranking": "of all judged documents",
+    "nDCG@10, relevant documents that are not retrieved": "are in the ideal ranking alone",
     "nDCG@10, documents without judgement": "not relevant",
     "nDCG@10, ties": "document id, descending",
     "MRR@10, ties": "document id, descending",
@@ -61,6 +63,7 @@ TREC = {
     "recall@100, beyond rank 100": "not counted",
     "MAP, beyond rank 10": "counted",
     "MAP, beyond rank 100": "counted",
+    **{f"{name}, documents with a score of 0 or less": "count" for name in ("nDCG@10", "MRR@10", "MAP", "recall@100")},
 }
 
 
@@ -81,6 +84,8 @@ TREC = {
         ({"all_queries": False}, {"MRR@10, queries without hits": "left out"}),
         ({"unjudged": False}, None),
         ({"cut": 1000}, {"nDCG@10, beyond rank 10": "counted"}),
+        ({"least": 0}, {name: "do not count" for name in TREC if name.endswith("0 or less")}),
+        ({"least": -0.5}, {name: "those below 0 do not count" for name in TREC if name.endswith("0 or less")}),
     ],
 )
 def test_an_evaluators_rules_are_named(rules, changed):
@@ -112,6 +117,76 @@ def test_ir_measures_breaks_the_ties_of_mrr_the_other_way_than_those_of_ndcg():
     }
 
 
+def by_arrays(measure):
+    """Gains and scores of each query's judged and returned documents, by id; those not returned come last."""
+
+    def function(qrels, run):
+        values = []
+        for query, judged in qrels.items():
+            found = run.get(query, {})
+            documents = sorted({*judged, *found})
+            gains, scores = [judged.get(doc, 0) for doc in documents], [found.get(doc, -1e9) for doc in documents]
+            values.append(measure(gains, scores) if found else 0.0)
+        return {"nDCG@10": sum(values) / len(values)}
+
+    return function
+
+
+def named_ndcg(function):
+    factors = identify_metrics(PythonTarget(function, "mine")).factors
+    return {f.name.removeprefix("nDCG@10, "): f.value for f in factors if f.name.startswith("nDCG@10")}
+
+
+def test_an_ndcg_of_arrays_has_the_ideal_of_its_gains_and_may_average_ties():
+    """scikit-learn's has the mean gain of tied documents, as its documentation says (ignore_ties)."""
+    metrics = pytest.importorskip("sklearn.metrics")
+    found = named_ndcg(by_arrays(lambda gains, scores: metrics.ndcg_score([gains], [scores], k=10)))
+    assert found["ideal ranking"] == "of all judged documents"
+    assert found["relevant documents that are not retrieved"] == "are ranked as the last ones"
+    assert found["ties"] == "mean over the orders of the tied"
+
+
+def test_an_ideal_ranking_of_the_retrieved_documents_is_told():
+    def retrieved(gains, scores):
+        kept = sorted(((s, g) for g, s in zip(gains, scores, strict=True) if s > -1e9), reverse=True)
+        dcg, best = (
+            sum(g / math.log2(i + 2) for i, g in enumerate(some[:10]))
+            for some in ([g for _, g in kept], sorted((g for _, g in kept), reverse=True))
+        )
+        return dcg / best if best else 0.0
+
+    found = named_ndcg(by_arrays(retrieved))
+    assert found["ideal ranking"] == "of the retrieved ones"
+    assert found["relevant documents that are not retrieved"] == "are left out"
+
+
+def test_ties_in_an_unstable_order_are_not_determined():
+    """Up to 16 documents keep their order, more do not, as in sorts that begin with an insertion sort."""
+
+    def unstable(qrels, run):
+        orders = {q: list(docs) if len(docs) <= 16 else list(docs)[5:] + list(docs)[:5] for q, docs in run.items()}
+        run = {q: {doc: run[q][doc] - 1e-9 * i for i, doc in enumerate(order)} for q, order in orders.items()}
+        return trec_eval(qrels, run)
+
+    by_name = {f.name: f for f in identify_metrics(PythonTarget(unstable, "mine")).factors}
+    assert by_name["nDCG@10, ties"].status == by_name["MRR@10, ties"].status == "undetermined"
+
+
+def test_an_average_precision_over_all_judged_documents_is_told():
+    """Of relevant documents at ranks 1 and 14 the precisions are 1 and 2 / 14."""
+
+    def measure(qrels, run):
+        ranked = {
+            q: [*sorted(run.get(q, {}), key=lambda d: -run[q][d]), *(qrels[q].keys() - run.get(q, {}).keys())]
+            for q in qrels
+        }
+        rows = {q: {doc: -float(i) for i, doc in enumerate(docs)} for q, docs in ranked.items()}
+        return {"MAP": trec_eval(qrels, rows)["MAP"]}
+
+    by_name = {f.name: f.value for f in identify_metrics(PythonTarget(measure, "mine")).factors}
+    assert by_name["MAP, divided by"] == "all relevant documents, those not retrieved as the last ones"
+
+
 def test_what_no_option_explains_is_undetermined():
     identified = identify_metrics(PythonTarget(lambda qrels, run: {"nDCG@10": 0.123}, "mine"))
     by_name = {factor.name: factor for factor in identified.factors}
@@ -119,7 +194,7 @@ def test_what_no_option_explains_is_undetermined():
     assert "got 0.123" in by_name["nDCG@10, gain and discount"].value
     assert by_name["MAP, divided by"].value == "the answer lacks it"
     assert not identified.confirmed
-    with pytest.raises(ValueError, match="answered none of 16 inputs"):
+    with pytest.raises(ValueError, match="answered none of 21 inputs"):
         identify_metrics(PythonTarget(lambda: {}, "mine"))
 
 
@@ -184,6 +259,90 @@ def test_a_fusions_rules_are_named(function, changed):
     found = {factor.name: factor.value for factor in identified.factors}
     if changed is None:
         assert found["weighted sum, weights"] == "divided by their sum"
+        assert {name: found[name] for name in MILVUS if name != "weighted sum, weights"} == {
+            name: value for name, value in MILVUS.items() if name != "weighted sum, weights"
+        }
     else:
         assert found == MILVUS | changed
         assert identified.confirmed
+
+
+def haystack_rrf(routes, method, **_):
+    """haystack-ai 3.4.0, utils/misc.py: k = 61, weights 1 / routes, the sum divided by routes / k."""
+    assert method == "rrf"
+    scores = {}
+    for route in routes:
+        for rank, (doc, _) in enumerate(route):
+            scores[doc] = scores.get(doc, 0.0) + (1 / len(routes)) * len(routes) / (61 + rank)
+    return [[doc, score / (len(routes) / 61)] for doc, score in scores.items()]
+
+
+def llama_index_rrf(routes, method, **_):
+    """llama-index-core 0.14: ranks from 0, k = 60."""
+    assert method == "rrf"
+    scores = {}
+    for route in routes:
+        for rank, (doc, _) in enumerate(route):
+            scores[doc] = scores.get(doc, 0.0) + 1 / (rank + 60)
+    return list(scores.items())
+
+
+def haystack_merge(routes, method, weights=(), **_):
+    """haystack-ai 3.4.0, DocumentJoiner: weights divided by their sum, scores as they are."""
+    assert method == "weighted"
+    scores = {}
+    for route, weight in zip(routes, weights, strict=True):
+        for doc, score in route:
+            scores[doc] = scores.get(doc, 0.0) + score * weight / sum(weights)
+    return list(scores.items())
+
+
+def ignoring(function):
+    """Scores are normalised whatever norm_score is."""
+    return lambda norm_score=True, **given: function(norm_score=True, **given)
+
+
+PLAIN = {f"weighted sum, normalisation of {name}": "none" for name in ("inner products", "cosines", "distances")}
+
+
+@pytest.mark.parametrize(
+    ("function", "expected"),
+    [
+        (
+            haystack_rrf,
+            {
+                "RRF, first rank and k": "1 / (60 + rank), k is ignored, ranks from 1, divided by the largest sum",
+                "RRF, a document of two routes": "sum of both, ranks from 1",
+            },
+        ),
+        (
+            llama_index_rrf,
+            {
+                "RRF, first rank and k": "1 / (60 + rank), k is ignored, ranks from 0",
+                "RRF, a document of two routes": "sum of both, ranks from 0",
+            },
+        ),
+        (
+            haystack_merge,
+            {
+                "weighted sum, weights": "divided by their sum",
+                "weighted sum, norm_score false": "no normalisation",
+                **PLAIN,
+            },
+        ),
+        (
+            ignoring(fuse(by_range, divided=True)),
+            {
+                **{name: value for name, value in MILVUS.items() if name.startswith("RRF")},
+                "weighted sum, weights": "divided by their sum",
+                "weighted sum, norm_score false": "ignored",
+                **{f"weighted sum, {name}": f"{value}, weights divided by their sum" for name, value in RANGE.items()},
+                "weighted sum, normalisation of distances": "minimum to maximum",  # 0 whatever the weight
+            },
+        ),
+    ],
+    ids=["haystack rrf", "llama-index", "haystack merge", "norm_score ignored"],
+)
+def test_later_questions_follow_from_earlier_answers(function, expected):
+    identified = identify_fusion(PythonTarget(function, "mine"))
+    assert {f.name: f.value for f in identified.factors if f.status == "known form"} == expected

@@ -56,7 +56,7 @@ def sklearn(qrels, run):
 
 
 def torchmetrics(qrels, run):
-    """Torchmetrics' retrieval measures over the judged and the returned documents of each query."""
+    """Torchmetrics' retrieval measures over the documents of each query: the returned ones, then other judged ones."""
     import torch
     from torchmetrics.functional import retrieval
 
@@ -69,7 +69,7 @@ def torchmetrics(qrels, run):
     pairs = []
     for query, judged in qrels.items():
         found = run.get(query, {})
-        documents = sorted({*judged, *found})
+        documents = list(dict.fromkeys([*found, *judged]))
         scores = torch.tensor([float(found.get(doc, -1e9)) for doc in documents])
         pairs.append((scores, torch.tensor([judged.get(doc, 0) for doc in documents])))
     return {name: _mean([float(function(*pair)) for pair in pairs]) for name, function in functions.items()}
@@ -85,8 +85,13 @@ def trectools(qrels, run):
         judged.write_text("".join(f"{q} 0 {d} {g}\n" for q, docs in qrels.items() for d, g in docs.items()))
         found.write_text("".join(_lines(query, docs) for query, docs in run.items()))
         evaluation = TrecEval(TrecRun(str(found)), TrecQrel(str(judged)))
-        values = evaluation.get_ndcg(10), evaluation.get_recall(100), evaluation.get_map(10000)
-        return dict(zip(("nDCG@10", "recall@100", "MAP"), map(float, values), strict=True))
+        values = {
+            "nDCG@10": evaluation.get_ndcg(10),
+            "recall@100": evaluation.get_recall(100),
+            "MRR@10": evaluation.get_reciprocal_rank(10),
+            "MAP": evaluation.get_map(10000),
+        }
+        return {name: float(value) for name, value in values.items()}
 
 
 def _lines(query, docs):
