@@ -2,13 +2,14 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from refimpl.common.types import Array
 from refimpl.identify.ask import Refusal
 from refimpl.identify.describe import Factor
-from refimpl.identify.rows import Numbers, Rows
+from refimpl.identify.rows import Accompanied, Alone, Numbers, Rows
 from refimpl.identify.sameness import ROUNDING, spread_of
 
 TEXTS = (
@@ -21,12 +22,13 @@ TEXTS = (
     "history books",
     "he came late to the first meeting of the day",
 )
-ORDERS: Mapping[str, Callable[[Sequence[str]], Sequence[str]]] = {
-    "reversed": lambda texts: texts[::-1],
-    "by length, longest first": lambda texts: sorted(texts, key=len, reverse=True),
-    "by length, shortest first": lambda texts: sorted(texts, key=len),
-    "alphabetical": sorted,
+ORDERS: Mapping[str, Callable[[Sequence[str]], Any]] = {
+    "reversed": lambda texts: range(len(texts))[::-1],
+    "by length, longest first": lambda texts: np.argsort([-len(text) for text in texts], kind="stable"),
+    "by length, shortest first": lambda texts: np.argsort([len(text) for text in texts], kind="stable"),
+    "alphabetical": lambda texts: np.argsort(texts, kind="stable"),
 }
+"""The position of each answer's text in the call."""
 MANY = 70  # texts of one call: more than a batch of 32 or of 64
 VISIBLE = 30 * ROUNDING
 EVIDENCE = f"{len(TEXTS)} texts in one call, in reverse, and each alone"
@@ -34,11 +36,22 @@ EVIDENCE = f"{len(TEXTS)} texts in one call, in reverse, and each alone"
 
 @dataclass(frozen=True)
 class Calls:
-    """The factors, and what later probes need: `repeatable`, and whether to ask each text in a call of its own."""
+    """The factors, and what later probes need.
+
+    Whether answers are `repeatable`; whether to ask each text in a call of its own (`alone`); whether a `single` text
+    is not refused.
+    """
 
     factors: tuple[Factor, ...]
     repeatable: bool
     alone: bool
+    single: bool
+
+    def asked(self, rows: Rows) -> Rows:
+        """The rows as later probes ask for them."""
+        if not self.single:
+            return Accompanied(rows, TEXTS)
+        return Alone(rows) if self.alone else rows
 
 
 def measure(rows: Rows) -> Calls:
@@ -60,21 +73,31 @@ def measure(rows: Rows) -> Calls:
         rest = [
             Factor(name, "undetermined", why, EVIDENCE) for name in ("order of the answers", "other texts of the call")
         ]
-        return Calls((repeat, *rest), False, single)
+        return Calls((repeat, *rest), False, single, single)
     order = _order(together, alone)
     if order is None:
         by_itself = single and spread_of(alone) > 0
-        return Calls((repeat, *_neighbours(rows, together, alone, spread)), True, by_itself)
+        return Calls((repeat, *_neighbours(rows, together, alone, spread)), True, by_itself, single)
     if order != list(range(len(TEXTS))):
-        value = next((n for n, f in ORDERS.items() if [TEXTS[i] for i in order] == list(f(TEXTS))), f"{order}")
+        value = next((name for name, known in _orders().items() if known == order), f"{order}")
         moved = _largest(together, [alone[i] for i in order]) / spread
         other = Factor(
             "other texts of the call", "known form", "they move a text's answer, not its values", EVIDENCE, moved
         )
-        return Calls((repeat, Factor("order of the answers", "known form", value, EVIDENCE), other), True, single)
+        return Calls(
+            (repeat, Factor("order of the answers", "known form", value, EVIDENCE), other), True, single, single
+        )
     found = _neighbours(rows, together, alone, spread)
     found += [_many(rows, spread)] if single else []
-    return Calls((repeat, *found), True, single and _largest(together, alone) / spread > VISIBLE)
+    return Calls((repeat, *found), True, single and _largest(together, alone) / spread > VISIBLE, single)
+
+
+def _orders() -> dict[str, list[int]]:
+    """The text of each answer: where texts are sorted and not put back, put back wrongly, or only put back."""
+    sorted_ = {name: [int(i) for i in order(TEXTS)] for name, order in ORDERS.items()}
+    twice = {f"{name}, restored by the wrong permutation": [p[i] for i in p] for name, p in sorted_.items()}
+    undone = {f"{name}, restored without being sorted": np.argsort(p).tolist() for name, p in sorted_.items()}
+    return {**undone, **twice, **sorted_}
 
 
 def _many(rows: Rows, spread: float) -> Factor:

@@ -10,7 +10,7 @@ from refimpl.identify.ask import Refusal, Target
 from refimpl.identify.describe import Factor, Identification
 from refimpl.identify.pooling import Pooled
 from refimpl.identify.reference import TEXTS, Published, Reference, inputs
-from refimpl.identify.rows import Alone, Rows, Vectors, refused
+from refimpl.identify.rows import Vectors, refused
 
 LEADING = (
     *("width", "numbers", "length of vectors", "pooling", "input", "part of the states", "text: case", "text: accents"),
@@ -26,14 +26,14 @@ def identify(
     rows = Vectors(target)
     progress("calls")
     calls = batches.measure(rows)
-    encode: Rows = Alone(rows) if calls.alone else rows
-    same = sameness.measure(encode, calls.repeatable)
+    encode = calls.asked(rows)
+    same = sameness.measure(encode, calls.repeatable, calls.single)
     progress("written forms")
     factors = [*calls.factors, *writing.factors(encode, same)]
     progress("truncation")
     limit = truncation.factors(encode, same)
     progress("pooling")
-    given = encode(TEXTS)
+    given = encode(TEXTS) if calls.single else rows(TEXTS)
     if (refusal := refused(given)) is not None:
         raise ValueError(f"{target.name} refuses a plain text: {refusal.message}")
     answers = np.stack([row for row in given if not isinstance(row, Refusal)])
@@ -42,7 +42,8 @@ def identify(
     pool = _pooling(reference, answers, calls.repeatable)
     if numbers[1].status == "undetermined":
         numbers[1], pool = _integers(numbers[1], reference, answers, pool, calls.repeatable)
-    if not calls.repeatable or "bits" in numbers[1].value or numbers[1].status == "undetermined":
+    scaled = "each column" in numbers[1].value
+    if not calls.repeatable or scaled or "bits" in numbers[1].value or numbers[1].status == "undetermined":
         numbers = [factor for factor in numbers if factor.name != "length of vectors"]
     every = (*numbers, *pool, *_in_tokens(limit, reference, pool), *factors)
     open_ = [factor.name for factor in every if factor.status == "undetermined"]

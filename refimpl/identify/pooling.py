@@ -8,6 +8,7 @@ from jaxtyping import Float64
 
 from refimpl.common.types import Array
 from refimpl.identify.reference import Input, Reference, States
+from refimpl.identify.values import in_ranges, to_ranges
 
 EXACT = 1e-4
 """Relative residual of float32 arithmetic; another activation or epsilon deviates by more."""
@@ -49,6 +50,7 @@ SCALES: Mapping[str, Callable[[Array, int], float]] = {
     "times the root of the number of tokens": lambda whole, tokens: float(np.sqrt(tokens)),
     "unit length before the cut": lambda whole, tokens: 1 / float(np.linalg.norm(whole)),
 }
+UNIT = "unit length before the numbers are scaled"
 DIRECTION = "in direction, with lengths of its own"
 Values = Sequence[tuple[Array, int]]
 """Of each text the pooled vector, before any cut, and the number of tokens."""
@@ -82,18 +84,20 @@ def solve(states: States, vector: Array) -> tuple[Weights, float]:
 def find(model: Reference, inputs: Sequence[Input], texts: Sequence[str], vectors: Array, unit: bool) -> Pooled | None:
     """The input whose token states have the vectors in their span, and the pooling; None where there is none."""
     best: Pooled | None = None
-    bits = len(np.unique(vectors)) <= 2
+    bits, ranges = len(np.unique(vectors)) <= 2, in_ranges(vectors)
     for candidate in inputs:
         states = [model.states(candidate.ids(text)) for text in texts]
         known = _candidates(model, states, candidate.special)
         for part, columns in _parts(vectors.shape[1], states[0].shape[1]).items():
             if bits:
                 found = _bits(known, columns, vectors)
+            elif ranges is not None:
+                found = _in_ranges(known, columns, ranges)
             else:
                 found = _linear(known, [one[:, columns] for one in states], columns, vectors, unit)
             if found is not None and (best is None or found.error < best.error / 3):
                 best = replace(found, input=candidate.name, part=part)
-        if best is not None and best.name and best.error < (BITS if bits else EXACT):
+        if best is not None and best.name and best.error < (BITS if bits or ranges is not None else EXACT):
             return best
     return best
 
@@ -167,6 +171,21 @@ def _errors(values: Values, columns: slice, vectors: Array, unit: bool) -> dict[
         name: max(float(np.linalg.norm(v[columns] * scale(v, n) - y) / np.linalg.norm(y)) for (v, n), y in pairs)
         for name, scale in SCALES.items()
     }
+
+
+def _in_ranges(known: Mapping[str, Values], columns: slice, ranges: Array) -> Pooled | None:
+    """The pooling whose columns, of unit length before or not, scaled from 0 to 1, are those of the integers."""
+    errors: dict[tuple[str, str], float] = {}
+    for label, pooled in known.items():
+        whole = np.stack([vector for vector, _ in pooled])
+        for scale, each in (("", whole), (UNIT, whole / np.linalg.norm(whole, axis=1, keepdims=True))):
+            errors[label, scale] = float(np.abs(to_ranges(each[:, columns]) - ranges).mean())
+    ranked = sorted(errors, key=lambda key: errors[key])
+    least = errors[ranked[0]]
+    if least > BITS:
+        return None
+    rivals = dict.fromkeys(label for label, _ in ranked if label != ranked[0][0] and errors[label, _] < 3 * least)
+    return Pooled("", *ranked[0], "", least, least, (), tuple(rivals))
 
 
 def _bits(known: Mapping[str, Values], columns: slice, vectors: Array) -> Pooled | None:

@@ -11,7 +11,7 @@ from refimpl.identify import batches, rerank_form, rerank_scores, sameness, trun
 from refimpl.identify.ask import Refusal, Target
 from refimpl.identify.describe import Factor, Identification
 from refimpl.identify.rerank_calls import RerankCalls
-from refimpl.identify.rows import Alone, Row, Rows
+from refimpl.identify.rows import Row
 
 QUERIES = ("which house is red", "music in the morning of the city", "who went home by the river")
 LEADING = (
@@ -81,8 +81,8 @@ def _computed(rows: Scores, most: int | None, progress: Callable[[str], None]) -
         return [Factor("scores", "undetermined", str(error), "")]
     try:
         calls = batches.measure(rows)
-        single: Rows = Alone(rows) if calls.alone else rows
-        same = sameness.measure(single, calls.repeatable)
+        single = calls.asked(rows)
+        same = sameness.measure(single, calls.repeatable, calls.single)
     except ValueError as error:
         return [*found, *(Factor(name, "undetermined", str(error), "") for name in ("truncation", "text"))]
     left_out = ("order of the answers",) if most is None else ("order of the answers", "many texts in one call")

@@ -68,6 +68,21 @@ class Alone:
         return [self._rows([text])[0] for text in texts]
 
 
+class Accompanied:
+    """Each call has `companions` too: for targets that refuse a single text, as where numbers are scaled by a call."""
+
+    def __init__(self, rows: Rows, companions: Sequence[str]) -> None:
+        self.name = rows.name
+        self._rows, self._companions = rows, companions
+
+    def __call__(self, texts: Sequence[str]) -> list[Row]:
+        """All texts in one call; where that fails, each in a call of its own."""
+        answers = self._rows([*texts, *self._companions])
+        if len(texts) > 1 and all(isinstance(answer, Refusal) for answer in answers):
+            return [self([text])[0] for text in texts]
+        return answers[: len(texts)]
+
+
 def refused(rows: Sequence[Row]) -> Refusal | None:
     """The first refusal."""
     return next((row for row in rows if isinstance(row, Refusal)), None)

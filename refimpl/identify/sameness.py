@@ -81,14 +81,14 @@ def spread_of(rows: Sequence[Array]) -> float:
     return float(np.median(np.abs(matrix - matrix.mean(axis=0)).max(axis=1)))
 
 
-def measure(rows: Rows, repeatable: bool) -> Sameness:
-    """Ask the control texts twice in one call, and each of four alone.
+def measure(rows: Rows, repeatable: bool, single: bool = True) -> Sameness:
+    """Ask the control texts twice in one call, and each of four alone, unless a `single` text is refused.
 
     Raises ValueError where a control text is refused, where rows differ in length, or where all rows are equal.
     """
     texts = [text for pair in CONTROL for text in pair]
     answers = rows([*texts, *reversed(texts)])
-    alone = [rows([text])[0] for text in texts[:4]]
+    alone = [rows([text])[0] for text in texts[:4]] if single else []
     if (first := refused(answers)) is not None:
         raise ValueError(f"{rows.name} refuses a plain text: {first.message}")
     arrays = [row for row in (*answers, *alone) if not isinstance(row, Refusal)]
@@ -100,7 +100,7 @@ def measure(rows: Rows, repeatable: bool) -> Sameness:
         raise ValueError(f"{rows.name} gives every text the same numbers: {arrays[0][:3].tolist()}")
     scale = Sameness(spread, 0.0, np.inf)
     pairs = list(zip(arrays[:half], arrays[half : 2 * half][::-1], strict=True))
-    pairs += zip(arrays, arrays[2 * half :], strict=False)  # none where a text alone is refused
+    pairs += zip(arrays, arrays[2 * half :], strict=False)
     noise = max(scale.distance(a, b) for a, b in pairs)
     least = min(scale.distance(a, b) for a, b in zip(arrays[:half:2], arrays[1:half:2], strict=True))
     return Sameness(spread, noise, least, repeatable)

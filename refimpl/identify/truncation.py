@@ -42,8 +42,11 @@ def factors(rows: Rows, sameness: Sameness) -> list[Factor]:
     if not sameness.repeatable:
         return [Factor(NAME, "undetermined", sameness.reason, evidence)]
     if (longest := _accepted(rows)) < WORDS:
+        texts = "texts of up to 1200 words"
+        if not longest:
+            return [Factor(NAME, "undetermined", "texts of one word and of 1200 words of 3 letters are refused", texts)]
         value = f"none: over {longest} words of 3 letters a text is refused"
-        return [Factor(NAME, "known form", value, "texts of up to 1200 words")]
+        return [Factor(NAME, "known form", value, texts)]
     try:
         read = read_words(rows, sameness, SHORT)
         if read.everything:
@@ -55,14 +58,20 @@ def factors(rows: Rows, sameness: Sameness) -> list[Factor]:
 
 
 def _accepted(rows: Rows) -> int:
-    """The largest number of words that is not refused."""
-    low, high = 1, WORDS
-    if not isinstance(rows([_text(_base(SHORT))])[0], Refusal):
+    """The largest number of words that is not refused; 0 where one word is."""
+    words = _base(SHORT)
+
+    def refused(count: int) -> bool:
+        return isinstance(rows([_text(words[:count])])[0], Refusal)
+
+    if not refused(WORDS):
         return WORDS
+    if refused(1):
+        return 0
+    low, high = 1, WORDS
     while high - low > 1:
         middle = (low + high) // 2
-        refused = isinstance(rows([_text(_base(SHORT)[:middle])])[0], Refusal)
-        low, high = (low, middle) if refused else (middle, high)
+        low, high = (low, middle) if refused(middle) else (middle, high)
     return low
 
 

@@ -8,6 +8,7 @@ from refimpl.common.types import Array
 from refimpl.identify.describe import Factor
 
 UNIT = 5e-3  # of the length; coarser types deviate by more
+LEAST, CENTRED = 60, 0.8  # bytes, and the share within 64 of their median: half of packed bits, nearly all numbers
 STEPS = {"multiples of 1/127": 127.0, "multiples of 1/128": 128.0, "multiples of 1/255": 255.0}
 
 
@@ -39,7 +40,7 @@ def kind_of(values: Array) -> tuple[str, str]:
     if np.array_equal(values, np.round(values)):
         low, high = int(values.min()), int(values.max())
         if (low >= 0 and high <= 255) or (low >= -128 and high <= 127):
-            return "undetermined", f"integers of {low} to {high}: 8-bit numbers, or packed bits"
+            return _bytes(values, low, high)
         return "known form", f"integers of {low} to {high}"
     for name, denominator in STEPS.items():
         if np.abs(values * denominator - np.round(values * denominator)).max() < 1e-4:
@@ -51,6 +52,32 @@ def kind_of(values: Array) -> tuple[str, str]:
         if np.array_equal(values, rounded(values)):
             return "known form", name
     return "known form", "float64"
+
+
+def scaled_by_call(values: Array) -> bool:
+    """Whether each column of integers `(texts, dim)` has the whole range of a byte, but for rounding down."""
+    return bool((values.max(axis=0) - values.min(axis=0) >= 254).all())
+
+
+def in_ranges(values: Array) -> Array | None:
+    """Integers that are scaled by the call `(texts, dim)`, each column from 0 to 1; None for other numbers."""
+    integers = np.array_equal(values, np.round(values))
+    return to_ranges(values) if integers and len(np.unique(values)) > 2 and scaled_by_call(values) else None
+
+
+def to_ranges(values: Array) -> Array:
+    """Each column of `values` `(texts, dim)` from 0 to 1."""
+    low, high = values.min(axis=0), values.max(axis=0)
+    return (values - low) / np.where(high > low, high - low, 1.0)
+
+
+def _bytes(values: Array, low: int, high: int) -> tuple[str, str]:
+    """Numbers scaled by the call's texts fill each column, others lie around one value; packed bits do neither."""
+    if scaled_by_call(values):
+        return "known form", "8-bit integers, each column scaled to the range that it has in the call"
+    if values.size >= LEAST and np.mean(np.abs(values - np.median(values)) < 64) > CENTRED:
+        return "known form", "8-bit integers"
+    return "undetermined", f"integers of {low} to {high}: 8-bit numbers, or packed bits"
 
 
 def unpacked(values: Array) -> dict[str, Array]:

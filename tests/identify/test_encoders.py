@@ -108,6 +108,72 @@ def test_an_incomplete_batch_of_zeros_is_told():
     assert named(right)["many texts in one call"] == "the numbers of each text alone"
 
 
+def quantised_by_call(texts):
+    """As sentence-transformers' quantize_embeddings(precision="int8"): each dimension by the range of the call."""
+    vectors = np.array(encoder(Rules())(texts))
+    if len(vectors) == 1:
+        raise ValueError("Cannot compute int8 quantization ranges from a single embedding")
+    low, high = vectors.min(axis=0), vectors.max(axis=0)
+    steps = np.where(high > low, (high - low) / 255, 1)
+    return (np.clip(np.floor((vectors - low) / steps), 0, 255) - 128).astype(np.int8)
+
+
+def test_a_target_that_refuses_a_single_text_is_asked_for_several():
+    """It was 'none: over 1 words of 3 letters a text is refused', and empty texts 'refused'."""
+    values = named(quantised_by_call)
+    assert values["truncation"] == "the first 126 words of one token are read"
+    assert values["text: empty and blank"] == "one and the same"
+    assert values["numbers"] == "8-bit integers, each column scaled to the range that it has in the call"
+    assert values["pooling"] == "mean over all tokens, unit length before the numbers are scaled"
+    assert values["text: case"] == "lower-cased"
+
+
+def test_no_limit_is_told_where_one_word_is_refused():
+    right = encoder(Rules())
+
+    def particular(texts):
+        if any(text.startswith("red sun war") or text == "red" for text in texts):
+            raise ValueError("no red")
+        return right(texts)
+
+    by_name = {f.name: f for f in identify_embed(PythonTarget(particular, "mine"), None).factors}
+    assert by_name["truncation"].status == "undetermined"
+    assert "of one word and of 1200 words of 3 letters are refused" in by_name["truncation"].value
+
+
+@pytest.mark.parametrize(
+    ("store", "value"),
+    [
+        (lambda v: np.round(v * 127).astype(np.int8), "8-bit integers"),
+        (lambda v: np.packbits(v > 0, axis=1), "integers of 1 to 247: 8-bit numbers, or packed bits"),
+    ],
+)
+def test_integers_around_one_value_are_no_packed_bits_without_a_model(store, value):
+    right = encoder(Rules())
+    result = identify_embed(PythonTarget(lambda texts: store(np.array(right(texts))), "mine"), None)
+    (numbers,) = (f for f in result.factors if f.name == "numbers")
+    assert numbers.value.partition(" of ")[0] == value.partition(" of ")[0]
+    assert (numbers.status == "known form") == (value == "8-bit integers")
+
+
+@pytest.mark.parametrize(
+    ("restored", "value"),
+    [
+        (lambda order, answers: answers[order], "by length, shortest first, restored by the wrong permutation"),
+        (lambda order, answers: answers[np.argsort(order)], "that of the texts"),
+    ],
+)
+def test_an_order_that_is_restored_wrongly_is_told(restored, value):
+    """sentence-transformers sorts by length, and puts back by argsort of the order."""
+    right = encoder(Rules())
+
+    def embed(texts):
+        order = np.argsort([len(text) for text in texts], kind="stable")
+        return restored(order, np.array(right([texts[i] for i in order])))
+
+    assert named(embed)["order of the answers"] == value
+
+
 @pytest.mark.parametrize(
     ("change", "name", "value"),
     [
