@@ -10,7 +10,7 @@ from refimpl.identify.sameness import Sameness
 
 CARRIERS = ("{}", "we saw {} today", "the {} is near the river")
 LONGISH, LONG = 30, 130
-WEAK = ("a token of its own", "one unknown token", "as one number")
+WEAK = ("a token of its own", "one unknown token", "as one number", "as characters", "one for all")
 """Options that match as well where what they compare with is itself removed."""
 
 
@@ -75,7 +75,12 @@ FORMS = (
         {"as characters": "red < / s > big", "removed": "red big"},
         "not as its characters",
     ),
-    Form("HTML tags", "<b>house</b>", {"removed": "house", "as characters": "< b > house < / b >"}),
+    Form(
+        "HTML tags",
+        "red<b>house</b>big",
+        {"removed": "redhousebig", "as a space": "red house big", "as characters": "red < b > house < / b > big"},
+    ),
+    Form("URLs", "https://www.site.com/house", {"removed": "", "one for all": "https://www.page.org/river"}),
     Form("HTML entities", "fish &lt; bread", {"replaced": "fish < bread", "removed": "fish bread"}),
     Form("repeated words", "red red red house", {"once": "red house"}),
     Form("stop words", "the house", {"removed": "house"}, "kept", ("big {} near a river", "old {} at a lake")),
@@ -123,7 +128,7 @@ def _factor(form: Form, answers: Mapping[str, Row], sameness: Sameness) -> Facto
 
 def _empty(rows: Rows, sameness: Sameness) -> Factor:
     name, evidence = "text: empty and blank", "'' and '   '"
-    empty, blank = (rows([text])[0] for text in ("", "   "))
+    empty, blank = rows(["", "   "])
     refusals = [kind for kind, row in (("empty", empty), ("blank", blank)) if not hasattr(row, "shape")]
     if refusals:
         return Factor(name, "known form", f"{' and '.join(refusals)} refused", evidence)
