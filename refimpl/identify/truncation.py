@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import cycle, islice, pairwise
 
+from refimpl.identify import beginnings
 from refimpl.identify.ask import Refusal
 from refimpl.identify.describe import Factor, Status
 from refimpl.identify.rows import Row, Rows
@@ -52,6 +53,8 @@ def factors(rows: Rows, sameness: Sameness) -> list[Factor]:
         if read.everything:
             return [Factor(NAME, "known form", f"none up to {WORDS} words", evidence)]
         value, unit = _unit(rows, sameness, read)
+        if unit[0] == "known form" and not read.tail:
+            value = _or_cache(rows, sameness, value, read.head)
     except Undecided as why:
         return [Factor(NAME, "undetermined", str(why), evidence)]
     return [Factor(NAME, "known form", value, evidence), Factor("unit of the limit", *unit, evidence)]
@@ -165,10 +168,25 @@ def _unit(rows: Rows, sameness: Sameness, read: Read) -> tuple[str, tuple[Status
     if not (read.head and read.tail) and bool(read.head) == bool(long.head):
         low, high = max(4 * count - 3, 9 * (long.head or long.tail) - 8), min(4 * count, 9 * (long.head or long.tail))
         if low <= high and _characters(rows, sameness, low, high, bool(read.head)):
+            exact = beginnings.characters(rows, sameness, low, high, WORDS) if read.head else None
+            low, high = (low, high) if exact is None else (exact, exact)
             first, span = side.rsplit(" ", 1)[0], f"{low}" if low == high else f"{low} to {high}"
             return f"{first} {span} characters are read", ("known form", "characters")
     value = f"{side} words of 3 letters are read, and {long.head + long.tail} of 8 letters"
     return value, ("undetermined", "neither characters nor tokens nor words fit both")
+
+
+def _or_cache(rows: Rows, sameness: Sameness, value: str, head: int) -> str:
+    """The value, or another one where a text beyond the limit has other numbers than its own beginning."""
+    shown = value.removesuffix(" are read")
+    if shown.endswith("characters"):
+        number = shown.split()[-2]
+        same = beginnings.of_characters(rows, sameness, int(number), WORDS) if " to " not in shown else None
+    else:
+        same = beginnings.of_words(rows, sameness, head, WORDS)
+    if same is not False:
+        return value
+    return f"texts with {shown} in common have one vector, which is not that of their beginning: as of a cache"
 
 
 def _characters(rows: Rows, sameness: Sameness, low: int, high: int, head: bool) -> bool:

@@ -157,6 +157,36 @@ def test_integers_around_one_value_are_no_packed_bits_without_a_model(store, val
 
 
 @pytest.mark.parametrize(
+    ("key", "shared"),
+    [
+        (lambda text: text[:100], "the first 100 characters"),
+        (lambda text: text[:131], "the first 131 characters"),
+        (lambda text: " ".join(text.split()[:40]), "the first 40 words"),
+    ],
+)
+def test_a_cache_by_the_beginning_of_a_text_is_no_truncation(key, shared):
+    """Texts that begin like one that was encoded before have its vector; no text is truncated."""
+    right, cache = encoder(Rules(limit=5000)), {}
+
+    def cached(texts):
+        return [cache.setdefault(key(text), vector) for text, vector in zip(texts, right(texts), strict=True)]
+
+    told = "in common have one vector, which is not that of their beginning: as of a cache"
+    assert named(cached)["truncation"] == f"texts with {shared} {told}"
+
+
+@pytest.mark.parametrize("limit", [97, 98, 99, 100])
+def test_characters_are_counted_to_the_letter(limit):
+    right = encoder(Rules(limit=5000))
+    assert named(lambda texts: right([text[:limit] for text in texts]))["truncation"] == (
+        f"the first {limit} characters are read"
+    )
+    spaces_kept = encoder(Rules(limit=5000))  # a space at the end is a token of its own
+    values = named(lambda texts: spaces_kept([re.sub(r"\s$", " the", text[:limit]) for text in texts]))
+    assert values["truncation"] == f"the first {limit} characters are read"
+
+
+@pytest.mark.parametrize(
     ("restored", "value"),
     [
         (lambda order, answers: answers[order], "by length, shortest first, restored by the wrong permutation"),
