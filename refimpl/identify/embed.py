@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from refimpl.identify import batches, pooling, sameness, truncation, values, writing
+from refimpl.identify import batches, limit_in_tokens, pooling, sameness, truncation, values, writing
 from refimpl.identify.ask import Refusal, Target
 from refimpl.identify.describe import Factor, Identification
 from refimpl.identify.pooling import Pooled
@@ -14,7 +14,7 @@ from refimpl.identify.rows import Vectors, refused
 
 LEADING = (
     *("width", "numbers", "length of vectors", "pooling", "input", "part of the states", "text: case", "text: accents"),
-    *("truncation", "other texts of the call"),
+    *("truncation", "limit in tokens", "texts beyond the model's positions", "other texts of the call"),
 )
 
 
@@ -45,7 +45,7 @@ def identify(
     scaled = "each column" in numbers[1].value
     if not calls.repeatable or scaled or "bits" in numbers[1].value or numbers[1].status == "undetermined":
         numbers = [factor for factor in numbers if factor.name != "length of vectors"]
-    every = (*numbers, *pool, *_in_tokens(limit, reference, pool), *factors)
+    every = (*numbers, *pool, *limit_in_tokens.factors(encode, limit, reference, pool), *factors)
     open_ = [factor.name for factor in every if factor.status == "undetermined"]
     sentence = _sentence(every, open_)
     return Identification(target.name, sentence, not open_, "", "", every, (), time.perf_counter() - started)
@@ -104,18 +104,3 @@ def _found(found: Pooled, model: Reference, evidence: str, unit: bool) -> list[F
     precise = found.error <= pooling.EXACT
     states = "those of the model" if precise else f"deviate by {found.error:.1e}: low precision, or a small fault"
     return [*factors, Factor("token states", "known form", states, evidence, found.error)]
-
-
-def _in_tokens(limit: Sequence[Factor], model: Reference | None, pool: Sequence[Factor]) -> list[Factor]:
-    """The limit of one-token words as the model's tokens, where the input has its special tokens and no prefix."""
-    usual = any(f.name == "input" and f.value.endswith("with the model's special tokens") for f in pool)
-    if model is None or not usual:
-        return list(limit)
-    added = []
-    for factor in limit:
-        words = factor.value.split()
-        if factor.name == "truncation" and factor.value.endswith("words of one token are read") and len(words) == 9:
-            special = sum(model.special)
-            value = f"{int(words[2]) + special} tokens, {special} special ones included"
-            added.append(Factor("limit in tokens", "known form", value, factor.evidence))
-    return [*limit, *added]

@@ -14,6 +14,7 @@ EXACT = 1e-4
 """Relative residual of float32 arithmetic; another activation or epsilon deviates by more."""
 LOW = 0.05
 """Relative residual up to which the states are those of the model, in low precision or with a small fault."""
+UNIFORM = 1e-3  # of a weight, as those of float32 vectors are solved for
 BITS = 0.01  # share of bits that rounding near zero may change
 
 Weights = Float64[Array, "_tokens"]
@@ -127,7 +128,32 @@ def _linear(
     if nearest.error <= allowed:
         return nearest
     overdetermined = vectors.shape[1] >= 2 * max(len(one) for one in states)  # else any vector is in the span
-    return Pooled("", "", "", "", residual, residual, weights) if residual <= EXACT and overdetermined else None
+    if residual > EXACT or not overdetermined:
+        return None
+    return Pooled("", _uniform([one for one, _ in solved], residual), "", "", residual, residual, weights)
+
+
+def _uniform(solved: Sequence[Weights], residual: float) -> str:
+    """The name of equal weights from some token to the end, or to before the last tokens; "" for others."""
+    allowed = max(UNIFORM, 100 * residual)
+    ends = set()
+    for weights in solved:
+        used = np.flatnonzero(np.abs(weights) > allowed * np.abs(weights).max())
+        first, last = int(used[0]), int(used[-1])
+        part = weights[first : last + 1]
+        if np.abs(part - part.mean()).max() > allowed * abs(part.mean()):
+            return ""
+        ends.add((first, len(weights) - 1 - last))
+    if len(ends) > 1:
+        return ""
+    ((before, after),) = ends
+    without = "" if not after else f", without the last {after}" if after > 1 else ", without the last one"
+    return f"mean over the tokens from the {_ordinal(before + 1)} on{without}"
+
+
+def _ordinal(number: int) -> str:
+    suffix = {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th") if number not in (11, 12, 13) else "th"
+    return f"{number}{suffix}"
 
 
 def _nearest(known: Mapping[str, Values], columns: slice, vectors: Array, unit: bool) -> Pooled:

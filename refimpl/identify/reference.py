@@ -60,6 +60,8 @@ class Reference(Protocol):
     name: str
     special: tuple[int, int]
     """The numbers of special tokens before and after a text."""
+    positions: int | None
+    """The tokens of the longest input; None where there is no limit."""
 
     def tokens(self, text: str) -> list[int]:
         """Token ids, special tokens included."""
@@ -83,6 +85,8 @@ class Published:
         function = MiniLMEmbeddingFunction(models.path(model), dtype="float64")
         self.name = model
         self._weights, self._tokenizer = function.weights, function.tokenizer
+        config = function.weights.config
+        self.positions = config.longest_text if config.has_positions else None
         mask = [token in self._special_ids() for token in self.tokens("water")]
         self.special = (mask.index(False), mask[::-1].index(False))
 

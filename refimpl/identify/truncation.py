@@ -82,6 +82,11 @@ def _base(words: Sequence[str]) -> list[str]:
     return list(islice(cycle(words), WORDS))
 
 
+def text_of(words: Sequence[str], count: int) -> str:
+    """The first `count` words of the probes' text."""
+    return _text(_base(words)[:count])
+
+
 def _text(words: Sequence[str]) -> str:
     return " ".join(words)
 

@@ -159,6 +159,7 @@ class Reference:
 
     name = "hashed"
     special = (1, 1)
+    positions: int | None = None
 
     def __init__(self):
         self.vocabulary: dict[str, int] = {}

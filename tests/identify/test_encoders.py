@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from synthetic_encoders import Reference, Rules, encoder, expected
+from synthetic_encoders import Reference, Rules, encoder, expected, scaled, states_of, tokens_of
 
 from refimpl.check.targets.python import PythonTarget
 from refimpl.identify import identify_embed
@@ -223,6 +223,68 @@ def test_what_is_done_to_a_text_is_told(change, name, value):
     assert named(right)[name] in ("kept", "distinguished", "as characters")
 
 
+def pooled_as(pool, rules, cut=None):
+    """The unit vectors of `pool(states)`, of the first `cut` tokens of the finished input."""
+    return lambda texts: [scaled(pool(states_of(tokens_of(text, rules)[:cut])), Rules()) for text in texts]
+
+
+@pytest.mark.parametrize(
+    ("pool", "prefix", "value"),
+    [
+        (lambda h: h[3:].mean(axis=0), "query: ", "mean over the tokens from the 4th on"),
+        (lambda h: h[3:-1].mean(axis=0), "query: ", "mean over the tokens from the 4th on, without the last one"),
+        (lambda h: h[1:-1].mean(axis=0), "", "mean over tokens other than special ones"),
+    ],
+)
+def test_a_mean_without_the_tokens_of_a_prefix_is_told(pool, prefix, value):
+    """sentence-transformers with include_prompt=False: [CLS], `query` and `:` are read, and not averaged."""
+    encode = pooled_as(pool, Rules(prefix=prefix))
+    values = named(encode)
+    assert values["pooling"].partition(" (or")[0] == value
+    assert values["input"].startswith(f"of hashed, with {prefix!r} before" if prefix else "of hashed, with the model's")
+
+
+class Short(Reference):
+    """The same model, with as many positions as a text of 128 tokens has."""
+
+    positions = 128
+
+
+def test_texts_in_chunks_are_told_by_the_models_positions():
+    rules = Rules(limit=10_000)
+
+    def chunked(texts):
+        vectors = []
+        for text in texts:
+            tokens = tokens_of(text, rules)[1:-1] or ["[PAD]"]
+            parts = [["[CLS]", *tokens[i : i + 126], "[SEP]"] for i in range(0, len(tokens), 126)]
+            vectors.append(scaled(np.mean([states_of(part).mean(axis=0) for part in parts], axis=0), rules))
+        return vectors
+
+    result = identify_embed(PythonTarget(chunked, "mine"), Short())
+    values = {f.name: f.value for f in result.factors}
+    assert values["truncation"] == "none up to 1200 words"
+    told = "are read: the model has 128 positions, so as by chunks or another model"
+    assert values["texts beyond the model's positions"] == told
+    assert told in result.sentence
+    assert "texts beyond the model's positions" not in named(chunked)
+
+
+def test_a_limit_that_cuts_a_finished_input_has_no_special_token_after_the_text():
+    """As transformers.js cuts them, at 128 tokens here."""
+
+    def mean(states):
+        return states.mean(axis=0)
+
+    cut = pooled_as(mean, Rules(limit=10_000), 128)
+    assert named(cut)["truncation"] == "the first 127 words of one token are read"
+    told = "128 tokens: a finished input is cut, with the special token after the text"
+    for model in (Reference(), Short()):
+        values = {f.name: f.value for f in identify_embed(PythonTarget(cut, "mine"), model).factors}
+        assert values["limit in tokens"] == told
+    assert named(pooled_as(mean, Rules()))["limit in tokens"] == "128 tokens, 2 special ones included"
+
+
 def test_what_hides_a_pooling_is_undetermined_or_a_curve():
     by_name = {f.name: f for f in identified(Rules(store="int8")).factors}
     assert by_name["pooling"].value == "one of: mean over all tokens; mean of tokens scaled to unit length"
@@ -274,3 +336,17 @@ def test_sentence_transformers(minilm_folder):
     assert found["truncation"] == "the first 124 words of one token are read"  # [CLS] query : ... [SEP]
     assert found["text: accents"] == "removed"
     assert found["token states"] == "those of the model"
+
+
+@pytest.mark.peer
+@pytest.mark.slow
+def test_sentence_transformers_without_its_prompt_in_the_mean(minilm_folder):
+    from sentence_transformers import SentenceTransformer
+
+    model = SentenceTransformer(str(minilm_folder))
+    model.max_seq_length = 64
+    model.set_pooling_include_prompt(False)
+    result = identify_embed(PythonTarget(lambda texts: model.encode(texts, prompt="query: "), "sentence-transformers"))
+    found = {f.name: f.value for f in result.factors if f.status == "known form"}
+    assert found["pooling"].startswith("mean over the tokens from the 4th on")  # [CLS] query :
+    assert found["input"] == "of all-MiniLM-L6-v2, with 'query: ' before each text"
