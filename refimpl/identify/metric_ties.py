@@ -42,6 +42,21 @@ def tie_questions(found: Found) -> list[Question]:
     return questions
 
 
+def few_ties(found: Found) -> list[Question]:
+    """Four documents of one score, where the order of many is not known: a sort may keep that of few alone."""
+    given = {"qrels": {"q": {"m": 1}}, "run": {"q": dict.fromkeys("mzak", 1.0)}}
+    values: dict[str, Callable[[int], float]] = {"nDCG@10": _discount, "MRR@10": lambda rank: 1 / rank}
+    orders = ("the run's order", "document id, descending", "document id, ascending", "the run's order, reversed")
+    questions = []
+    for measure, value in values.items():
+        factor = found.get(f"{measure}, ties")
+        if factor is not None and factor.value.startswith("none of the known options"):
+            options = {order: value(rank) for rank, order in enumerate(orders, 1)}
+            name = f"{measure}, ties of four documents"
+            questions.append(Question(name, given, partial(number_of, measure), options))
+    return questions
+
+
 def _counts_on(found: Found, measure: str) -> bool:
     """Whether documents beyond the cut-off were found to count."""
     factor = found.get(f"{measure}, beyond rank {CUT}")

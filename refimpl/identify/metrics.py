@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from refimpl.identify.metric_ties import tie_questions
+from refimpl.identify.metric_ties import few_ties, tie_questions
 from refimpl.identify.questions import Question, Round, number_of
 
 Judged = Mapping[str, Mapping[str, int]]
@@ -66,7 +66,7 @@ def _cut(measure: str, value: Callable[[int], float], *cuts: int) -> list[Questi
 
 def rounds() -> tuple[Round, ...]:
     """Every question but those of ties, whose options follow from the cut-offs that are found."""
-    return (lambda found: questions(), tie_questions)
+    return (lambda found: questions(), tie_questions, few_ties)
 
 
 def questions() -> list[Question]:

@@ -64,7 +64,8 @@ def identify(target: Target, task: str, rounds: Sequence[Round]) -> Identificati
     found: dict[str, Factor] = {}
     answers: list[Any] = []
     for questions in rounds:
-        asked = questions(found)
+        if not (asked := questions(found)):
+            continue
         latest = _ask(target, task, [question.input for question in asked])
         found |= {one.factor: one.answer(answer) for one, answer in zip(asked, latest, strict=True)}
         answers += latest
