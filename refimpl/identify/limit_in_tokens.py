@@ -46,7 +46,7 @@ def _in_tokens(rows: Rows, factor: Factor, words: int, model: Reference, pooling
     special = f"{before + after} special ones included"
     inputs = {f"{len(ids)} tokens, {special}": (ids, after)}
     if after:
-        cut = f"{len(ids) - after} tokens: a finished input is cut, with the special token after the text"
+        cut = f"{len(ids) - after} tokens, without the special one after the text: the finished input is cut"
         inputs[cut] = (ids[:-after], 0)
     errors = {}
     for value, (each, end) in inputs.items():

@@ -278,7 +278,7 @@ def test_a_limit_that_cuts_a_finished_input_has_no_special_token_after_the_text(
 
     cut = pooled_as(mean, Rules(limit=10_000), 128)
     assert named(cut)["truncation"] == "the first 127 words of one token are read"
-    told = "128 tokens: a finished input is cut, with the special token after the text"
+    told = "128 tokens, without the special one after the text: the finished input is cut"
     for model in (Reference(), Short()):
         values = {f.name: f.value for f in identify_embed(PythonTarget(cut, "mine"), model).factors}
         assert values["limit in tokens"] == told
