@@ -111,7 +111,8 @@ def df_name(measured: Measured) -> str:
 
 def hidden_length(measured: Measured) -> bool:
     """Whether terms of one document show no length normalisation, and a term of several shows one."""
-    return bool(measured.fits) and measured.fits[0].formula.norm == "none" and measured.among_hits != "equal"
+    formula = measured.formula
+    return formula is not None and formula.norm == "none" and not formula.unit_length and measured.among_hits != "equal"
 
 
 def _of_hits(found: dict[str, str], measured: Measured) -> dict[str, str]:

@@ -86,6 +86,29 @@ def test_the_cosine_of_two_bm25_vectors_is_told(known_only):
     assert found.confirmed
 
 
+def test_the_cosine_of_tf_idf_vectors_has_a_length_normalisation():
+    """As scikit-learn's TfidfVectorizer: of unequal lengths among the documents that a term finds, too."""
+
+    def tf_idf(corpus, queries):
+        docs, asked = ([Counter(text.split()) for text in texts] for texts in (corpus, queries))
+        df = Counter(term for doc in docs for term in doc)
+
+        def unit(counts):
+            weighted = {t: f * (1 + math.log((1 + len(docs)) / (1 + df[t]))) for t, f in counts.items() if t in df}
+            norm = math.sqrt(sum(w * w for w in weighted.values())) or 1
+            return {term: w / norm for term, w in weighted.items()}
+
+        vectors = [unit(doc) for doc in docs]
+        return [[sum(w * doc.get(t, 0) for t, w in unit(query).items()) for doc in vectors] for query in asked]
+
+    found = identified(tf_idf)
+    assert found.sentence == (
+        "Smoothed + 1 idf, tf f, lengths: Euclidean norm of the weights, query terms as a multiset, "
+        "cosine of query and document: this is the formula of scikit-learn TfidfVectorizer 1.9.1."
+    )
+    assert "/ |d| * idf(t) w(q) / |q|" in found.text
+
+
 def test_a_refused_unknown_term_leaves_the_other_queries():
     def refuses_unknown_terms(corpus, queries, k1, b):
         docs = [text.split() for text in corpus]
