@@ -9,6 +9,7 @@ import numpy as np
 
 from refimpl.diagnosis.bm25_analyses import Analysis, Hits, agreeing, analyses, disagreements, of_folding
 from refimpl.diagnosis.bm25_dropped import without_dropped
+from refimpl.diagnosis.bm25_idfs import KNOWN_FLOORS, NO_FLOOR
 from refimpl.diagnosis.bm25_matching import MATCHINGS
 from refimpl.diagnosis.bm25_words import Difference, differences, undetermined
 from refimpl.diagnosis.result import MeasuredCause
@@ -210,11 +211,25 @@ def diagnose_bm25_target(
             variant, differing, None, missing, conclusion(measured), contradicted=measured.contradicted
         )
     agreement, words = confirmed(measured, cases, tolerance, VariantTarget(target, variant))
+    if "floor" not in found and not words and not agreement.contradictions and _shows_floor(measured, cases, tolerance):
+        found = {**found, "floor": "none"}
+        differing = (*differences(found, expected), *_beyond_formula(measured))
+        missing = tuple(undetermined(found, expected))
     if words:
         differing = (*(each for each in differing if each.feature != "tokenisation"), _terms(words))
     if not differing and not agreement.contradictions:
         return None
-    return TargetDiagnosis(variant, differing, agreement, missing, conclusion(measured), found["precision"])
+    return TargetDiagnosis(variant, differing, agreement, missing, conclusion(measured, found), found["precision"])
+
+
+def _shows_floor(measured: Measured, cases: Mapping[str, ScoredCase], tolerance: float) -> bool:
+    """Whether scores of the cases, which the formula without a floor gives, contradict each known floor."""
+    formula = measured.formula
+    if formula is None or formula.idf is None or formula.idf.floor != NO_FLOOR:
+        return False
+    floored = (replace(formula, idf=replace(formula.idf, floor=floor)) for floor in KNOWN_FLOORS if floor != NO_FLOOR)
+    others = (replace(measured, fits=(replace(measured.fits[0], formula=each),)) for each in floored)
+    return all(confirm(other, cases, tolerance).contradictions for other in others)
 
 
 def _has_parameters(formula: Formula, k1: float | None, b: float | None) -> bool:

@@ -77,18 +77,24 @@ def describe(target: str, measured: Measured) -> Identification:
     known = features.features(measured)
     near = tuple(features.nearest_few(known))
     text, formula = latex.formula(measured)
-    whole = sentence.sentence(measured, known, near, determined=_determined(found))
+    whole = sentence.sentence(measured, known, near, determined=_determined(found, known))
     return Identification(target, whole, measured.confirmed, text, formula, found, near, measured.seconds)
 
 
-def conclusion(measured: Measured) -> str:
-    """Whether the formula is confirmed, and which implementations of the table have it, as a clause."""
-    near = features.nearest_few(features.features(measured))
-    return sentence.conclusion(measured, near, determined=_determined(tuple(factors(measured))))
+def conclusion(measured: Measured, further: features.Features | None = None) -> str:
+    """Whether the formula is confirmed, and which implementations of the table have it, as a clause.
+
+    `further` features are known from other scores.
+    """
+    known = {**features.features(measured), **(further or {})}
+    near = features.nearest_few(known)
+    return sentence.conclusion(measured, near, determined=_determined(tuple(factors(measured)), known))
 
 
-def _determined(found: Sequence[Factor]) -> bool:
-    """Whether no factor but of written forms is undetermined."""
+def _determined(found: Sequence[Factor], known: features.Features) -> bool:
+    """Whether no factor but of written forms is undetermined, a floor of the idf included."""
+    if "idf" in known and "floor" not in known:
+        return False
     return not any(one.status == "undetermined" and not one.name.startswith("tokens: ") for one in found)
 
 

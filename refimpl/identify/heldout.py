@@ -148,7 +148,7 @@ def compare(
     if scale.clip is not None:
         expected = np.minimum(expected, scale.clip)
     measured, allowed = _undone(scores * scale.sign, scale)
-    allowed = allowed * (terms + 1) + 1e-12 * np.abs(expected).max(initial=0.0)
+    allowed = allowed * (terms + 1) + 1e-12 * np.nanmax(np.abs(expected), initial=0.0)
     allowed = np.maximum(allowed, tolerance * np.maximum(1.0, np.abs(expected)))
     used = (scores != 0) if cut or scale.squash != "none" else np.ones(scores.shape, bool)
     used = used & np.isfinite(scores)

@@ -35,7 +35,7 @@ class Precision:
 CLIPPED, LEAST_LOWER = 3, 5  # terms of the largest score, different lower ones, of scores that are clipped
 FLOAT64 = Precision("float64")
 FLOAT32 = Precision("float32", relative=1e-6, absolute=1e-9)
-INSIDE = Precision("float64 output of float32 arithmetic", relative=1e-6, absolute=1e-9)
+INSIDE = Precision("float64, with errors as large as those of float32", relative=1e-6, absolute=1e-9)
 FLOAT16 = Precision("float16", relative=2e-3, absolute=1e-6)
 
 

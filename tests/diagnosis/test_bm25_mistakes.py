@@ -19,6 +19,7 @@ from refimpl.diagnosis.bm25 import diagnose_bm25_cases
 from refimpl.diagnosis.bm25_analyses import Hits, agreeing, analyses
 from refimpl.diagnosis.bm25_problem import GivenCase
 from refimpl.diagnosis.bm25_target import ScoredCase, diagnose_bm25_target
+from refimpl.identify import identify_bm25
 from refimpl.identify.ask import Probe
 
 LUCENE = """a an and are as at be but by for if in into is it no not of on or such that the their then there these they
@@ -276,3 +277,25 @@ def test_stop_words_of_a_list_of_its_own_are_told(counted):
 def test_factors_of_a_formula_without_saturation_are_not_undetermined():
     found = live(Bm25(weight=lambda f, *_: f))
     assert found.undetermined == ()
+
+
+def ten_positive(row):
+    """Of more than ten documents the ten best with positive scores, as yabm25's index on disk."""
+    return np.where(top(10)(row) > 0, row, 0.0) if len(row) > 10 else row
+
+
+def test_a_floor_that_the_hits_of_large_corpora_hide_shows_in_small_ones():
+    function = Bm25(idf=okapi, row=ten_positive)
+    found = identify_bm25(PythonTarget(function, "mine"))
+    assert "so far as determined, the formula of" in found.sentence
+    assert "floored" not in found.sentence
+    differing = {one.feature: one.found for one in live(function).differences}
+    assert differing["idf"].endswith("(Robertson)")
+    assert "floor" not in differing, "lucene has none either"
+    cases = {
+        name: ScoredCase(Probe(tuple(one["corpus"]), tuple(one["queries"]), one["k1"], one["b"]), scores)
+        for name, (one, scores) in given(function).items()
+    }
+    against = diagnose_bm25_target(PythonTarget(function, "mine"), cases, "pymilvus", 1e-6)
+    assert {one.feature: one.found for one in against.differences}["floor"] == "none"
+    assert against.conclusion.startswith("this is the formula of Okapi BM25 (Robertson and Zaragoza 2009)")

@@ -280,3 +280,25 @@ def test_of_parameters_that_rounded_scores_allow_the_roundest_are_told():
     found = identified(lambda corpus, queries: rounded(corpus, queries, 1.5, 0.75))
     assert "k1 = 1.5, b = 0.75" in found.sentence
     assert row(found, "precision")[0] == "rounded to 2 decimals, each term"
+
+
+def test_an_idf_that_is_no_number_for_frequent_terms_does_not_hide_the_formula():
+    """The df counts occurrences, so that it may exceed N; as in clientside-search."""
+
+    def of_occurrences(corpus, queries, k1, b):
+        docs = [Counter(text.split()) for text in corpus]
+        total = sum(docs, Counter())
+        average = sum(map(Counter.total, docs)) / len(docs) or 1
+
+        def idf(n):
+            return math.log((len(docs) - n + 0.5) / (n + 0.5)) if n < len(docs) + 0.5 else math.nan
+
+        def score(query, doc):
+            found = [term for term in query.split() if doc[term]]
+            return sum(idf(total[term]) * usual(doc[term], doc.total(), average, k1, b) for term in found)
+
+        return [[score(query, doc) for doc in docs] for query in queries]
+
+    found = identified(of_occurrences)
+    assert "document frequencies that count occurrences" in found.sentence
+    assert found.confirmed
