@@ -39,7 +39,8 @@ def without_dropped(target: Target, suite: Sequence[str], probes: Sequence[str])
             of_suite = [word for word in named if word in dropped]
             for stem, counts in itertools.product(STEMS, (False, True)):
                 documents = replace(plain, stem=stem, dropped=dropped, counts_removed=counts)
-                name = f"{documents.words}, without {_listed(of_suite)} (of the {len(named)} words of the suite)"
+                which = f"those of the suite's {len(named)} words that match nothing: {_listed(of_suite)}"
+                name = f"{documents.words}, without {which}"
                 yield Analysis(name, documents, replace(documents, counts_removed=False))
 
 

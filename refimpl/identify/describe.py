@@ -130,7 +130,8 @@ def _idf(measured: Measured) -> Factor:
             "idf", "measured curve", "no known form", evidence + "; (N, n, idf / idf(1))", None, measured.idf_curve
         )
     floor = features.floor_name(idf.floor)
-    value = f"{idf.form.name}: {idf.form.text}" + ("" if floor == "none" else f"; floor {floor}")
+    name = "" if idf.form.name == idf.form.text else f"{idf.form.name}: "
+    value = f"{name}{idf.form.text}" + ("" if floor == "none" else f"; floor {floor}")
     if not measured.idf_seen and floor == "none":
         value += "; a floor would not show: no term in more than half of the documents was returned"
     if features.hidden_floor(idf, measured.scale.precision):

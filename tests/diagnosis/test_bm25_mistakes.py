@@ -270,7 +270,7 @@ def test_stop_words_of_a_list_of_its_own_are_told(counted):
     assert not found.agreement.contradictions, str(found)
     words = next(each.found for each in found.differences if each.feature == "tokenisation")
     removed = ", removed words count in the length" if counted else ""
-    assert f"runs of ASCII letters and digits, lower-cased{removed}, without " in words
+    assert f"runs of ASCII letters and digits, lower-cased{removed}, without those of the suite's " in words
     assert all(word in words for word in own), words
 
 
