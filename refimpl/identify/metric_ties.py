@@ -7,6 +7,7 @@ from functools import partial
 from refimpl.identify.questions import Found, Question, number_of
 
 COUNT, CUT = 40, 10  # documents; few would not show an unstable sort, which keeps the order of some 16
+FEW = "mzkabtycx"
 FIRST = ((1, 2, 3, 4), (3, 1, 4, 2))
 """Of each query the first rank of a relevant document: by the run's order, descending ids, ascending ids, reversed."""
 
@@ -15,12 +16,7 @@ def tie_questions(found: Found) -> list[Question]:
     """Two queries of 40 documents of one score; a measure that counts beyond its cut-off is computed so."""
     names = [f"d{number:02}" for number in range(COUNT)]
     run = [names[(7 * place + COUNT // 2) % COUNT] for place in range(COUNT)]
-    orders: dict[str, Sequence[str]] = {
-        "the run's order": run,
-        "document id, descending": names[::-1],
-        "document id, ascending": names,
-        "the run's order, reversed": run[::-1],
-    }
+    orders = _orders(run)
     relevant = {
         f"q{number}": {order[rank - 1] for order, rank in zip(orders.values(), ranks, strict=True)}
         for number, ranks in enumerate(FIRST)
@@ -43,18 +39,37 @@ def tie_questions(found: Found) -> list[Question]:
 
 
 def few_ties(found: Found) -> list[Question]:
-    """Four documents of one score, where the order of many is not known: a sort may keep that of few alone."""
-    given = {"qrels": {"q": {"m": 1}}, "run": {"q": dict.fromkeys("mzak", 1.0)}}
+    """Nine documents of one score, where the order of many is not known: a sort may keep that of few alone.
+
+    The relevant document is m in four queries, z in two and a in one, so that a number shows the ranks of all three.
+    """
+    times = {"m": 4, "z": 2, "a": 1}
+    relevant = [doc for doc, count in times.items() for _ in range(count)]
+    given = {
+        "qrels": {f"q{number}": {doc: 1} for number, doc in enumerate(relevant)},
+        "run": {f"q{number}": dict.fromkeys(FEW, 1.0) for number in range(len(relevant))},
+    }
     values: dict[str, Callable[[int], float]] = {"nDCG@10": _discount, "MRR@10": lambda rank: 1 / rank}
-    orders = ("the run's order", "document id, descending", "document id, ascending", "the run's order, reversed")
     questions = []
     for measure, value in values.items():
         factor = found.get(f"{measure}, ties")
         if factor is not None and factor.value.startswith("none of the known options"):
-            options = {order: value(rank) for rank, order in enumerate(orders, 1)}
-            name = f"{measure}, ties of four documents"
+            options = {
+                name: sum(value(order.index(doc) + 1) for doc in relevant) / len(relevant)
+                for name, order in _orders(list(FEW)).items()
+            }
+            name = f"{measure}, ties of nine documents"
             questions.append(Question(name, given, partial(number_of, measure), options))
     return questions
+
+
+def _orders(run: list[str]) -> dict[str, list[str]]:
+    return {
+        "the run's order": run,
+        "document id, descending": sorted(run, reverse=True),
+        "document id, ascending": sorted(run),
+        "the run's order, reversed": run[::-1],
+    }
 
 
 def _counts_on(found: Found, measure: str) -> bool:
