@@ -17,7 +17,7 @@ from refimpl.diagnosis.result import MAX_NEAREST, MIN_SHARE, Cause
 
 MAX_ON_SAMPLE = 24  # perfect trials on a few texts that are repeated on the whole sample
 BEST_SINGLES = 12  # single hypotheses with which costly ones are paired
-MAX_PAIRS = 1000  # on a few texts; a number of trials and not of seconds, so that a result does not depend on load
+MAX_PAIRS = 1400  # on a few texts; a number of trials and not of seconds, so that a result does not depend on load
 
 
 class Problem(ABC):
