@@ -10,8 +10,9 @@ from refimpl.bert.heads import l2_normalize
 from refimpl.common.types import Array
 from refimpl.diagnosis.embedding_problem import EmbeddingProblem
 from refimpl.diagnosis.hypotheses import Combination, apply_all
+from refimpl.diagnosis.outputs import measured_head
 from refimpl.diagnosis.pooling import EmbeddingVariant
-from refimpl.diagnosis.result import Cause
+from refimpl.diagnosis.result import Cause, Diagnosis
 from refimpl.diagnosis.tokenizing import varied_tokenizer
 from refimpl.diagnosis.truncating import LONGEST_FIRST
 from refimpl.tokens import Tokens
@@ -19,6 +20,8 @@ from refimpl.tokens import Tokens
 UNLIMITED = 1_000_000  # tokens
 USUAL = (510, 512, 500, 400, 384, 382, 300, 256, 254, 250, 200, 128, 126, 100, 64, 62, 50, 32)
 MOST_SIZES = 8  # between a text that matches and one that does not, which are all tried; of more, the usual ones
+MOST_COMPUTED = 4000  # tokens of the shortest text's chunks, some four seconds on one core
+LONGEST = 4096  # tokens of a text that is computed in chunks
 OVERLAPS = (0, 10, 16, 20, 25, 32, 50, 64, 100, 128)
 
 Ids = tuple[int, ...]
@@ -56,6 +59,14 @@ class Chunking:
         return f"{split}, whose {vectors} are {self.average}"
 
 
+def of_chunks(
+    problem: EmbeddingProblem, mismatching: Sequence[int], matching: Sequence[int], difference: float
+) -> Diagnosis | None:
+    """The diagnosis where all long texts mismatch and are averages of their chunks; else None."""
+    cause = ChunkSearch(problem, measured_head(problem.actual)[0]).cause(mismatching, matching)
+    return None if cause is None else Diagnosis(False, difference, problem.tolerance, (cause,))
+
+
 class ChunkSearch:
     """Finds the chunks of texts that mismatch where all shorter ones match."""
 
@@ -66,6 +77,7 @@ class ChunkSearch:
         self.special = tuple(map(int, tokenizer([""]).input_ids))
         self.tokenizer = tokenizer
         self._known: dict[Ids, Array] = {}
+        self._computed = 0
 
     def cause(self, mismatching: Sequence[int], matching: Sequence[int]) -> Cause | None:
         """The chunks that give all mismatching texts their vectors; None where a longer text matches, or none does."""
@@ -76,18 +88,20 @@ class ChunkSearch:
         least = max(len(ids[row]) for row in matching)
         if least >= len(ids[row]):
             return None
-        rows = sorted(mismatching, key=lambda each: len(ids[each]))
-        for chunking in self._possible(least, len(ids[row])):
+        rows = sorted((one for one in mismatching if len(ids[one]) <= LONGEST), key=lambda each: len(ids[each]))
+        for chunking in self._possible(least, len(ids[row])) if rows else ():
+            if self._computed > MOST_COMPUTED:
+                return None
             residuals = (self._residual(chunking, ids[each], each) for each in rows)
             allowed = list(itertools.takewhile(lambda one: one <= self.problem.tolerance, residuals))
-            if len(allowed) == len(mismatching):
+            if len(allowed) == len(rows):
                 return Cause(
                     (f"chunks of {chunking.size} tokens",),
                     str(chunking),
                     max(allowed),
                     1.0,
-                    explains_all=True,
-                    of=f"{len(mismatching)} of {len(mismatching)} texts that mismatch",
+                    explains_all=len(rows) == len(mismatching),
+                    of=f"{len(rows)} of {len(mismatching)} texts that mismatch",
                     remedy="a published model truncates; compare texts that are no longer than a chunk",
                 )
         return None
@@ -99,7 +113,7 @@ class ChunkSearch:
         """Chunk sizes from the longest text that matches to the shortest that does not."""
         between = range(max(least, 1), shortest)
         sizes = between if len(between) <= MOST_SIZES else [size for size in USUAL if size in between]
-        for size, overlap, average, unit in itertools.product(sizes, OVERLAPS, AVERAGES, (True, False)):
+        for overlap, size, average, unit in itertools.product(OVERLAPS, sizes, AVERAGES, (True, False)):
             if overlap < size:
                 yield Chunking(size, overlap, average, unit)
 
@@ -120,5 +134,6 @@ class ChunkSearch:
             encoder = self.problem.encoder
             weights = encoder.weights(self.variant)
             states = encoder.forward(self.variant, weights, tokens, len(whole))
+            self._computed += len(whole)
             self._known[part] = self.variant.pool(states.hidden_states, states.mask, weights)[0]
         return self._known[part]

@@ -17,7 +17,7 @@ from refimpl.diagnosis.arithmetic_search import ArithmeticSearch, Fit, suggested
 from refimpl.diagnosis.by_text import WORK, TextSearch
 from refimpl.diagnosis.call_search import CallSearch
 from refimpl.diagnosis.calls import changed_alone
-from refimpl.diagnosis.chunks import ChunkSearch
+from refimpl.diagnosis.chunks import of_chunks
 from refimpl.diagnosis.dropped_words import DroppedWordSearch
 from refimpl.diagnosis.embedding_problem import EmbeddingProblem
 from refimpl.diagnosis.encoder import EncoderVariant, VariedEncoder
@@ -121,8 +121,9 @@ def _diagnosed(
         return observed, ()
     if (mapped := _mapped(problem, expected, difference)) is not None:
         return mapped, ()
-    if (all_zero := zeros(problem, deviations, labels)) is not None:
-        return all_zero, ()
+    by_result = _computed(deviations > tolerance, encoder.tokens(EncoderVariant()).lengths)
+    if (of_few := zeros(problem, deviations, labels) or of_chunks(problem, *by_result, difference)) is not None:
+        return of_few, ()
     tokenizer = None if encode is None else measured_tokenizer(encode, encoder.folder, encoder.max_length)
     diagnosis, combination = _explained(problem, deviations, labels, tokenizer)
     rows = [row for row, label in enumerate(labels) if label in diagnosis.unexplained]
@@ -242,8 +243,6 @@ def _explained(
     dropped_words, structure = DroppedWordSearch(problem), StructuralSearch(problem, WORK)
     arithmetic, prompts, special = ArithmeticSearch(problem), PromptSearch(problem), SpecialTokenSearch(problem)
     heads = measured_head(problem.actual)
-    if (of_chunks := ChunkSearch(problem, heads[0]).cause(mismatching, matching)) is not None:
-        return Diagnosis(False, difference, problem.tolerance, (of_chunks,)), ()
 
     def around(bases: Sequence[Combination], rows: Sequence[int]) -> list[Combination]:
         return list(special(bases, rows)) or prompts(bases, rows)

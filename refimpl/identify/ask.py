@@ -88,7 +88,7 @@ def ask(target: Target, probes: Mapping[str, Probe]) -> Answers:
 
 
 def without_refused_queries(target: Target, probes: Mapping[str, Probe], answers: Answers) -> Answers:
-    """The answers to probes that were refused, asked again: the queries of known words together, each other one alone.
+    """The answers to probes that were refused, run again: the queries of known words together, each other one alone.
 
     A refusal stays where no query is answered either.
     """

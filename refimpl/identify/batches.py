@@ -47,8 +47,8 @@ class Calls:
     alone: bool
     single: bool
 
-    def asked(self, rows: Rows) -> Rows:
-        """The rows as later probes ask for them."""
+    def for_probes(self, rows: Rows) -> Rows:
+        """The rows as later probes run them."""
         if not self.single:
             return Accompanied(rows, TEXTS)
         return Alone(rows) if self.alone else rows

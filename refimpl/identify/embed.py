@@ -26,7 +26,7 @@ def identify(
     rows = Vectors(target)
     progress("calls")
     calls = batches.measure(rows)
-    encode = calls.asked(rows)
+    encode = calls.for_probes(rows)
     same = sameness.measure(encode, calls.repeatable, calls.single)
     progress("written forms")
     factors = [*calls.factors, *writing.factors(encode, same)]

@@ -332,7 +332,7 @@ def _distance(match: Match, found: Features) -> float:
 
 
 def nearest_few(found: Features, few: int = 3) -> list[Match]:
-    """The first `few` of `nearest`, and any further ones with the features of one of them: none stands for another.
+    """The first `few` of `nearest`, and any further ones with the features of one of them.
 
     Entries with fewer than `LEAST_SAME` features in common, or no more than differ, are left out.
     """

@@ -85,8 +85,9 @@ class Idf:
 
     def of(self, n: int, size: float, mean: float = 0.0) -> float:
         """The idf of a term in `n` of `size` documents; `mean` is that over the vocabulary, before the floor."""
-        ideal = self.form.of(np.array([float(n)]), size)
-        return float(self.floor.apply(ideal, mean, np.array([n / size]))[0])
+        count = np.array([float(n)])
+        with np.errstate(all="ignore"):  # N is 0 where all documents are empty and do not count
+            return float(self.floor.apply(self.form.of(count, size), mean, count / size)[0])
 
     def mean(self, docs: Sequence[Sequence[str]], size: float) -> float:
         """The mean that the floor is a share of, over the vocabulary of `docs`; 0 where it needs none."""
@@ -109,7 +110,7 @@ def mean_idf(values: Float64[Array, " vocabulary"], kind: str) -> float:
     return float(np.mean(used)) if len(used) and np.isfinite(used).all() else float("nan")
 
 
-LEAST_OF = 0.05
+LEAST_OF = 0.05  # see `_deviation`
 SPREAD = 3.0  # that lengths explain; N / n and 1 / n differ in the corpora by 82 / 14
 LEAST_POINTS, ENOUGH_POINTS = 5, 12  # of a corpus, of all
 MEANS = ("mean", "mean of the positive")

@@ -64,10 +64,10 @@ def identify(target: Target, task: str, rounds: Sequence[Round]) -> Identificati
     found: dict[str, Factor] = {}
     answers: list[Any] = []
     for questions in rounds:
-        if not (asked := questions(found)):
+        if not (current := questions(found)):
             continue
-        latest = _ask(target, task, [question.input for question in asked])
-        found |= {one.factor: one.answer(answer) for one, answer in zip(asked, latest, strict=True)}
+        latest = _ask(target, task, [question.input for question in current])
+        found |= {one.factor: one.answer(answer) for one, answer in zip(current, latest, strict=True)}
         answers += latest
     if all(isinstance(answer, Exception) for answer in answers):
         raise ValueError(f"{target.name} answered none of {len(answers)} inputs: {answers[0]}")

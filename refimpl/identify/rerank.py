@@ -81,7 +81,7 @@ def _computed(rows: Scores, most: int | None, progress: Callable[[str], None]) -
         return [Factor("scores", "undetermined", str(error), "")]
     try:
         calls = batches.measure(rows)
-        single = calls.asked(rows)
+        single = calls.for_probes(rows)
         same = sameness.measure(single, calls.repeatable, calls.single)
     except ValueError as error:
         return [*found, *(Factor(name, "undetermined", str(error), "") for name in ("truncation", "text"))]
