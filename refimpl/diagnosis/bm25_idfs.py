@@ -9,10 +9,10 @@ from jaxtyping import Float64
 
 from refimpl.common.types import Array
 from refimpl.diagnosis.bm25_readings import ScoredCorpus, TermReading
-from refimpl.identify.compare import BASES
 from refimpl.identify.formula import DocLengths, Formula
 from refimpl.identify.idf import MEANS, RULES, Floor, Idf, mean_idf
 from refimpl.identify.idf_forms import FORMS, IdfForm
+from refimpl.identify.places import BASES
 
 Means = Mapping[str, Array]
 """Kind of floor -> the mean of each reading's corpus."""

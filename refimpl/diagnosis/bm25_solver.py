@@ -19,10 +19,10 @@ from refimpl.diagnosis.bm25_output import Output
 from refimpl.diagnosis.bm25_readings import Cells, ScoredCorpus, TermReading, cells, errors, term_readings
 from refimpl.diagnosis.bm25_words import Difference, differences
 from refimpl.identify import features
-from refimpl.identify.compare import BASES
 from refimpl.identify.features import Features
 from refimpl.identify.formula import Formula
 from refimpl.identify.idf_forms import FORMS, IdfForm, miswritten_forms
+from refimpl.identify.places import BASES
 from refimpl.identify.query import COMBINE, REPEAT, SATURATED, Match, QuerySide
 from refimpl.identify.row_scaling import scaled
 

@@ -32,6 +32,10 @@ BEGINNINGS = 64
 Ids = tuple[int, ...]
 
 
+Pool = Callable[[Array], Array]
+"""Takes states `(n, seq, hidden)`; returns vectors `(n, hidden)`."""
+
+
 @dataclass(frozen=True)
 class Given:
     """One text's vector, and what is known about it.
@@ -43,7 +47,7 @@ class Given:
     vector: Array
     before: Ids
     after: Ids
-    pool: Callable[[Array], Array]
+    pool: Pool
 
 
 class PromptSolver:
@@ -92,19 +96,25 @@ class PromptSolver:
 
     def distances(self, sequences: Sequence[Ids]) -> Array:
         """The squared distances `(n,)` of unit vectors, from the given one."""
-        found = np.empty(len(sequences))
+        return np.asarray(self.distances_of((self.given.pool,), sequences)[0])
+
+    def distances_of(self, pools: Sequence[Pool], sequences: Sequence[Ids]) -> Array:
+        """Those `(pools, n)` of several poolings, of the same forward passes."""
+        found = np.empty((len(pools), len(sequences)))
         self.compared += len(sequences)
         for size in {len(each) for each in sequences}:
             rows = [row for row, each in enumerate(sequences) if len(each) == size]
             for start in range(0, len(rows), AT_ONCE):
                 some = rows[start : start + AT_ONCE]
-                found[some] = self._distances(np.array([self._ids(sequences[row]) for row in some]))
+                states = self._states(np.array([self._ids(sequences[row]) for row in some]))
+                found[:, some] = [self._distances(pool(states)) for pool in pools]
         return found
 
-    def _distances(self, ids: Array) -> Array:
+    def _states(self, ids: Array) -> Array:
         self.tokens += ids.size
-        states = forward(self.weights, ids, np.ones_like(ids), np.zeros_like(ids)).last_hidden_state
-        vectors = self.given.pool(states)
+        return forward(self.weights, ids, np.ones_like(ids), np.zeros_like(ids)).last_hidden_state
+
+    def _distances(self, vectors: Array) -> Array:
         vectors = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
         return np.asarray(np.sum((vectors - self.given.vector) ** 2, axis=1))
 

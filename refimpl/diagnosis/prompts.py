@@ -1,7 +1,6 @@
 """Text that an implementation adds before or after each text: published prompts, and others by their tokens."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 
 import numpy as np
 
@@ -10,7 +9,7 @@ from refimpl.diagnosis import tokenizing
 from refimpl.diagnosis.embedding_problem import EmbeddingProblem
 from refimpl.diagnosis.hypotheses import Combination, Hypothesis, apply_all, change, compatible
 from refimpl.diagnosis.pooling import POOLING, EmbeddingVariant
-from refimpl.diagnosis.prompt_solver import Given, Ids, PromptSolver
+from refimpl.diagnosis.prompt_solver import Given, Ids, Pool, PromptSolver
 from refimpl.diagnosis.structure.families import structural
 from refimpl.diagnosis.tokenizing import VariedTokenizer, varied_tokenizer
 from refimpl.diagnosis.truncating import LONGEST_FIRST
@@ -29,8 +28,8 @@ COMMON = (
     "a the of and to in is are for with it that this : ; , . - _ / > < = | ( ) [ ] ' \" ! ? * #"
     " your my our text texts input user question answer sentence document context title topic"
 )
-Pooled = Callable[[int], Callable[[Array], Array]]
-"""Takes the number of a text's own tokens; returns a function of hidden states `(texts, seq, hidden)` to vectors."""
+Pooled = Callable[[int], Pool]
+"""Takes the number of a text's own tokens."""
 
 
 def prompt(before: str, after: str) -> Hypothesis:
@@ -86,35 +85,36 @@ class PromptSearch:
         solver = self._solver(tokenizer, bases[0], self._given(bases[0], rows[0]), published)
         if float(solver.distances([()])[0]) < LEAST:
             return []
-        for base, given, after in self._pooled(bases[0], rows):
-            distance, ids = self._nearest(self._solver(tokenizer, base, given, published), published)
-            if distance <= NEAR:
-                whole = base if after is None else (*base, after(1 + len(ids)))
-                return self._spelled(tokenizer, whole, ids, rows)
+        distance, ids = _nearest(solver.distances(published), published)
+        if distance <= NEAR:
+            return self._spelled(tokenizer, bases[0], ids, rows)
+        if found := self._otherwise_pooled(tokenizer, bases[0], rows, published):
+            return found
         distance, ids = self._solved(solver, published)
         self.tried += solver.compared
         self.problem.states.work += self._work(max(0, solver.tokens - HOPELESS[1]))
         return self._spelled(tokenizer, bases[0], ids, rows) if distance <= NEAR else []
 
-    def _pooled(
-        self, base: Combination, rows: Sequence[int]
-    ) -> Iterator[tuple[Combination, Given, AfterPrompt | None]]:
-        """The base on the shortest text, then with each pooling on one with words, and means without the prompt."""
-        yield base, self._given(base, rows[0]), None
+    def _otherwise_pooled(
+        self, tokenizer: VariedTokenizer, base: Combination, rows: Sequence[int], published: Sequence[Ids]
+    ) -> list[Combination]:
+        """The published prompt with a usual pooling, or a mean without the prompt, by the shortest text with words."""
         lengths = self.problem.encoder.tokens(EmbeddingVariant()).lengths
         row = next((row for row in rows if 2 < lengths[row] <= MOST_TOKENS), rows[0])  # of an empty one many are equal
         usual = [each for each in POOLING if not each.cost and all(compatible(each, one) for one in base)]
-        for each in usual:
-            yield (*base, each), self._given((*base, each), row), None
-        if usual and (words := int(lengths[row]) - 2):
-            for pool, after in WITHOUT_PROMPT:
-                yield base, replace(self._given(base, row), pool=pool(words)), after
-
-    def _nearest(self, solver: PromptSolver, published: Sequence[Ids]) -> tuple[float, Ids]:
-        """The published prompt of the smallest distance."""
-        found = min(zip(solver.distances(published), published, strict=True))
+        if not usual:
+            return []
+        pools = [(self._pool((*base, each)), _always(each)) for each in usual]
+        if words := int(lengths[row]) - 2:
+            pools += [(pool(words), after) for pool, after in WITHOUT_PROMPT]
+        solver = self._solver(tokenizer, base, self._given(base, row), published)
+        table = solver.distances_of([pool for pool, _ in pools], published)
+        for distances, (_, named) in zip(table, pools, strict=True):
+            distance, ids = _nearest(distances, published)
+            if distance <= NEAR:
+                return self._spelled(tokenizer, (*base, named(1 + len(ids))), ids, rows)
         self.tried += solver.compared
-        return float(found[0]), found[1]
+        return []
 
     def ruled_out(self) -> tuple[str, ...]:
         """A sentence about the sequences of tokens that were tried; `()` where none was."""
@@ -123,16 +123,16 @@ class PromptSearch:
         return (f"no prefix or suffix of {self.tried:,} explains it: published prompts, and tokens solved for",)
 
     def _given(self, base: Combination, row: int) -> Given:
-        variant = apply_all(EmbeddingVariant(), base)
-        weights = self.problem.encoder.weights(variant)
-        tokens = self.problem.encoder.tokens(variant)
+        tokens = self.problem.encoder.tokens(apply_all(EmbeddingVariant(), base))
         ids = tokens.select(np.array([row])).input_ids
         vector = self.problem.actual[row] / np.maximum(np.linalg.norm(self.problem.actual[row]), 1e-300)
+        return Given(vector.astype(np.float32), self.special[:1], tuple(map(int, ids[1:])), self._pool(base))
 
-        def pool(states: Array) -> Array:
-            return variant.pool(states, np.ones(states.shape[:2], dtype=bool), weights)
-
-        return Given(vector.astype(np.float32), self.special[:1], tuple(map(int, ids[1:])), pool)
+    def _pool(self, combination: Combination) -> Pool:
+        """The pooling of the combination, of states without padding."""
+        variant = apply_all(EmbeddingVariant(), combination)
+        weights = self.problem.encoder.weights(variant)
+        return lambda states: variant.pool(states, np.ones(states.shape[:2], dtype=bool), weights)
 
     def _solver(
         self, tokenizer: VariedTokenizer, base: Combination, given: Given, published: Sequence[Ids]
@@ -186,6 +186,17 @@ class PromptSearch:
         yield (*base, prompt(before, f" {after.rstrip()}" if after else ""))
         if after:
             yield (*base, reserved(before, after, ids, split, self.special))
+
+
+def _always(hypothesis: Hypothesis) -> AfterPrompt:
+    """The hypothesis, however long the prompt is."""
+    return lambda tokens: hypothesis
+
+
+def _nearest(distances: Array, published: Sequence[Ids]) -> tuple[float, Ids]:
+    """The published prompt of the smallest distance."""
+    found = min(zip(distances, published, strict=True))
+    return float(found[0]), found[1]
 
 
 def spelling(tokenizer: VariedTokenizer, ids: Ids) -> str | None:

@@ -11,12 +11,12 @@ import numpy as np
 from refimpl.identify import collection, combine, heldout, idf, query, ranks, tokens
 from refimpl.identify.ask import Answers, Refusal, Scores, Target, ask, without_refused_queries
 from refimpl.identify.collection import Empty
-from refimpl.identify.compare import Fit, Run
 from refimpl.identify.counted import Token, kind_counted
 from refimpl.identify.formula import Formula
 from refimpl.identify.heldout import HeldOut
 from refimpl.identify.idf import Idf
 from refimpl.identify.length import HitLengths, among_hits
+from refimpl.identify.places import Fit, Run
 from refimpl.identify.probes import SETTINGS, long, mixed, probe, small, with_empty
 from refimpl.identify.query import QueryFit
 from refimpl.identify.row_scaling import SPANS, RowScaling, Undone, undone

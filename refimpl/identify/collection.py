@@ -7,9 +7,9 @@ import numpy as np
 
 from refimpl.identify import tf
 from refimpl.identify.ask import Answers, Probe, Scores
-from refimpl.identify.compare import Idfs, Run, places_of
 from refimpl.identify.formula import EmptyTokens, Formula
 from refimpl.identify.heldout import split
+from refimpl.identify.places import Idfs, Run, places_of
 from refimpl.identify.probes import SETTINGS
 from refimpl.identify.scores import Corpus, Values
 from refimpl.identify.words import words

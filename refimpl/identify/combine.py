@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from refimpl.identify import length, miswritten, tf
-from refimpl.identify.compare import BASES, Fit, Idfs, Run, places_of, test, tidy
 from refimpl.identify.formula import DeltaKind, Formula
 from refimpl.identify.idf import Idf
 from refimpl.identify.length import AVERAGES, Average, Line
+from refimpl.identify.places import BASES, Fit, Idfs, Run, places_of, test, tidy
 from refimpl.identify.probes import SETTINGS
 from refimpl.identify.scores import Corpus, Reading
 from refimpl.identify.tf import Tf

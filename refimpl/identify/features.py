@@ -12,11 +12,11 @@ import yaml
 from refimpl.identify.bm25 import Measured
 from refimpl.identify.collection import Empty
 from refimpl.identify.combine import rank
-from refimpl.identify.compare import Fit
 from refimpl.identify.counted import OF_PARTS, WITH_PARTS, kind_counted
 from refimpl.identify.formula import Formula
 from refimpl.identify.idf import SHARES, Floor, Idf
 from refimpl.identify.length import OF_HITS
+from refimpl.identify.places import Fit
 from refimpl.identify.query import AS_DOCUMENT, BY_LENGTH
 from refimpl.identify.scores import Precision
 from refimpl.identify.tokens import WITH_ANOTHER_SCORE
