@@ -10,7 +10,7 @@ from refimpl.identify import collection, features, latex, sentence
 from refimpl.identify.ask import Refusal
 from refimpl.identify.bm25 import Measured
 from refimpl.identify.features import Match
-from refimpl.identify.query import BY_LENGTH, REPEAT, UNKNOWN
+from refimpl.identify.query import BY_LENGTH, REPEAT, UNKNOWN, combined
 from refimpl.identify.tf import Tf
 from refimpl.identify.token_words import summary
 
@@ -224,7 +224,7 @@ def _query(measured: Measured) -> Iterator[Factor]:
     k3 = f", k3 = {side.k3:g}" if repeat in ("saturated", BY_LENGTH) else ""
     k3 += f", c = {side.of_length:g}" if repeat == BY_LENGTH else ""
     yield Factor("repeated query terms", "known form", REPEAT[repeat][1] + k3, evidence, measured.query.error)
-    combine = sentence.combined(side.combine)
+    combine = combined(side.combine)
     hidden = measured.scale.best is not None and side.combine == "sum"
     if hidden:
         combine += ", or the sum is multiplied by a factor of the query alone: scores are divided by the best one"

@@ -3,6 +3,7 @@
 from refimpl.identify.bm25 import Measured
 from refimpl.identify.features import average_name, floor_name, hidden_length, of_one_term
 from refimpl.identify.formula import Formula
+from refimpl.identify.query import combined
 from refimpl.identify.scores import SQUASHES
 
 UNKNOWN = ("idf(t)", r"\mathrm{idf}(t)"), ("w(f, L)", "w(f, L)")
@@ -27,7 +28,7 @@ def formula(measured: Measured) -> tuple[str, str]:
         tf_text, tf_latex = _weight(fit.formula)
         if fit.formula.unit_length:
             tf_text, tf_latex = f"{tf_text} / |d|", rf"\frac{{{tf_latex}}}{{\lVert d \rVert}}"
-        if measured.query is not None and measured.query.side.combine == "cosine":
+        if _combination(measured) == "cosine":
             tf_text = f"{tf_text} * idf(t) w(q) / |q|"
             tf_latex = rf"{tf_latex} \cdot \frac{{\mathrm{{idf}}(t) w(q)}}{{\lVert q \rVert}}"
         if fit.formula.weighs_query:
@@ -37,14 +38,27 @@ def formula(measured: Measured) -> tuple[str, str]:
             idf_latex = idf_latex.replace(r"\ln", rf"\log_{{{fit.base}}}", 1)
         elif fit.base is None and fit.formula.idf is not None and measured.scale.best is None:
             scale = f"{fit.formula.scale:.6g} "
-    text = f"score = sum over t of {scale}{idf_text} * {tf_text}"
-    latex = rf"\sum_{{t}} {scale}{idf_latex} \cdot {tf_latex}"
+    over = ("maximum", r"\max") if _combination(measured) == "maximum" else ("sum", r"\sum")
+    text = f"score = {over[0]} over t of {scale}{idf_text} * {tf_text}"
+    latex = rf"{over[1]}_{{t}} {scale}{idf_latex} \cdot {tf_latex}"
     if measured.whole is not None and (where := _where(measured.whole)):
         text, latex = f"{text}, {where[0]}", rf"{latex},\quad {where[1]}"
+    if words := _of_query(_combination(measured)):
+        text, latex = f"{text}; {words}", rf"{latex},\quad \text{{{words}}}"
     if measured.scale.squash != "none":
         text = f"{text}; x = the sum, score = {measured.scale.squash} of x"
         latex = SQUASHES[measured.scale.squash][1] + rf",\quad x = {latex}"
     return text, latex
+
+
+def _combination(measured: Measured) -> str:
+    """The name of how the contributions of the query's terms are combined; that of a sum where it is not known."""
+    return "sum" if measured.query is None else measured.query.side.combine
+
+
+def _of_query(combination: str) -> str:
+    """What is done to the sum by the query, in words; empty where the formula has it already."""
+    return "" if combination in ("sum", "cosine", "maximum") else combined(combination)
 
 
 def _weight(f: Formula) -> tuple[str, str]:

@@ -155,6 +155,11 @@ OTHERS: Mapping[str, str] = {
 """Combinations that are no factor of the sum, in words."""
 
 
+def combined(name: str) -> str:
+    """How the contributions of the query's terms are combined, in words."""
+    return OTHERS[name] if name in OTHERS else COMBINE[name][1]
+
+
 @dataclass(frozen=True)
 class QueryFit:
     """The identified query side and its evidence; `absent`: the score of a term that the document lacks."""

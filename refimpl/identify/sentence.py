@@ -7,7 +7,7 @@ import numpy as np
 from refimpl.identify import collection, features
 from refimpl.identify.bm25 import Measured
 from refimpl.identify.features import Match
-from refimpl.identify.query import COMBINE, OTHERS, REPEAT, UNKNOWN
+from refimpl.identify.query import REPEAT, UNKNOWN, combined
 from refimpl.identify.token_words import as_white_space, summary
 
 SAME, CALLED = "mean of the same lengths", "the call's"
@@ -62,11 +62,6 @@ def without_lengths(measured: Measured) -> bool:
     """Whether a term has one weight in documents of any length."""
     weights = [weight for _, weight in measured.length_curve]
     return len(weights) >= LEVEL and bool(np.ptp(weights) <= measured.scale.precision.error(1.0))
-
-
-def combined(name: str) -> str:
-    """How the contributions of the query's terms are combined, in words."""
-    return OTHERS[name] if name in OTHERS else COMBINE[name][1]
 
 
 def _treated(measured: Measured) -> Iterator[str]:

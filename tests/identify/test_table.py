@@ -80,6 +80,11 @@ def test_features_of_the_zoo_are_all_known_to_the_table():
         ({"tf": "multiplied by f again"}, "* f * f (k1 + 1) / (f + K)", r"f \cdot \frac{f (k_1 + 1)}{f + K}"),
         ({"tf": "share of the length"}, "* f / L", r"\frac{f}{L}"),
         ({"length": "at least half"}, "b max(L / A, 0.5)", r"\max\left(\frac{L}{A}, 0.5\right)"),
+        (
+            {"query": "all terms"},
+            "A = mean of the same lengths; only documents with all query terms have a score",
+            r"\quad \text{only documents with all query terms have a score}",
+        ),
         ({"scores": "times 2.5"}, "sum over t of 2.5 ln(", r"\sum_{t} 2.5 \ln"),
         ({"scores": "sigmoid"}, "x = the sum, score = sigmoid of x", r"\frac{1}{1 + e^{-x}},\quad x = \sum_{t} 0.125"),
         ({"idf": "ln(N/(n+1)) + 1"}, "(ln(N / (n + 1)) + 1) *", r"\left(\ln\left(\frac{N}{n+1}\right) + 1\right)"),
