@@ -6,6 +6,7 @@ from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -29,6 +30,7 @@ from refimpl import (
 )
 from refimpl.base import BaseEmbeddingFunction, BaseRerankFunction, RerankResult
 from refimpl.common.arguments import check_device
+from refimpl.sparse.analyzers.build import CLASSES
 from refimpl.sparse.bm25.tokenizers import (
     Analyzer,
     LowercaseFilter,
@@ -283,6 +285,7 @@ class TestBases:
 
 
 class TestAnalyzerSteps:
+    @mock.patch.dict(CLASSES)  # the class that is registered here goes with the test
     def test_steps_of_the_users_derive_from_the_bases(self, tmp_path: Path) -> None:
         @register_class("Commas")
         class Commas(Tokenizer):

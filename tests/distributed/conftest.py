@@ -1,11 +1,11 @@
-"""Two Dask workers on this machine, shared by the tests of a process."""
+"""Two Dask workers on this machine, shared by these tests and ended after them."""
 
 import pytest
 
 from refimpl import distributed
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def local_cluster():
     with distributed.connect("local", workers=2) as client:
         yield client

@@ -72,9 +72,10 @@ def test_several_processes_give_what_one_gives():
 def test_an_unpicklable_analyzer_in_several_processes_raises():
     lock = threading.Lock()
     function = BM25EmbeddingFunction(lambda text: text.split() if lock else [], num_workers=2)
+    before = set(multiprocessing.active_children())  # of other tests: a Dask cluster's workers
     with pytest.raises(TypeError, match=r"analyzer must be picklable, got <function .* pass num_workers=1"):
         function.fit(MANY)
-    assert multiprocessing.active_children() == []
+    assert set(multiprocessing.active_children()) <= before
 
 
 @pytest.mark.usefixtures("unchecked")
