@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Float64
 
 from refimpl.common.types import Array
+from refimpl.identify.not_numbers import NotNumbers, without
 
 Scores = Float64[Array, "queries docs"]
 KEYWORDS = ("corpus", "queries", "k1", "b", "variant")
@@ -55,12 +56,13 @@ Answer = Scores | Refusal
 class Answers:
     """One answer per probe, the keywords that the target accepted, and the queries that it refused, with the reason.
 
-    The scores of a refused query are NaN.
+    The scores of a refused query are NaN; `nan` are those that the target has answered so, which are 0 here.
     """
 
     by_name: Mapping[str, Answer]
     keywords: tuple[str, ...]
     refused: Mapping[str, str] = field(default_factory=dict)
+    nan: NotNumbers = NotNumbers()  # noqa: RUF009  frozen
 
     def scores(self, name: str) -> Scores | None:
         """The scores of the probe `name`; None where it was refused."""
@@ -78,13 +80,23 @@ def ask(target: Target, probes: Mapping[str, Probe]) -> Answers:
         try:
             raw = target.run("bm25", [probe.to_json(keywords) for probe in probes.values()])
             answers = {name: parse(one, probes[name]) for name, one in zip(probes, raw, strict=True)}
-            return Answers(answers, keywords)
+            return _with_numbers(answers, probes, keywords)
         except (RuntimeError, ValueError) as error:
             refused = UNEXPECTED.search(str(error))
             if refused is None or refused[1] not in keywords:
                 break
             keywords = tuple(name for name in keywords if name != refused[1])
-    return Answers({name: _alone(target, probe, keywords) for name, probe in probes.items()}, keywords)
+    return _with_numbers({name: _alone(target, probe, keywords) for name, probe in probes.items()}, probes, keywords)
+
+
+def _with_numbers(answers: Mapping[str, Answer], probes: Mapping[str, Probe], keywords: tuple[str, ...]) -> Answers:
+    """The answers, with 0 for NaN."""
+    by_name, nan = dict(answers), NotNumbers()
+    for name, answer in answers.items():
+        if not isinstance(answer, Refusal):
+            by_name[name], found = without(answer, probes[name].corpus, probes[name].queries)
+            nan += found
+    return Answers(by_name, keywords, nan=nan)
 
 
 def without_refused_queries(target: Target, probes: Mapping[str, Probe], answers: Answers) -> Answers:
@@ -92,17 +104,20 @@ def without_refused_queries(target: Target, probes: Mapping[str, Probe], answers
 
     A refusal stays where no query is answered either.
     """
-    by_name, refused = dict(answers.by_name), dict(answers.refused)
+    by_name, refused, nan = dict(answers.by_name), dict(answers.refused), answers.nan
     for name, probe in probes.items():
         if not isinstance(by_name[name], Refusal) or len(probe.queries) == 1:
             continue
         rows = _rows(target, probe, answers.keywords)
-        if not all(isinstance(row, Refusal) for row in rows.values()):
+        answered = {query: row for query, row in rows.items() if not isinstance(row, Refusal)}
+        if answered:
+            scores, found = without(np.array(list(answered.values())), probe.corpus, tuple(answered))
+            known = dict(zip(answered, scores, strict=True))
             nothing = np.full(len(probe.corpus), np.nan)
-            found = [rows[query] for query in probe.queries]
-            by_name[name] = np.array([nothing if isinstance(row, Refusal) else row for row in found])
+            by_name[name] = np.array([known.get(query, nothing) for query in probe.queries])
             refused |= {query: row.message for query, row in rows.items() if isinstance(row, Refusal)}
-    return replace(answers, by_name=by_name, refused=refused)
+            nan += found
+    return replace(answers, by_name=by_name, refused=refused, nan=nan)
 
 
 def _rows(target: Target, probe: Probe, keywords: Sequence[str]) -> dict[str, Float64[Array, " docs"] | Refusal]:
@@ -145,7 +160,7 @@ def parse(raw: Any, probe: Probe) -> Answer:
         return Refusal(f"expected a list of scores for each query, got {type(raw).__name__} ({error})")
     if scores.shape != shape:
         return Refusal(f"expected scores (queries, documents) of shape {shape}, got {scores.shape}")
-    if not np.isfinite(scores).all():
+    if np.isinf(scores).any() or np.isnan(scores).all():
         return Refusal(f"{int((~np.isfinite(scores)).sum())} of {scores.size} scores are not finite numbers")
     return scores
 

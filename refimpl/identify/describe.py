@@ -264,6 +264,8 @@ def _collection(measured: Measured) -> Iterator[Factor]:
 def _scores(measured: Measured) -> Iterator[Factor]:
     scale = measured.scale
     evidence = "all scores of the main input"
+    if nan := measured.answers.nan:
+        yield Factor("scores that are NaN", "known form", f"{nan.documents}: read as 0", f"{nan.count} of {nan.size}")
     if scale.sign < 0:
         yield Factor("sign", "known form", "negated: lower is better", evidence)
     if scale.rows != "none":

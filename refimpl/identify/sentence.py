@@ -79,6 +79,8 @@ def _treated(measured: Measured) -> Iterator[str]:
         yield f"score = {scale.squash} of the sum"
     if scale.precision.decimals is not None:
         yield scale.precision.name
+    if measured.answers.nan:
+        yield f"NaN instead of a score {measured.answers.nan.documents}"
     if refuses_unknown(measured):
         yield "queries with a term that no document has are refused"
     if measured.hits is not None and measured.hits < collection.HITS:

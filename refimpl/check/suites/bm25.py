@@ -1,8 +1,8 @@
 """The BM25 suite: scores of every document for every query, computed by pymilvus.model, rank_bm25 or bm25s."""
 
 import contextlib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -10,6 +10,7 @@ from jaxtyping import Float
 
 from refimpl import golden
 from refimpl.check.suites.base import CaseSuite, Session, Settings, behaviour
+from refimpl.check.suites.bm25_notes import Note, NotedDiagnosis, has_shape, with_numbers
 from refimpl.check.suites.bm25_tokens import (
     Answer,
     TokenAnswer,
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from refimpl.identify.ask import Probe
 
     Formula = Diagnosis | TargetDiagnosis | RankDiagnosis | str
-    Found: TypeAlias = "Formula | TokenDiagnosis"
+    Found: TypeAlias = "Formula | NotedDiagnosis"
 
 KEYWORDS = ("corpus", "queries", "k1", "b")
 FLOAT32 = 1e-6  # pymilvus.model stores float32 weights, so its scores are no more exact
@@ -56,22 +57,30 @@ def _answers(session: Session, *changes: Mapping[str, Any]) -> list[Any]:
     return [scores_of(answer) for answer in session.run([{**case, **change} for change in changes])]
 
 
+def _same(what: str, one: Any, other: Any, session: Session) -> Comparison:
+    """Compare two answers of the target's own, in which a NaN equals a NaN."""
+    if one.shape == other.shape:
+        numbers = ~(np.isnan(one) & np.isnan(other))
+        one, other = np.where(numbers, one, 0.0), np.where(numbers, other, 0.0)
+    return compare_values(what, one, other, allowed(session.settings))
+
+
 @behaviour("order-invariance", "documents in another order have the same scores", "segments with idfs of their own")
 def _reversed(session: Session) -> Comparison:
     scores, in_reverse = _answers(session, {}, {"corpus": _larger(session)["corpus"][::-1]})
-    return compare_values("scores in order and reversed", in_reverse[:, ::-1], scores, allowed(session.settings))
+    return _same("scores in order and reversed", in_reverse[:, ::-1], scores, session)
 
 
 @behaviour("query-alone", "a query alone and among others has the same scores", "state kept between queries")
 def _alone(session: Session) -> Comparison:
     scores, alone = _answers(session, {}, {"queries": _larger(session)["queries"][2:3]})
-    return compare_values("scores of one query", alone, scores[2:3], allowed(session.settings))
+    return _same("scores of one query", alone, scores[2:3], session)
 
 
 @behaviour("determinism", "the same corpus twice gives the same scores", "a second fit added to the first")
 def _twice(session: Session) -> Comparison:
     first, second = _answers(session, {}, {})
-    return compare_values("scores of two runs", second, first, allowed(session.settings))
+    return _same("scores of two runs", second, first, session)
 
 
 @behaviour("tokens", "texts are split at whitespace", "analyzers that lower-case, stem or drop words", needs=())
@@ -179,18 +188,24 @@ class BM25Suite(CaseSuite):
 
     def diagnose_target(self, session: Session, answers: Mapping[str, Any], failed: Sequence[str]) -> "Found":
         """Measure the target's factors where it answers other inputs; else, or where that fails, as `diagnose`."""
-        return self._with_tokens(answers, session.settings, self._formula(session, answers))
+        return self._noted(answers, session.settings, lambda given: self._formula(session, given))
 
     def diagnose(self, answers: Mapping[str, Any], failed: Sequence[str], settings: Settings) -> "Found":
         """Diagnose the answers to all cases together, those that passed included."""
-        return self._with_tokens(answers, settings, _cause(self._given(answers, settings), settings))
+        return self._noted(answers, settings, lambda given: _cause(self._given(given, settings), settings))
 
-    def _with_tokens(self, answers: Mapping[str, Any], settings: Settings, formula: "Formula") -> "Found":
-        """The cause, after the difference of the tokens that the target has answered, if there is one."""
-        found = differences(self.inputs(settings), answers)
-        if found is None:
-            return formula
-        return TokenDiagnosis(found, formula if self._given(answers, settings) else None)
+    def _noted(
+        self, answers: Mapping[str, Any], settings: Settings, formula_of: "Callable[[Mapping[str, Any]], Formula]"
+    ) -> "Found":
+        """The cause, after what differs before it: the target's tokens, and scores that are NaN, read as 0."""
+        given, nan = with_numbers(answers, self._probes(settings))
+        if nan and nan.count == nan.size:
+            return f"all {nan.size} scores are NaN, no number"
+        tokens = differences(self.inputs(settings), answers)
+        notes = [Note("tokens", tokens, "scores on the target's own tokens")] if tokens else []
+        notes += [Note("not a number", str(nan), "with 0 for them")] if nan else []
+        formula = formula_of(given) if tokens is None or self._given(given, settings) else None
+        return NotedDiagnosis(tuple(notes), formula) if notes or formula is None else formula
 
     def _formula(self, session: Session, answers: Mapping[str, Any]) -> "Formula":
         from refimpl.diagnosis.bm25_target import PartialDiagnosis
@@ -226,7 +241,8 @@ class BM25Suite(CaseSuite):
             (answer,) = session.run([one])
         except (TargetError, AnswerError):
             return []
-        return _case("a random corpus", inputs, answer)
+        given, _ = with_numbers({"held out": answer}, {"held out": inputs})
+        return _case("a random corpus", inputs, given["held out"])
 
     def scored(self, answers: Mapping[str, Any], settings: Settings) -> "dict[str, ScoredCase]":
         """The answers with scores of an expected shape, with their inputs, in which whitespace separates the tokens."""
@@ -234,7 +250,7 @@ class BM25Suite(CaseSuite):
 
         found = {}
         for name, inputs in self._probes(settings).items():
-            if name in answers and _has_shape(answers[name], inputs):
+            if name in answers and has_shape(answers[name], inputs):
                 one = answers[name]
                 if isinstance(one, TokenAnswer):
                     inputs = replace(inputs, corpus=joined(one.corpus), queries=joined(one.queries))
@@ -252,24 +268,6 @@ class BM25Suite(CaseSuite):
         return [case for name, inputs in named for case in _case(name, inputs, answers[name])]
 
 
-@dataclass(frozen=True)
-class TokenDiagnosis:
-    """How a target's tokens differ from whitespace's, and why its scores differ on its own tokens, if it has scores."""
-
-    tokens: str
-    formula: "Formula | None"
-
-    @property
-    def causes(self) -> Sequence[Any]:
-        """The causes of the formula."""
-        return () if self.formula is None or isinstance(self.formula, str) else self.formula.causes
-
-    def __str__(self) -> str:
-        if self.formula is None:
-            return f"tokens: {self.tokens}"
-        return f"tokens: {self.tokens}\nscores on the target's own tokens: {self.formula}"
-
-
 def _indexed(value: Mapping[str, Any], variant: str) -> Float[Array, "queries docs"]:
     from refimpl.diagnosis.bm25_target import IndexTarget
 
@@ -277,16 +275,11 @@ def _indexed(value: Mapping[str, Any], variant: str) -> Float[Array, "queries do
     return np.asarray(scores)
 
 
-def _has_shape(answer: Answer, inputs: "Probe") -> bool:
-    scores = answer.scores if isinstance(answer, TokenAnswer) else answer
-    return scores is not None and scores.shape == (len(inputs.queries), len(inputs.corpus))
-
-
 def _case(name: str, inputs: "Probe", answer: Answer) -> "list[GivenCase]":
     """The case, with the target's own tokens if it has answered them; none without finite scores of the shape."""
     from refimpl.diagnosis.bm25_problem import GivenCase
 
-    if not _has_shape(answer, inputs) or not finite(answer):
+    if not has_shape(answer, inputs) or not finite(answer):
         return []
     if isinstance(answer, TokenAnswer):
         corpus, queries = ([list(tokens) for tokens in each] for each in (answer.corpus, answer.queries))
