@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import type_checks
 from hypothesis import settings
 from safetensors.numpy import save_file
 
@@ -85,6 +86,12 @@ def unchecked():
     jaxtyping.config.update("jaxtyping_disable", True)
     yield
     jaxtyping.config.update("jaxtyping_disable", False)
+
+
+@pytest.fixture(autouse=True)
+def checked_anew() -> None:
+    """Check the first calls of each function of refimpl in each test."""
+    type_checks.next_test()
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -38,7 +38,7 @@ def test_a_wrong_field_of_a_dataclass_is_an_error():
 
 
 def test_a_wrong_result_is_an_error(monkeypatch):
-    wrong = type_checks.without_shapes(_wrong_result)
+    wrong = type_checks.typed(typechecker=beartype)(_wrong_result)
     with pytest.raises(TypeError, match="return 'one'"):
         wrong()
 
@@ -48,8 +48,26 @@ def _wrong_result() -> int:
 
 
 def test_nothing_is_checked_where_the_fixture_disables_it(unchecked):
-    assert type_checks.without_shapes(_wrong_result)() == "one"
+    assert type_checks.typed(typechecker=beartype)(_wrong_result)() == "one"
     assert Truncation(direction="up").direction == "up"
+
+
+@pytest.mark.parametrize("made_anew", [False, True])
+def test_the_first_calls_of_each_test_are_checked(made_anew):
+    def same(number: int) -> int:
+        return number
+
+    (function,) = closures(type_checks.typed(typechecker=beartype), [1])
+    if not made_anew:
+        function = type_checks.at_first_calls(same, type_checks.without_shapes(same))
+    for _ in range(type_checks.CALLS - 1):
+        function(1)
+    with pytest.raises((TypeError, BeartypeCallHintViolation)):
+        function("1")
+    assert function("1") == "1"
+    type_checks.next_test()
+    with pytest.raises((TypeError, BeartypeCallHintViolation)):
+        function("1")
 
 
 def test_shapes_are_found_inside_other_annotations():
@@ -76,6 +94,7 @@ def closures(decorate, factors):
 
 def test_closures_of_the_same_code_share_their_checks_and_nothing_else(monkeypatch):
     made = []
+    monkeypatch.setattr(type_checks, "_closures", {})
     monkeypatch.setattr(type_checks, "without_shapes", lambda like: made.append(like) or beartype(like))
     twice, thrice, joined = closures(type_checks.typed(typechecker=beartype), (2, 3, "a"))
     assert (twice(5), thrice(number=5), twice(7), thrice.__name__) == (10, 15, 14, "times")

@@ -1,12 +1,14 @@
 """Types and shapes of refimpl's functions, checked in tests: by beartype, and by jaxtyping only where there are shapes.
 
 jaxtyping binds and checks the arguments twice per call, which takes longer than most functions without an array. Making
-the checks takes a thousand times as long as a call, so they are made once for all closures of the same code.
+the checks takes a thousand times as long as a call, so they are made once for all closures of the same code. A function
+is checked at its first CALLS calls in each test: searches call some a million times, which took as long as the search.
 """
 
 import dataclasses
 import functools
 import inspect
+import itertools
 import threading
 from collections.abc import Callable
 from types import CodeType, FunctionType
@@ -16,11 +18,34 @@ import jaxtyping
 from beartype import BeartypeConf, beartype
 
 with_shapes = jaxtyping.jaxtyped
+CALLS = 200
 
 Checked = Callable[..., Any]
 """Takes a function and its arguments; returns its result, both checked."""
-_closures: dict[CodeType, tuple[dict[str, Any], Checked]] = {}
-"""The annotations and the checks of closures, by their code."""
+_closures: dict[CodeType, tuple[dict[str, Any], Checked, "Calls"]] = {}
+"""The annotations, the checks and the calls of closures, by their code."""
+_tests = itertools.count(1)
+_test = 0
+
+
+class Calls:
+    """Counts the calls of a function in the running test."""
+
+    def __init__(self) -> None:
+        self.test, self.number = _test, 0
+
+    def are_checked(self) -> bool:
+        """Count a call; whether it is one of the first of this test, and `unchecked` does not disable the checks."""
+        if self.test != _test:
+            self.test, self.number = _test, 0
+        self.number += 1
+        return self.number <= CALLS and not jaxtyping.config.jaxtyping_disable
+
+
+def next_test() -> None:
+    """Let another test begin: each function's first calls are checked again."""
+    global _test
+    _test = next(_tests)
 
 
 def install() -> None:
@@ -36,7 +61,8 @@ def typed(*, typechecker: Any) -> Callable[[Any], Any]:
         if is_plain_closure(given):
             return of_closure(given, typechecker)
         if not inspect.isclass(given):
-            return with_shapes(given, typechecker=typechecker) if has_shape(given) else without_shapes(given)
+            checked = with_shapes(given, typechecker=typechecker) if has_shape(given) else without_shapes(given)
+            return at_first_calls(given, checked)
         if dataclasses.is_dataclass(given) and not hasattr(given.__init__, "__wrapped__"):
             given.__init__ = decorate(given.__init__)  # type: ignore[misc]
         return given
@@ -61,12 +87,17 @@ def _is_shape(annotation: Any) -> bool:
 
 
 def without_shapes(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The function with its types checked, unless the fixture `unchecked` disables that."""
-    checked, config = beartype(conf=BeartypeConf(violation_type=TypeError))(function), jaxtyping.config
+    """The function with its types checked."""
+    return beartype(conf=BeartypeConf(violation_type=TypeError))(function)
+
+
+def at_first_calls(function: Callable[..., Any], checked: Callable[..., Any]) -> Callable[..., Any]:
+    """The function, `checked` at its first calls in each test, unless the fixture `unchecked` disables that."""
+    calls = Calls()
 
     @functools.wraps(function)
     def called(*args: Any, **kwargs: Any) -> Any:
-        return function(*args, **kwargs) if config.jaxtyping_disable else checked(*args, **kwargs)
+        return checked(*args, **kwargs) if calls.are_checked() else function(*args, **kwargs)
 
     return called
 
@@ -81,15 +112,15 @@ def is_plain_closure(function: Any) -> bool:
 
 def of_closure(function: FunctionType, typechecker: Any) -> Callable[..., Any]:
     """The closure with the checks of the first one that has its code and annotations."""
-    annotations, config = inspect.get_annotations(function), jaxtyping.config
+    annotations = inspect.get_annotations(function)
     made = _closures.get(function.__code__)
     if made is None or made[0] != annotations:
-        made = _closures[function.__code__] = annotations, _checked(function, typechecker)
-    checked = made[1]
+        made = _closures[function.__code__] = annotations, _checked(function, typechecker), Calls()
+    _, checked, calls = made
 
     @functools.wraps(function)
     def called(*args: Any, **kwargs: Any) -> Any:
-        return function(*args, **kwargs) if config.jaxtyping_disable else checked(function, *args, **kwargs)
+        return checked(function, *args, **kwargs) if calls.are_checked() else function(*args, **kwargs)
 
     return called
 
