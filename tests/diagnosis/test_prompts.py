@@ -62,9 +62,9 @@ def test_a_suffix_that_is_on_no_list_is_solved_for(minilm_folder):
         ({"act": "tanh"}, ("tanh GELU",)),
     ],
 )
-def test_a_published_prompt_is_named_with_another_fault(faults, more, minilm_folder):
+def test_a_published_prompt_is_named_with_another_fault(faults, more, small_folder):
     before = "Represent this sentence for searching relevant passages: "
-    diagnosis = diagnosed(minilm_folder, before, **faults)
+    diagnosis = diagnosed(small_folder, before, **faults)
     assert set(diagnosis.causes[0].names) == {f"prefix {before!r}", *more}, str(diagnosis)
     assert diagnosis.causes[0].explains_all
 
