@@ -33,6 +33,8 @@ class Precision:
 
 
 CLIPPED, LEAST_LOWER = 3, 5  # terms of the largest score, different lower ones, of scores that are clipped
+CHANCE = 1e-4  # of rounded scores that look like float32 numbers, printed with the fewest digits
+SINGLE_EPS = 3e-7  # relative error of a float32 sum, which rounded scores may have besides
 FLOAT64 = Precision("float64")
 FLOAT32 = Precision("float32", relative=1e-6, absolute=1e-9)
 INSIDE = Precision("float64, with errors as large as those of float32", relative=1e-6, absolute=1e-9)
@@ -59,8 +61,11 @@ def precision(values: Values) -> Precision:
         return FLOAT64
     for decimals in range(1, 10):
         if np.allclose(distinct, np.round(distinct, decimals), rtol=1e-14, atol=1e-15):
+            single = decimals > 3 and _is_exact(distinct, np.float32)
+            if single and _chance(distinct, 10.0**-decimals) < CHANCE:
+                return FLOAT32
             name = f"rounded to {decimals} decimal{'s' if decimals > 1 else ''}"
-            return Precision(name, 1e-12, 0.505 * 10.0**-decimals, decimals)
+            return Precision(name, SINGLE_EPS if single else 1e-12, 0.505 * 10.0**-decimals, decimals)
     with np.errstate(over="ignore"):
         formats = ((np.float16, FLOAT16), (np.float32, FLOAT32))
         for dtype, found in formats:
@@ -77,6 +82,11 @@ def _is_exact(values: Values, dtype: type[np.floating]) -> bool:
     cast = values.astype(dtype)
     shortest = [float(str(one)) for one in cast]
     return bool(np.all(cast.astype(np.float64) == values)) or shortest == values.tolist()
+
+
+def _chance(values: Values, unit: float) -> float:
+    """The probability that multiples of `unit` near `values` are the shortest ones of float32 numbers."""
+    return float(np.prod(np.minimum(1.0, unit / np.spacing(np.abs(values).astype(np.float32)))))
 
 
 Squash = Callable[[float], float]
