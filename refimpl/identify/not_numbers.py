@@ -1,4 +1,4 @@
-"""Scores that are NaN: read as 0, and named with the documents that have them."""
+"""Scores that are NaN: named with the documents that have them, and read as 0 where these lack the query's words."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -40,6 +40,16 @@ class NotNumbers:
         """Which documents have them."""
         return WORDS.get(self.of, "also of documents with a word of the query")
 
+    @property
+    def related(self) -> bool:
+        """Whether a document with a word of the query has one."""
+        return "related" in self.of
+
+    @property
+    def treated(self) -> str:
+        """What they are read as."""
+        return "their queries are not read" if self.related else "read as 0"
+
     def __str__(self) -> str:
         return f"{self.count} of {self.size} scores are NaN, {self.documents}"
 
@@ -47,11 +57,16 @@ class NotNumbers:
 def without(
     scores: Float64[Array, "queries docs"], corpus: Sequence[str], queries: Sequence[str]
 ) -> tuple[Float64[Array, "queries docs"], NotNumbers]:
-    """The scores with 0 for NaN, and what was NaN."""
+    """The scores with 0 for NaN, and what was NaN.
+
+    The scores of a query are all NaN where those of a document with a word of it are: they are not read.
+    """
     places = np.argwhere(np.isnan(scores))
     asked, documents = ([set(text.split()) for text in texts] for texts in (queries, corpus))
-    of = frozenset(_of(asked[query], documents[document]) for query, document in places)
-    return np.where(np.isnan(scores), 0.0, scores), NotNumbers(len(places), scores.size, of)
+    kinds = [_of(asked[query], documents[document]) for query, document in places]
+    found = np.where(np.isnan(scores), 0.0, scores)
+    found[[query for (query, _), kind in zip(places, kinds, strict=True) if kind == "related"]] = np.nan
+    return found, NotNumbers(len(places), scores.size, frozenset(kinds))
 
 
 def _of(query: set[str], document: set[str]) -> Of:

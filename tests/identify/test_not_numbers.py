@@ -64,8 +64,12 @@ def test_the_formula_of_the_other_scores_is_named(function, documents):
 
 def test_nan_of_documents_with_a_word_of_the_query_is_told():
     found = identify_bm25(PythonTarget(high, "mine"))
-    assert not found.confirmed
     assert "NaN instead of a score also of documents with a word of the query" in found.sentence
+
+
+def test_check_leaves_out_cases_with_nan_of_documents_that_match():
+    diagnosis = checked(high).diagnosis
+    assert "scores are NaN, also of documents with a word of the query\nof the other cases: " in diagnosis
 
 
 def test_nan_alone_is_no_score():
