@@ -75,6 +75,11 @@ class Measured:
         return any(2 * n > size for size, n, _ in self.idf_curve)
 
     @property
+    def of_one_term(self) -> bool:
+        """Whether all terms have equal scores, which a sum that is divided by the query's idfs has for one term too."""
+        return self.idf is not None and self.idf.form.name == "none" and self.query is None
+
+    @property
     def formula(self) -> Formula | None:
         """The simplest formula that all readings match."""
         return self.fits[0].formula if self.fits else None
@@ -187,6 +192,9 @@ def measure(target: Target, progress: Callable[[str], None] = lambda what: None)
         if not found.problem and not found.confirmed and main is not None:
             others = (_analyse(answers, rows, plan, one) for one in coarser(found.scale.precision, main.ravel()))
             found = next((one for one in others if one.confirmed), found)
+        if found.of_one_term:
+            progress("running again: the scores of one term have no idf")
+            found = _of_means(target, found)
     found = replace(found, tokens=_tokens(answers), scale=_described(found, plan, main))
     return replace(found, seconds=time.perf_counter() - started)
 
@@ -242,6 +250,28 @@ def _analyse(given: Answers, rows: Undone, plan: Plan, precision: Precision | No
         ),
     )
     return _collection(found, answers, plan)
+
+
+def _of_means(target: Target, found: Measured) -> Measured:
+    """With the idf and the query side of a second run, where each query's sum is divided by that of its idfs."""
+    plan = Plan(anchored=True)
+    answers = without_refused_queries(target, plan.probes, ask(target, plan.probes))
+    anchored = replace(found.scale, best=1.0)  # the divisor cancels, as that of the best score does
+    runs = [run for name in ("mixed", "long", "small", "empty") if (run := plan.run(name, answers, anchored))]
+    corpora = [run.corpus for run in runs[:3]]
+    occurrences = idf.counts_occurrences(corpora[0]) if corpora else None
+    known_idf = idf.fit(corpora, bool(occurrences)) if corpora else None
+    side = query.fit(corpora[0], known_idf) if known_idf else None
+    if known_idf is None or side is None or known_idf.form.name == "none":
+        return found
+    fits = tuple(replace(fit, formula=replace(fit.formula, idf=known_idf)) for fit in found.fits)
+    whole = replace(found, idf=known_idf, idf_curve=_idf_curve(corpora), counts_occurrences=occurrences, fits=fits)
+    for mean in query.means_by_idf(side.side):
+        one = replace(whole, query=replace(side, side=mean))
+        if fits and (one := _held_out(one, fits[0].formula, answers)).confirmed:
+            empty = collection.empty_documents(fits[0].formula, runs[-1].corpus) if len(runs) > 3 else found.empty
+            return replace(one, empty=empty)
+    return found
 
 
 def _problem(answers: Answers, main: Scores | None) -> str:
@@ -334,11 +364,12 @@ def _length_curve(corpus: Corpus) -> tuple[tuple[float, float], ...]:
 
 
 def _tokens(answers: Answers) -> tuple[Token, ...]:
-    """What the tokenisation probes show; nothing where all were refused.
+    """What the tokenisation probes show; nothing where all were refused, or a score that is read is NaN.
 
     Where a term that no document has is refused, so is a written form that is no term.
     """
     scores = answers.scores("tokens")
-    if scores is None:
+    refuses = query.UNKNOWN in answers.refused
+    if scores is None or (np.isnan(scores).any() and not refuses):
         return ()
-    return tuple(tokens.read(np.nan_to_num(scores) if query.UNKNOWN in answers.refused else scores))
+    return tuple(tokens.read(np.nan_to_num(scores)))

@@ -10,7 +10,7 @@ from refimpl.identify import collection, features, latex, sentence
 from refimpl.identify.ask import Refusal
 from refimpl.identify.bm25 import Measured
 from refimpl.identify.features import Match
-from refimpl.identify.query import BY_LENGTH, REPEAT, UNKNOWN, combined
+from refimpl.identify.query import BY_LENGTH, MEAN, REPEAT, UNKNOWN, combined
 from refimpl.identify.tf import Tf
 from refimpl.identify.token_words import summary
 
@@ -120,7 +120,7 @@ def _idf(measured: Measured) -> Factor:
     idf = measured.idf
     points = len(measured.idf_curve)
     evidence = f"{points} one-term queries read in documents of one length, N = 82, 50 and 14"
-    if features.of_one_term(measured):
+    if measured.of_one_term:
         value = "none in queries of one term; those of several terms are combined in no known way"
         return Factor("idf", "undetermined", value, evidence)
     if idf is None:
@@ -178,8 +178,8 @@ def _weights(measured: Measured) -> Iterator[Factor]:
         elif options := sorted({one[name] for one in candidates if name in one}):
             value = f"one of: {'; '.join(options)}"
             yield Factor(titles.get(name, name), "undetermined", value, f"all match {readings}", error)
-    if measured.formula is not None and measured.formula.unit_length and features.has_base(measured):
-        value = "any: the weights are divided by their Euclidean norm, in which a factor cancels"
+    if (divided := features.free(measured)) and features.has_base(measured):
+        value = f"any: {divided}, in which a factor cancels"
         yield Factor("scale of the idf", "known form", value, readings)
     elif "base" not in known and measured.scale.best is not None:
         rows = measured.scale.rows
@@ -234,6 +234,10 @@ def _query(measured: Measured) -> Iterator[Factor]:
     if absent is not None:
         value = "add the weight of f = 0" if abs(absent.value) > 5 * absent.error else "add nothing"
         yield Factor("terms that the document lacks", "known form", value, f"score {absent.value:.6g}")
+    if side.combine == MEAN:
+        counted = f"their idf, as of n = {side.unknown_n}, counts in the sum of idfs"
+        value = counted if side.unknown_weighs else "left out"
+        yield Factor("terms that no document has", "known form", value, f"queries with {UNKNOWN!r}")
     if sentence.refuses_unknown(measured):
         message = measured.answers.refused[UNKNOWN][:120]
         yield Factor("terms that no document has", "known form", f"refused: {message}", f"queries with {UNKNOWN!r}")
@@ -265,7 +269,9 @@ def _scores(measured: Measured) -> Iterator[Factor]:
     scale = measured.scale
     evidence = "all scores of the main input"
     if nan := measured.answers.nan:
-        yield Factor("scores that are NaN", "known form", f"{nan.documents}: read as 0", f"{nan.count} of {nan.size}")
+        yield Factor(
+            "scores that are NaN", "known form", f"{nan.documents}: {nan.treated}", f"{nan.count} of {nan.size}"
+        )
     if scale.sign < 0:
         yield Factor("sign", "known form", "negated: lower is better", evidence)
     if scale.rows != "none":
@@ -301,7 +307,7 @@ def _whole(measured: Measured) -> Factor:
 def _tokens(measured: Measured) -> Iterator[Factor]:
     evidence = f"{len(measured.tokens)} written forms, in documents and in queries"
     if not measured.tokens:
-        yield Factor("tokenisation", "undetermined", "the input was refused", evidence)
+        yield Factor("tokenisation", "undetermined", "the input was refused, or a score of it is NaN", evidence)
         return
     yield Factor("tokenisation", "known form", summary(measured.tokens) or "as the next rows show", evidence)
     for token in measured.tokens:

@@ -17,7 +17,7 @@ from refimpl.identify.formula import Formula
 from refimpl.identify.idf import SHARES, Floor, Idf
 from refimpl.identify.length import OF_HITS
 from refimpl.identify.places import Fit
-from refimpl.identify.query import AS_DOCUMENT, BY_LENGTH
+from refimpl.identify.query import AS_DOCUMENT, BY_LENGTH, MEAN
 from refimpl.identify.scores import Precision
 from refimpl.identify.tokens import WITH_ANOTHER_SCORE
 
@@ -46,6 +46,7 @@ def implementations() -> tuple[Implementation, ...]:
 
 
 LEAST_SAME = 6
+MINOR = ("precision", "empty", "matching")
 USUAL = {"squash": "none", "shortest": "none", "sign": "positive", "df": "documents"}
 """Features of an entry that does not list them: nothing is done to the sum, and short documents are like others."""
 
@@ -61,7 +62,7 @@ def features(measured: Measured) -> dict[str, str]:
     found: dict[str, str] = {}
     if measured.coarse:
         return {"precision": measured.scale.precision.name, **matching_of(measured)}
-    if measured.idf is not None and not of_one_term(measured):
+    if measured.idf is not None and not measured.of_one_term:
         found["idf"] = measured.idf.form.name
         if not hidden_floor(measured.idf, measured.scale.precision) and (measured.idf_seen or found_floor(measured)):
             found["floor"] = floor_name(measured.idf.floor)
@@ -129,11 +130,6 @@ def empty_name(empty: Empty) -> str:
     return EMPTY_TOKENS[empty.tokens] if empty.tokens != "none" else EMPTY[empty.n_empty, empty.average_empty]
 
 
-def of_one_term(measured: Measured) -> bool:
-    """Whether all terms have equal scores, which a sum of weights that is divided by theirs has for one term too."""
-    return measured.idf is not None and measured.idf.form.name == "none" and measured.query is None
-
-
 EMPTY_TOKENS = {
     "spaces": 'of one token: text.split(" ")',
     "blank": "of one token, as those of white space alone: words of a stripped text",
@@ -196,7 +192,7 @@ def formula_features(fit: Fit, measured: Measured) -> dict[str, str]:
     kind = kind_counted(fit.formula.kind, measured.tokens)
     formula = replace(fit.formula, kind=kind, zero_k1=measured.zero_k1, zero_b=measured.zero_b)
     found = weight_features(formula)
-    if measured.scale.best is None and formula.idf is not None and not _free(formula):
+    if measured.scale.best is None and formula.idf is not None and not free(measured):
         found["base"] = base_name(fit)
     return found
 
@@ -244,9 +240,13 @@ def base_name(fit: Fit) -> str:
     return f"scale {fit.formula.scale:.6g}"
 
 
-def _free(formula: Formula) -> bool:
-    """Whether no scale can be known: nothing but a ratio of scores is compared."""
-    return formula.unit_length
+def free(measured: Measured) -> str:
+    """What a factor of the idf cancels in, so that no scale can be known; empty where it does not cancel."""
+    if measured.formula is not None and measured.formula.unit_length:
+        return "the weights are divided by their Euclidean norm"
+    if measured.query is not None and measured.query.side.combine == MEAN:
+        return "the sum is divided by that of the query's idfs"
+    return ""
 
 
 def tf_name(formula: Formula) -> str:
@@ -326,9 +326,14 @@ def takes_fixed(one: Implementation, found: Features) -> bool:
 
 
 def _distance(match: Match, found: Features) -> float:
-    """0 for an entry without a differing feature; else what differs, and half of what an entry does not tell."""
+    """0 for an entry without a differing feature; else what differs, and a quarter of what an entry does not tell."""
     untold = len(found.keys() - match.implementation.features.keys())
-    return len(match.different) + untold / 2 if match.different else 0.0
+    return sum(_weight(*each) for each in match.different) + untold / 4 if match.different else 0.0
+
+
+def _weight(name: str, its: str, measured: str) -> float:
+    """What a differing feature counts: half where another number differs, or what does not change a formula."""
+    return 0.5 if name in MINOR or its.split()[0] == measured.split()[0] else 1.0
 
 
 def nearest_few(found: Features, few: int = 3) -> list[Match]:

@@ -77,7 +77,7 @@ def predict(formula: Formula, side: QuerySide, inputs: Probe, occurrences: Occur
     for row, text in enumerate(inputs.queries):
         query = Counter(text.split())
         parts = {term: formula.term(term, prepared, inputs.k1, inputs.b) for term in query}
-        weigh = partial(_strength, formula, prepared, side.unknown_weighs)
+        weigh = partial(_strength, formula, prepared, side)
         strength = {term: weigh(term) for term in query}
         for column in range(len(docs)):
             own = {term: float(values[column]) for term, values in parts.items()}
@@ -117,11 +117,12 @@ def _counted(inputs: Probe, occurrences: Occurrences) -> list[Counter[str]]:
     return [Counter({term: count for term, count in each.items() if count}) for each in counts]
 
 
-def _strength(formula: Formula, docs: Prepared, unknown_weighs: bool, term: str) -> float:
-    """What the query's norm has of a term."""
+def _strength(formula: Formula, docs: Prepared, side: QuerySide, term: str) -> float:
+    """What the query's norm, or sum of idfs, has of a term."""
     n = docs.n[term]
-    if not n and not unknown_weighs:
+    if not n and not side.unknown_weighs:
         return 0.0
+    n = n or side.unknown_n
     return formula.idf.of(n, docs.size, docs.mean_idf) if formula.idf is not None else 1.0
 
 

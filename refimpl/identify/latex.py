@@ -1,7 +1,7 @@
 """The identified formula as text and as LaTeX."""
 
 from refimpl.identify.bm25 import Measured
-from refimpl.identify.features import average_name, floor_name, hidden_length, of_one_term
+from refimpl.identify.features import average_name, floor_name, hidden_length
 from refimpl.identify.formula import Formula
 from refimpl.identify.query import combined
 from refimpl.identify.scores import SQUASHES
@@ -15,7 +15,7 @@ def formula(measured: Measured) -> tuple[str, str]:
         return "", ""
     (idf_text, idf_latex), (tf_text, tf_latex) = UNKNOWN
     scale = ""
-    if measured.idf is not None and not of_one_term(measured):
+    if measured.idf is not None and not measured.of_one_term:
         form = measured.idf.form
         idf_text, idf_latex = form.text, form.latex
         if form.text.endswith("+ 1") or " else " in form.text:

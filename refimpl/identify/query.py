@@ -4,7 +4,7 @@ import itertools
 import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -62,8 +62,9 @@ class QuerySide:
     combine: str
     unknown_counts: bool = True
     k3: float = 0.0
-    unknown_weighs: bool = False  # a term that no document has counts in the query's norm, with the idf of n = 0
+    unknown_weighs: bool = False  # a term that no document has counts in the query's norm or sum of idfs
     of_length: float = 0.0
+    unknown_n: int = 0  # the document frequency that it then has
 
     def weight(self, q: int, tokens: int = 1) -> float:
         """The weight of a term that occurs `q` times in a query of `tokens`; 1 where the query is the term.
@@ -79,11 +80,14 @@ class QuerySide:
         query = {t: q for t, q in match.query.items() if self.unknown_counts or t in match.known}
         tokens = sum(query.values())
         weights = {term: self.weight(q, tokens) for term, q in query.items()}
-        if self.combine in ("cosine", "cosine and coordination"):
-            norm = math.sqrt(sum((weights[t] * strength.get(t, 0.0)) ** 2 for t in weights))
+        if self.combine in SHARE_OF:
+            powers = {t: w if self.combine == CLAUSES else w * w for t, w in weights.items()}
+            norm = math.sqrt(sum(powers[t] * strength.get(t, 0.0) ** 2 for t in weights))
             dot = sum(weights[t] * parts.get(t, 0.0) * strength.get(t, 0.0) for t in weights)
-            share = _matched(match) / len(query) if query and self.combine != "cosine" else 1.0
-            return share * dot / norm if norm else 0.0
+            return SHARE_OF[self.combine](Match(query, match.present, match.known)) * dot / norm if norm else 0.0
+        if self.combine == MEAN:
+            total, below = (sum(weights[t] * of.get(t, 0.0) for t in weights) for of in (parts, strength))
+            return total / below if below else 0.0
         if self.combine == "maximum":
             return max((weights[t] * parts.get(t, 0.0) for t in weights), default=0.0)
         total = sum(weights[t] * parts.get(t, 0.0) for t in weights)
@@ -147,10 +151,20 @@ COMBINE: Mapping[str, tuple[Combine, str]] = {
 }
 
 
+MEAN = "mean by idf"
+CLAUSES = "norm and coordination of clauses"
+SHARE_OF: Mapping[str, Combine] = {
+    "cosine": lambda m: 1.0,
+    "cosine and coordination": COMBINE["coordination"][0],
+    CLAUSES: COMBINE["coordination of tokens"][0],
+}
+"""The combinations that are divided by the norm of the query's idfs, and what they are then multiplied by."""
 OTHERS: Mapping[str, str] = {
     "cosine": "cosine of query and document",
     "cosine and coordination": "query norm 1 / sqrt(sum of idf^2), and the sum multiplied by matched / all query terms",
+    CLAUSES: "query norm 1 / sqrt(sum of idf^2), and the sum multiplied by matched / all query tokens",
     "maximum": "the largest contribution counts",
+    MEAN: "the sum is divided by the sum of the query's idfs",
 }
 """Combinations that are no factor of the sum, in words."""
 
@@ -238,9 +252,10 @@ def fit(corpus: Corpus, idf: Idf | None, further: Sequence[QuerySide] = ()) -> Q
 
 def _sides(measured: Sequence[Row], unknown_weighs: bool) -> Iterator[QuerySide]:
     if unknown_weighs:
-        names = itertools.product(("multiset", "set"), ("cosine", "cosine and coordination"))
+        names = itertools.product(("multiset", "set"), SHARE_OF)
         yield from (QuerySide(*each, unknown_weighs=True) for each in names)
-    for combine, repeat in itertools.product([*COMBINE, *OTHERS], REPEAT):
+    combinations = (name for name in (*COMBINE, *OTHERS) if name != MEAN)  # see `means_by_idf`
+    for combine, repeat in itertools.product(combinations, REPEAT):
         for unknown in (False, True):
             if repeat not in SATURATED:
                 yield QuerySide(repeat, combine, unknown)
@@ -248,6 +263,18 @@ def _sides(measured: Sequence[Row], unknown_weighs: bool) -> Iterator[QuerySide]
                 yield QuerySide(repeat, combine, unknown, k3)
             elif repeat == BY_LENGTH and combine == "sum" and (found := _of_length(measured)) is not None:
                 yield QuerySide(repeat, combine, unknown, found[0], of_length=found[1])
+
+
+def means_by_idf(side: QuerySide) -> list[QuerySide]:
+    """The means weighted by idf of a side whose sums have a factor of the query: unknown terms are out, or have an n.
+
+    Their scores of one term have no idf: those of two terms together show it.
+    """
+    if side.combine != "sum" or side.repeat not in ("multiset", "set"):
+        return []
+    mean = replace(side, combine=MEAN, unknown_counts=True)
+    counted = (replace(mean, unknown_weighs=True, unknown_n=n) for n in (0, 1))
+    return [replace(mean, unknown_counts=False), *counted]
 
 
 def _k3(measured: Sequence[Row]) -> float | None:

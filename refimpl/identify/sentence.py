@@ -20,7 +20,7 @@ def sentence(measured: Measured, known: features.Features, near: Sequence[Match]
     if measured.coarse:
         return f"{_capital(', '.join(_treated(measured)))}: too coarsely to tell formulas apart."
     idf = {"none": "no"}.get(known.get("idf", ""), known.get("idf", ""))
-    unknown = "no idf in queries of one term" if features.of_one_term(measured) else "an idf of no known form"
+    unknown = "no idf in queries of one term" if measured.of_one_term else "an idf of no known form"
     parts = [f"{idf} idf" if idf else unknown]
     if known.get("base", "e") not in ("e", "none"):
         parts.append(f"log base {known['base']}" if known["base"] in ("2", "10") else known["base"])
