@@ -364,12 +364,11 @@ def _length_curve(corpus: Corpus) -> tuple[tuple[float, float], ...]:
 
 
 def _tokens(answers: Answers) -> tuple[Token, ...]:
-    """What the tokenisation probes show; nothing where all were refused, or a score that is read is NaN.
+    """What the tokenisation probes show; nothing where all were refused, or documents that match may have NaN.
 
     Where a term that no document has is refused, so is a written form that is no term.
     """
     scores = answers.scores("tokens")
-    refuses = query.UNKNOWN in answers.refused
-    if scores is None or (np.isnan(scores).any() and not refuses):
+    if scores is None or answers.nan.related:
         return ()
-    return tuple(tokens.read(np.nan_to_num(scores)))
+    return tuple(tokens.read(np.nan_to_num(scores) if query.UNKNOWN in answers.refused else scores))

@@ -307,7 +307,7 @@ def _whole(measured: Measured) -> Factor:
 def _tokens(measured: Measured) -> Iterator[Factor]:
     evidence = f"{len(measured.tokens)} written forms, in documents and in queries"
     if not measured.tokens:
-        yield Factor("tokenisation", "undetermined", "the input was refused, or a score of it is NaN", evidence)
+        yield Factor("tokenisation", "undetermined", "the input was refused, or has scores that are NaN", evidence)
         return
     yield Factor("tokenisation", "known form", summary(measured.tokens) or "as the next rows show", evidence)
     for token in measured.tokens:

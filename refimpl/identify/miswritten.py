@@ -1,4 +1,4 @@
-"""Weights of no known form that are a textbook's with one mistake of writing."""
+"""Weights that are no quotient of counts: published ones, and a textbook's with one mistake of writing."""
 
 import itertools
 from collections.abc import Iterator
@@ -10,6 +10,8 @@ from refimpl.identify.idf import Idf
 from refimpl.identify.length import AVERAGES, KINDS
 from refimpl.identify.tf import TRANSFORMS
 
+PUBLISHED = tuple(f"1 + log(1 + log(f / (1 - b + b * L / A) + {delta}))" for delta in ("1", "0.5"))
+"""TFl-delta-p of Rousseau and Vazirgiannis 2013, of which Kamphuis et al. 2020 print delta = 1."""
 WEIGHTS = (
     "f * (k1 + 1) / (f + k1 * (1 - b + b * L / A))",
     "(f * (k1 + 1)) / (f + k1 * ((1 - b) + b * (L / A)))",
@@ -32,7 +34,7 @@ USUAL = KINDS[0], AVERAGES[0]
 
 def weights() -> tuple[Expression, ...]:
     """The weights, of f, L, A, k1 and b."""
-    return miswritten(WEIGHTS, MISTAKES)
+    return (*map(Expression, PUBLISHED), *miswritten(WEIGHTS, MISTAKES))
 
 
 def formulas(idf: Idf | None, takes: bool) -> Iterator[Formula]:

@@ -19,6 +19,8 @@ COMMA = "comma (kipok,)"
 LEFT_OUT = "hyphen left out (kovam-dilep, kovamdilep)"
 INNER = {"hyphen": "hyphen (vodop-razok)", "apostrophe": "apostrophe (l'amarok)", "slash": "slash (vedop/rezok)"}
 INNER |= {"dot": "dot (nudop.kom)"}
+OUTER = {"decimal point": "decimal point (31.47)", "hash": "hash (#fedok)", "at sign": "at sign (@gurok)"}
+OUTER |= {"plus signs": "plus signs (d++)"}
 SHORT_WORDS = ("one letter (q)", "two letters (vy)", "three letters (wuq)")
 STOP_WORD, STOP_LENGTH = "stop word (the)", 3
 LONG_WORDS = {"word of 50 letters": "words of 50 letters", "word of 300 letters": "words of 300 letters"}
@@ -69,14 +71,17 @@ def _parts(results: Results) -> Iterator[str]:
             return
     if _splits(results[COMMA]):
         side = " in documents only" if results[COMMA].startswith("split") else ""
-        kept = [name for name, probe in INNER.items() if results[probe] == ONE_TERM]
+        kept, also = ([n for n, probe in each.items() if results[probe] == ONE_TERM] for each in (INNER, OUTER))
         if _side(results[LEFT_OUT]) is not None:
             yield f"punctuation deleted{side}"
         elif kept == list(INNER):
-            yield f"punctuation dropped at the ends of words{side}"
+            yield f"punctuation dropped at the ends of words{_but(also[1:])}{side}"  # a decimal point is inside one
         else:
-            exceptions = f" (not {', '.join(kept)})" if kept else ""
-            yield f"punctuation separates{exceptions}{side}"
+            yield f"punctuation separates{_but([*kept, *also])}{side}"
+
+
+def _but(kept: Sequence[str]) -> str:
+    return f" (not {', '.join(kept)})" if kept else ""
 
 
 def _splits(result: str) -> bool:

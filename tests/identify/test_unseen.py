@@ -302,3 +302,26 @@ def test_an_idf_that_is_no_number_for_frequent_terms_does_not_hide_the_formula()
     found = identified(of_occurrences)
     assert "document frequencies that count occurrences" in found.sentence
     assert found.confirmed
+
+
+@pytest.mark.parametrize("delta", [0.5, 1.0])
+def test_the_weight_of_two_logarithms_is_named(delta):
+    """TFl-delta-p, of Rousseau and Vazirgiannis 2013, whose idf is ln((N + 1) / n)."""
+
+    def weight(f, length, average, k1, b):
+        return 1 + math.log(1 + math.log(f / (1 - b + b * length / average) + delta))
+
+    found = identified(Bm25(idf=lambda n, size: math.log((size + 1) / n), weight=weight))
+    assert found.confirmed
+    assert row(found, "tf")[0] == f"1 + log(1 + log(f / (1 - b + b * L / A) + {delta:g}))"
+
+
+def test_marks_that_do_not_separate_are_listed():
+    """As NLTK's word tokenizer keeps them."""
+
+    def split(text):
+        return re.findall(r"[\w#@+'/]+(?:\.\d+)?|[^\w\s]", text)
+
+    found = identified(Bm25(split=split, split_query=split))
+    kept = "apostrophe, slash, decimal point, hash, at sign, plus signs"
+    assert f"punctuation separates (not {kept})" in found.sentence
