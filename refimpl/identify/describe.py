@@ -11,7 +11,6 @@ from refimpl.identify.ask import Refusal
 from refimpl.identify.bm25 import Measured
 from refimpl.identify.features import Match
 from refimpl.identify.query import BY_LENGTH, MEAN, REPEAT, UNKNOWN, combined
-from refimpl.identify.tf import Tf
 from refimpl.identify.token_words import summary
 
 Status = Literal["known form", "by its probe alone", "measured curve", "undetermined"]
@@ -153,7 +152,7 @@ def _weights(measured: Measured) -> Iterator[Factor]:
         if tf is None:
             yield _curve("tf", measured.tf_curve, evidence + "; (f, weight / weight of 1)")
         else:
-            yield Factor("tf", "known form", f"{_weight_of(tf)}, at one length", evidence, tf.error)
+            yield Factor("tf", "known form", f"{tf.text}, at one length", evidence, tf.error)
         lengths = "one occurrence in documents of other lengths; (L, weight / weight at L = 1)"
         if sentence.without_lengths(measured):
             yield Factor("length normalisation", "known form", "none", lengths)
@@ -185,18 +184,6 @@ def _weights(measured: Measured) -> Iterator[Factor]:
         rows = measured.scale.rows
         why = "divided by the best one" if rows == "none" else f"scaled by query: {rows}"
         yield Factor("scale of the idf", "undetermined", f"scores are {why}", readings)
-
-
-def _weight_of(tf: Tf) -> str:
-    """The fitted weight as a formula of f, up to a factor."""
-    t = f"({tf.transform.name})" if " " in tf.transform.name else tf.transform.name
-    shapes = {
-        "constant": "1",
-        "unsaturated": t,
-        "saturated": f"{t} / ({t} + {tf.q:.6g})",
-        "shifted": f"({t} + {tf.p:.6g}) / ({t} + {tf.q:.6g})",
-    }
-    return f"{'f * ' if tf.again else ''}{shapes[tf.shape]}"
 
 
 def _worded(name: str, value: str) -> str:

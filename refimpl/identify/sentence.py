@@ -53,9 +53,10 @@ def sentence(measured: Measured, known: features.Features, near: Sequence[Match]
 
 def _unknown_weight(measured: Measured) -> str:
     """What is known of weights of no known form."""
+    tf = "" if measured.tf is None else f"tf {measured.tf.text} in documents of one length"
     if without_lengths(measured):
-        return "a tf of no known form, no length normalisation"
-    return "a tf or length normalisation of no known form"
+        return f"{tf or 'a tf of no known form'}, no length normalisation"
+    return f"{tf}, a length normalisation of no known form" if tf else "a tf or length normalisation of no known form"
 
 
 def without_lengths(measured: Measured) -> bool:

@@ -53,6 +53,18 @@ class Tf:
     again: bool = False
     scale_error: float = 0.0
 
+    @property
+    def text(self) -> str:
+        """The fitted weight as a formula of f, up to a factor."""
+        t = f"({self.transform.name})" if " " in self.transform.name else self.transform.name
+        shapes = {
+            "constant": "1",
+            "unsaturated": t,
+            "saturated": f"{t} / ({t} + {self.q:.6g})",
+            "shifted": f"({t} + {self.p:.6g}) / ({t} + {self.q:.6g})",
+        }
+        return f"{'f * ' if self.again else ''}{shapes[self.shape]}"
+
     def of(self, f: float) -> float:
         """The weight of `f` occurrences at the length of the fit."""
         return float(self._values(np.array([float(f)]))[0])
