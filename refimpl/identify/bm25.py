@@ -15,7 +15,7 @@ from refimpl.identify.counted import Token, kind_counted
 from refimpl.identify.formula import Formula
 from refimpl.identify.heldout import HeldOut
 from refimpl.identify.idf import Idf
-from refimpl.identify.length import HitLengths, among_hits
+from refimpl.identify.length import PAIRS, HitLengths, among_hits
 from refimpl.identify.places import Fit, Run
 from refimpl.identify.probes import SETTINGS, long, mixed, probe, small, with_empty
 from refimpl.identify.query import QueryFit
@@ -233,6 +233,8 @@ def _analyse(given: Answers, rows: Undone, plan: Plan, precision: Precision | No
     fits = fits or combine.miswritten_fits(runs, known_idf, takes)
     if side is None and fits and fits[0].formula.unit_length:
         side = query.fit(first[0], known_idf, heldout.of_vectors(fits[0].formula, first[0].layout.docs))
+    if side is None and fits and known_idf is not None and fits[0].formula.kind == PAIRS:
+        side = query.fit(first[0], known_idf, measured=query.of_pairs(first[0], known_idf))
     found = replace(
         start,
         scale=scale,

@@ -11,7 +11,7 @@ import numpy as np
 
 from refimpl.identify.ask import Probe, Scores
 from refimpl.identify.formula import Formula, Prepared
-from refimpl.identify.length import OF_TEXT
+from refimpl.identify.length import OF_TEXT, PAIRS, with_pairs
 from refimpl.identify.probes import SETTINGS
 from refimpl.identify.query import BY_LENGTH, UNKNOWN, Match, QuerySide
 from refimpl.identify.row_scaling import SPANS
@@ -68,14 +68,16 @@ def predict(formula: Formula, side: QuerySide, inputs: Probe, occurrences: Occur
     `occurrences` counts a term in a text; by default its words between white space.
     """
     docs = [split(document, formula) for document in inputs.corpus]
-    counts = None if occurrences is None else _counted(inputs, occurrences)
+    pairs = formula.kind == PAIRS
+    counts = [Counter(with_pairs(doc)) for doc in docs] if pairs else None
+    counts = counts if occurrences is None else _counted(inputs, occurrences)
     prepared = formula.prepare(docs, inputs.k1, inputs.b, counts)
     side = _side(side, formula, prepared.lengths.average, inputs.k1, inputs.b)
     known = frozenset(prepared.n)
     present = [frozenset(count) for count in prepared.counts]
     scores = np.zeros((len(inputs.queries), len(docs)))
     for row, text in enumerate(inputs.queries):
-        query = Counter(text.split())
+        query = Counter(with_pairs(text.split()) if pairs else text.split())
         parts = {term: formula.term(term, prepared, inputs.k1, inputs.b) for term in query}
         weigh = partial(_strength, formula, prepared, side)
         strength = {term: weigh(term) for term in query}

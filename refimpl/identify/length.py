@@ -60,6 +60,13 @@ def _characters(docs: Sequence[Doc]) -> Lengths:
     return np.array([float(len(" ".join(doc))) for doc in docs])
 
 
+def with_pairs(doc: Doc) -> list[str]:
+    """The tokens, and each pair of neighbours as a further one."""
+    return [*doc, *(f"{one} {next_}" for one, next_ in itertools.pairwise(doc))]
+
+
+PAIRS = LengthKind("tokens and pairs of neighbours", lambda docs: _tokens([with_pairs(doc) for doc in docs]))
+"""Of terms that are words and pairs of words."""
 KINDS = (
     LengthKind("tokens", _tokens),
     LengthKind("distinct terms", _distinct),
@@ -182,8 +189,8 @@ def lines(
     corpora: Sequence[Corpus], points: Sequence[Sequence[LengthPoint]], powers: Sequence[float] = (0.0, 1.0)
 ) -> list[Line]:
     """Each kind of length of which all points are a linear function, with one intercept for all corpora."""
-    for floor in (None, *SHORTEST):
-        every = (_line(corpora, points, kind, power, floor) for power, kind in itertools.product(powers, KINDS))
+    for kinds, floor in ((KINDS, None), ((PAIRS,), None), *((KINDS, floor) for floor in SHORTEST)):
+        every = (_line(corpora, points, kind, power, floor) for power, kind in itertools.product(powers, kinds))
         if found := [line for line in every if line is not None]:
             return found
     return []

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from refimpl.identify import length
 from refimpl.identify.idf import Idf
 from refimpl.identify.probes import Layout
 from refimpl.identify.scores import Corpus, Reading
@@ -190,6 +191,7 @@ class QueryFit:
 class Row:
     """One measured query of several terms: its match and contributions, reading and allowed error."""
 
+    text: str
     match: Match
     parts: Mapping[str, float]
     reading: Reading
@@ -216,16 +218,34 @@ def rows(corpus: Corpus) -> list[Row]:
             anchor, number = layout.anchor
             parts, query = {**parts, anchor: 0.0}, Counter([*tokens, anchor])
             anchored = (anchor, Match(query, frozenset(layout.docs[number]), known))
-        found.append(Row(Match(query, doc, known), parts, reading, allowed, anchored))
+        found.append(Row(text, Match(query, doc, known), parts, reading, allowed, anchored))
     return found
 
 
-def fit(corpus: Corpus, idf: Idf | None, further: Sequence[QuerySide] = ()) -> QueryFit | None:
+def of_pairs(corpus: Corpus, idf: Idf) -> list[Row]:
+    """The rows where pairs of neighbours are terms as well, which in the idf document occur once."""
+    docs = [length.with_pairs(doc) for doc in corpus.layout.docs]
+    doc, known = frozenset(docs[corpus.layout.idf_doc]), frozenset(term for each in docs for term in each)
+    size, mean = idf.size(docs), idf.mean(docs, idf.size(docs))
+    one = corpus.read(corpus.layout.idf[1], corpus.layout.idf_doc)
+    unit = one.value / idf.of(1, size, mean) if one is not None else math.nan
+    found = []
+    for row in rows(corpus):
+        query = Counter(length.with_pairs(row.text.split()))
+        pairs = {term for term in query if term in doc and term not in row.parts}
+        parts = {term: unit * idf.of(sum(term in each for each in docs), size, mean) for term in pairs}
+        found.append(replace(row, match=Match(query, doc, known), parts={**row.parts, **parts}))
+    return found
+
+
+def fit(
+    corpus: Corpus, idf: Idf | None, further: Sequence[QuerySide] = (), measured: Sequence[Row] = ()
+) -> QueryFit | None:
     """The simplest query side that all measured queries match; `idf` gives the strength of a term of n = 0.
 
-    `further` sides are tried after the known ones.
+    `further` sides are tried after the known ones; `measured` are the queries, by default those of `rows`.
     """
-    measured = rows(corpus)
+    measured = measured or rows(corpus)
     if len(measured) < 12:
         return None
     known, unknown = _strength(corpus), _unknown_strength(corpus, idf)

@@ -7,6 +7,7 @@ import numpy as np
 from refimpl.identify import collection, features
 from refimpl.identify.bm25 import Measured
 from refimpl.identify.features import Match
+from refimpl.identify.length import PAIRS
 from refimpl.identify.query import REPEAT, UNKNOWN, combined
 from refimpl.identify.token_words import as_white_space, summary
 
@@ -86,6 +87,8 @@ def _treated(measured: Measured) -> Iterator[str]:
         yield "queries with a term that no document has are refused"
     if measured.hits is not None and measured.hits < collection.HITS:
         yield f"at most {measured.hits} hits"
+    if measured.confirmed and measured.formula is not None and measured.formula.kind == PAIRS:
+        yield "pairs of neighbouring words are terms too"
     if measured.tokens and not as_white_space(measured.tokens) and (words := summary(measured.tokens)):
         yield f"terms: {words}"
 

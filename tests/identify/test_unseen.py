@@ -325,3 +325,17 @@ def test_marks_that_do_not_separate_are_listed():
     found = identified(Bm25(split=split, split_query=split))
     kept = "apostrophe, slash, decimal point, hash, at sign, plus signs"
     assert f"punctuation separates (not {kept})" in found.sentence
+
+
+@pytest.mark.parametrize(("k1", "b"), [(None, None), (1.5, 0.75)])
+def test_pairs_of_words_that_are_terms_too_are_named(k1, b):
+    """As outonote's: the pairs count in the lengths, and in the df and the query as well."""
+
+    def split(text):
+        return [*(words := text.split()), *(" ".join(pair) for pair in itertools.pairwise(words))]
+
+    plain = Bm25(split=split, split_query=split)
+    found = identified(plain if k1 is None else lambda corpus, queries: plain(corpus, queries, k1, b))
+    assert found.confirmed
+    assert row(found, "length normalisation")[0] == "tokens and pairs of neighbours"
+    assert "pairs of neighbouring words are terms too" in found.sentence
