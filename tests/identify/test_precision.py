@@ -10,6 +10,7 @@ from refimpl.check.targets.python import PythonTarget
 from refimpl.compare.tolerance import named
 from refimpl.identify import identify_bm25
 from refimpl.identify.scores import precision
+from refimpl.identify.values import kind_of
 
 RANGES = [(0.1, 1), (0.01, 10), (1, 10), (0.001, 3), (5, 60), (200, 900)]
 pytestmark = pytest.mark.usefixtures("unchecked")
@@ -48,3 +49,21 @@ def test_check_names_no_rounding_of_float32_scores():
     assert "factor of the tf: k1 + 1 instead of none" in suite.diagnosis
     assert "confirmed" in suite.diagnosis
     assert "decimals" not in suite.diagnosis
+
+
+def unit_vectors():
+    vectors = np.random.default_rng(0).normal(size=(12, 384))
+    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+
+
+NUMBERS = {
+    "float64": unit_vectors(),
+    "float32": unit_vectors().astype(np.float32).astype(np.float64),
+    "float32, written in the fewest digits": shortest(unit_vectors().ravel()).reshape(12, 384),
+    **{f"rounded to {decimals} decimals": np.round(unit_vectors(), decimals) for decimals in range(4, 11)},
+}
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+def test_numbers_of_vectors_are_told(name):
+    assert kind_of(NUMBERS[name]) == ("known form", name)
