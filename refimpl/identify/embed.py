@@ -31,7 +31,7 @@ def identify(
     progress("written forms")
     factors = [*calls.factors, *writing.factors(encode, same)]
     progress("truncation")
-    limit = truncation.factors(encode, same)
+    limit = truncation.measure(encode, same)
     progress("pooling")
     given = encode(TEXTS) if calls.single else rows(TEXTS)
     if (refusal := refused(given)) is not None:
@@ -45,7 +45,8 @@ def identify(
     scaled = "each column" in numbers[1].value
     if not calls.repeatable or scaled or "bits" in numbers[1].value or numbers[1].status == "undetermined":
         numbers = [factor for factor in numbers if factor.name != "length of vectors"]
-    every = (*numbers, *pool, *limit_in_tokens.factors(encode, limit, reference, pool), *factors)
+    in_tokens = limit_in_tokens.factors(encode, limit, reference, pool)
+    every = (*numbers, *pool, *limit.factors, *in_tokens, *factors)
     open_ = [factor.name for factor in every if factor.status == "undetermined"]
     sentence = _sentence(every, open_)
     return Identification(target.name, sentence, not open_, "", "", every, (), time.perf_counter() - started)

@@ -10,31 +10,27 @@ from refimpl.identify.describe import Factor
 from refimpl.identify.pooling import LINEAR
 from refimpl.identify.reference import Reference
 from refimpl.identify.rows import Rows
-from refimpl.identify.truncation import NAME, SHORT, WORDS, text_of
+from refimpl.identify.truncation import SHORT, WORDS, Limit, text_of
 
 NEAR, APART = 1e-2, 3.0
 """The largest relative deviation of the input that is named, and how many times as much any other one deviates."""
 
 
-def factors(rows: Rows, limit: Sequence[Factor], model: Reference | None, pool: Sequence[Factor]) -> list[Factor]:
-    """The factors of `limit`, and what they are in the model's tokens where the input is the usual one."""
+def factors(rows: Rows, limit: Limit, model: Reference | None, pool: Sequence[Factor]) -> list[Factor]:
+    """What the limit is in the model's tokens, where the input is the usual one."""
     usual = any(f.name == "input" and f.value.endswith("with the model's special tokens") for f in pool)
-    if model is None or not usual:
-        return list(limit)
-    added = []
-    for factor in limit:
-        words = factor.value.split()
-        if factor.name != NAME or factor.status != "known form":
-            continue
-        if factor.value.endswith("words of one token are read") and words[1] == "first" and len(words) == 9:
-            added += _in_tokens(rows, factor, int(words[2]), model, pool[0].value)
-        elif factor.value.startswith("none up to") and model.positions is not None and model.positions < WORDS:
-            value = f"are read: the model has {model.positions} positions, so as by chunks or another model"
-            added.append(Factor("texts beyond the model's positions", "known form", value, factor.evidence))
-    return [*limit, *added]
+    if model is None or not usual or limit.words is None:
+        return []
+    evidence = limit.factors[0].evidence
+    if limit.words < WORDS:
+        return _in_tokens(rows, evidence, limit.words, model, pool[0].value)
+    if model.positions is None or model.positions >= WORDS:
+        return []
+    value = f"are read: the model has {model.positions} positions, so as by chunks or another model"
+    return [Factor("texts beyond the model's positions", "known form", value, evidence)]
 
 
-def _in_tokens(rows: Rows, factor: Factor, words: int, model: Reference, pooling: str) -> list[Factor]:
+def _in_tokens(rows: Rows, evidence: str, words: int, model: Reference, pooling: str) -> list[Factor]:
     """Whether the special tokens after a text are kept at the limit: the pooled states of both inputs are compared."""
     name = "limit in tokens"
     before, after = model.special
@@ -57,7 +53,7 @@ def _in_tokens(rows: Rows, factor: Factor, words: int, model: Reference, pooling
     others = [error for one, error in errors.items() if one != value]
     if errors[value] > NEAR or any(error < APART * errors[value] for error in others):
         return []
-    return [Factor(name, "known form", value, factor.evidence, errors[value])]
+    return [Factor(name, "known form", value, evidence, errors[value])]
 
 
 def _ids(model: Reference, words: Sequence[str]) -> list[int] | None:

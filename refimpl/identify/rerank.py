@@ -90,7 +90,7 @@ def _computed(rows: Scores, most: int | None, progress: Callable[[str], None]) -
     progress("written forms")
     texts = writing.factors(single, same)
     progress("truncation")
-    return [*found, *renamed, *texts, *truncation.factors(single, same)]
+    return [*found, *renamed, *texts, *truncation.measure(single, same).factors]
 
 
 def _renamed(factor: Factor) -> Factor:

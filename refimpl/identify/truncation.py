@@ -17,7 +17,7 @@ SHORT = ("red", "sun", "war", "law", "art", "sea", "oil", "air", "gas", "war", "
 LONG = ("national", "children", "business", "research", "politics", "military", "economic", "hospital")
 SPLIT = ("kabog", "zufag", "dopik", "tebiv", "mulog", "gikub", "navob", "pizek")
 OTHER = {3: "dog", 8: "football", 5: "vudob"}  # of the same number of letters
-NAME = "truncation"
+NAME, TOKENS = "truncation", "tokens: fewer words where words are split"
 
 
 @dataclass(frozen=True)
@@ -37,27 +37,40 @@ class Undecided(Exception):
     """Why the words that are read are not known."""
 
 
-def factors(rows: Rows, sameness: Sameness) -> list[Factor]:
+@dataclass(frozen=True)
+class Limit:
+    """What is known of the limit, and how many first words of one token are read: WORDS for all; None: not known."""
+
+    factors: tuple[Factor, ...]
+    words: int | None = None
+
+
+def measure(rows: Rows, sameness: Sameness) -> Limit:
     """The limit and its unit; `undetermined` where one replaced word is not visible next to it."""
     evidence = f"one word after another replaced in texts of {WORDS} words of 3, 8 and 5 letters"
     if not sameness.repeatable:
-        return [Factor(NAME, "undetermined", sameness.reason, evidence)]
+        return Limit((Factor(NAME, "undetermined", sameness.reason, evidence),))
     if (longest := _accepted(rows)) < WORDS:
-        texts = "texts of up to 1200 words"
-        if not longest:
-            return [Factor(NAME, "undetermined", "texts of one word and of 1200 words of 3 letters are refused", texts)]
-        value = f"none: over {longest} words of 3 letters a text is refused"
-        return [Factor(NAME, "known form", value, texts)]
+        return Limit((_refused_beyond(longest),))
     try:
         read = read_words(rows, sameness, SHORT)
         if read.everything:
-            return [Factor(NAME, "known form", f"none up to {WORDS} words", evidence)]
+            return Limit((Factor(NAME, "known form", f"none up to {WORDS} words", evidence),), WORDS)
         value, unit = _unit(rows, sameness, read)
+        shown = value
         if unit[0] == "known form" and not read.tail:
             value = _or_cache(rows, sameness, value, read.head)
     except Undecided as why:
-        return [Factor(NAME, "undetermined", str(why), evidence)]
-    return [Factor(NAME, "known form", value, evidence), Factor("unit of the limit", *unit, evidence)]
+        return Limit((Factor(NAME, "undetermined", str(why), evidence),))
+    factors = Factor(NAME, "known form", value, evidence), Factor("unit of the limit", *unit, evidence)
+    return Limit(factors, read.head if unit[1] == TOKENS and not read.tail and value == shown else None)
+
+
+def _refused_beyond(longest: int) -> Factor:
+    texts = "texts of up to 1200 words"
+    if not longest:
+        return Factor(NAME, "undetermined", "texts of one word and of 1200 words of 3 letters are refused", texts)
+    return Factor(NAME, "known form", f"none: over {longest} words of 3 letters a text is refused", texts)
 
 
 def _accepted(rows: Rows) -> int:
@@ -168,7 +181,7 @@ def _unit(rows: Rows, sameness: Sameness, read: Read) -> tuple[str, tuple[Status
     if visible(rows, sameness, LONG, (inside, outside)) == [True, False]:
         if visible(rows, sameness, SPLIT, (inside,)) == [True]:
             return f"{side} words are read", ("known form", "words, or tokens that are whole words")
-        return f"{side} words of one token are read", ("known form", "tokens: fewer words where words are split")
+        return f"{side} words of one token are read", ("known form", TOKENS)
     long = read_words(rows, sameness, LONG)
     if not (read.head and read.tail) and bool(read.head) == bool(long.head):
         low, high = max(4 * count - 3, 9 * (long.head or long.tail) - 8), min(4 * count, 9 * (long.head or long.tail))
