@@ -316,7 +316,8 @@ def _collection(found: Measured, answers: Answers, plan: Plan) -> Measured:
         return found
     empty = plan.run("empty", answers, found.scale)
     if empty is not None:
-        found = replace(found, empty=collection.empty_documents(formula, empty.corpus))
+        seen = collection.empty_documents(formula, empty.corpus)
+        found = replace(found, empty=replace(seen, n_empty=None) if found.of_one_term else seen)  # without idf, no N
     zero_k1, zero_b = (plan.run(name, answers, found.scale) for name in ("k1 zero", "b zero"))
     if zero_k1 is not None and formula.k1 is None:
         found = replace(found, zero_k1=collection.zero_setting(formula, zero_k1, DEFAULTS))

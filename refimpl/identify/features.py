@@ -192,7 +192,8 @@ def formula_features(fit: Fit, measured: Measured) -> dict[str, str]:
     kind = kind_counted(fit.formula.kind, measured.tokens)
     formula = replace(fit.formula, kind=kind, zero_k1=measured.zero_k1, zero_b=measured.zero_b)
     found = weight_features(formula)
-    if measured.scale.best is None and formula.idf is not None and not free(measured):
+    hidden = measured.scale.best is not None or measured.of_one_term or free(measured)
+    if formula.idf is not None and not hidden:
         found["base"] = base_name(fit)
     return found
 

@@ -102,6 +102,23 @@ def test_check_names_the_mean_and_no_treatment_of_empty_documents_that_is_lucene
     assert "the sum is divided by the sum of the query's idfs instead of the sum" in suite.diagnosis
     assert "confirmed" in suite.diagnosis
     assert "empty documents" not in suite.diagnosis
+    assert "not determined" not in suite.diagnosis
+
+
+def test_without_the_idf_neither_its_scale_nor_n_is_told():
+    """The weights of a query are idfs over the sum of their squares: no known combination."""
+
+    class Unknown(MeanByIdf):
+        def weights(self, query, df, size):
+            weights = {t: self.idf(df[t], size) for t in set(query.split()) if df[t]}
+            below = sum(weight**1.5 for weight in weights.values()) ** (2 / 3)
+            return {t: weight / below for t, weight in weights.items()}
+
+    found = identify_bm25(PythonTarget(Unknown(repeated=False), "mine"))
+    values = {factor.name: (factor.value, factor.status) for factor in found.factors}
+    assert found.sentence.startswith("No idf in queries of one term, tf saturated f")
+    assert "scale of the idf" not in values
+    assert values["empty documents"] == ("in the average they do not count", "undetermined")
 
 
 def test_scores_without_any_idf_are_no_mean():
