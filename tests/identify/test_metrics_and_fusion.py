@@ -8,6 +8,7 @@ from trec_eval import trec_eval
 
 from refimpl.check.targets.python import PythonTarget
 from refimpl.identify import identify_fusion, identify_metrics
+from refimpl.identify.questions import Question
 
 
 def evaluator(gain=float, tie="id descending", counted=True, all_queries=True, unjudged=True, cut=10, least=-math.inf):
@@ -103,6 +104,41 @@ def by_ir_measures(qrels, run):
     judged = {query: scores for query, scores in run.items() if query in qrels}
     values = ir_measures.calc_aggregate([ir_measures.parse_measure(name) for name in names.values()], qrels, judged)
     return {name: values[ir_measures.parse_measure(measure)] for name, measure in names.items()}
+
+
+@pytest.mark.parametrize("decimals", [4, 5, 6])
+def test_rounded_metrics_are_named(decimals):
+    """trec_eval prints four decimals, BEIR returns five."""
+    exact = evaluator()
+
+    def rounded(qrels, run):
+        return {name: round(value, decimals) for name, value in exact(qrels, run).items()}
+
+    found = identify_metrics(PythonTarget(rounded, "mine"))
+    values = {factor.name: factor.value for factor in found.factors}
+    assert values == {**TREC, "precision": f"rounded to {decimals} decimals"}
+
+
+@pytest.mark.parametrize("decimals", [4, 5, 6])
+def test_rounded_reciprocal_ranks_are_named(decimals):
+    def rounded(routes, method, k=60):
+        scores = {}
+        for ranking in routes:
+            for rank, (doc, _) in enumerate(ranking, 1):
+                scores[doc] = scores.get(doc, 0.0) + 1 / (k + rank)
+        return {doc: round(score, decimals) for doc, score in scores.items()}
+
+    found = {factor.name: factor.value for factor in identify_fusion(PythonTarget(rounded, "mine")).factors}
+    assert found["RRF, first rank and k"] == "1 / (k + rank), ranks from 1"
+    assert found["precision"] == f"rounded to {decimals} decimals"
+
+
+def test_rounding_that_hides_which_option_is_told():
+    """Three decimals have both options."""
+    question = Question("rule", {}, lambda answer: answer, {"one": 0.1236, "other": 0.1238})
+    found = question.answer(0.124, slack=0.505e-3)
+    assert (found.status, found.value) == ("undetermined", "one of: other; one")
+    assert question.answer(0.1236).value == "one"
 
 
 def test_trec_eval_itself():
