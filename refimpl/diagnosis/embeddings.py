@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from itertools import chain
+from itertools import chain, compress
 from pathlib import Path
 
 import numpy as np
@@ -38,15 +38,22 @@ from refimpl.diagnosis.structure.search import StructuralSearch
 from refimpl.diagnosis.truncations import TruncationSearch
 from refimpl.diagnosis.weighted_pooling import PoolingSearch, forward_is_right, pooling_note
 from refimpl.diagnosis.wrapped_positions import PositionSearch
-from refimpl.diagnosis.wrong_rows import joined, with_notes, without_cause, zeros
+from refimpl.diagnosis.wrong_rows import (
+    ANOTHER_ORDER,
+    MIXED_UP,
+    beside,
+    joined,
+    out_of_order,
+    with_notes,
+    without_cause,
+    zeros,
+)
 from refimpl.tokens import TruncationWarning
 
 LABEL = 30  # characters of a text that label it
 MOST_TOKENS = 8192  # of all texts; of more, a function in float32 shows which texts mismatch, and fewer are explained
 LEAST_ALIKE, MOST_ALIKE = 12, 64  # texts whose pairs are compared
 MOST_NAMED = 4  # texts that a hint is printed with
-ANOTHER_ORDER = "rows in another order"
-MIXED_UP = "belong to other texts: sorted by length, or concurrent results mixed up"
 
 
 def diagnose_embeddings(
@@ -94,7 +101,12 @@ def diagnose_embeddings(
     if vectors.shape != (len(checked), width):
         raise ValueError(f"expected vectors of shape {(len(checked), width)}, got {vectors.shape}: one row per text")
     labels = labels or [repr(text[:LABEL]) for text in checked]
-    return _diagnosed(EmbeddingProblem(vectors, encoder, tolerance), labels, encode)[0]
+    finite = np.asarray(np.isfinite(vectors).all(axis=1))
+    if finite.all() or not finite.any():
+        return _diagnosed(EmbeddingProblem(vectors, encoder, tolerance), labels, encode)[0]
+    encoder = VariedEncoder(folder, list(compress(checked, finite)))
+    rest = EmbeddingProblem(vectors[finite], encoder, tolerance)
+    return beside(_diagnosed(rest, list(compress(labels, finite)), encode)[0], labels, finite)
 
 
 def _diagnosed(
@@ -113,7 +125,7 @@ def _diagnosed(
         in_order[order] = vectors
         diagnosis, combination = _diagnosed(EmbeddingProblem(in_order, encoder, tolerance), labels, None)
         share = 1 - _squares(in_order - expected) / _squares(vectors - expected)
-        return _out_of_order(diagnosis, difference, share), combination
+        return out_of_order(diagnosis, difference, share), combination
     callable_again = encode if np.isfinite(difference) and not (observed and observed.causes) else None
     if callable_again and (of_calls := _of_calls(problem, expected, labels, callable_again)) is not None:
         return of_calls
@@ -205,17 +217,6 @@ def _of_length(problem: EmbeddingProblem, expected: Array) -> LinearMap | None:
 
 def _squares(errors: Array) -> float:
     return float(np.sum(errors**2))
-
-
-def _out_of_order(found: Diagnosis, difference: float, share: float) -> Diagnosis:
-    """The diagnosis of the rows put in order, whose order is a cause as well; `share` is what it explains alone."""
-    causes = tuple(
-        replace(each, names=(ANOTHER_ORDER, *each.names), explanation=f"the vectors {MIXED_UP}; {each.explanation}")
-        for each in found.causes
-    )
-    if not causes:
-        causes = (Cause((ANOTHER_ORDER,), f"the vectors {MIXED_UP}", found.difference, share, found.matches),)
-    return replace(found, matches=False, difference=difference, causes=causes)
 
 
 def _reference(problem: EmbeddingProblem) -> Array:

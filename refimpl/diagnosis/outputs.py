@@ -24,6 +24,8 @@ FLOAT16, BFLOAT16, BFLOAT16_CUT = STORAGE[:3]
 def degenerate(actual: Array, expected: Array) -> str | None:
     """A sentence for vectors `(texts, dim)` that depend on no text, or are not finite; None for others."""
     finite = np.isfinite(actual).all(axis=1)
+    if not finite.any():
+        return "no vector is finite"
     if not finite.all():
         return f"vector {np.argmin(finite)} is not finite, the first of {np.sum(~finite)} such vectors of {len(actual)}"
     if not actual.any():

@@ -11,6 +11,8 @@ from refimpl.diagnosis.encoder import EncoderVariant
 from refimpl.diagnosis.result import Cause, Diagnosis
 
 SHOWN = 4
+ANOTHER_ORDER = "rows in another order"
+MIXED_UP = "belong to other texts: sorted by length, or concurrent results mixed up"
 BEGINNING = 16  # characters that texts do not share by chance
 
 
@@ -22,6 +24,20 @@ def zeros(problem: EmbeddingProblem, deviations: Array, labels: Sequence[str]) -
     sentence, difference = _zeros_note(problem.actual, rows, labels, len(rows)), float(deviations.max())
     unexplained = tuple(labels[row] for row in rows)
     return Diagnosis(False, difference, problem.tolerance, (), observation=sentence, unexplained=unexplained)
+
+
+def beside(found: Diagnosis, labels: Sequence[str], finite: Array) -> Diagnosis:
+    """The diagnosis of the `finite` vectors of all `labels`, with which ones are not finite."""
+    others = [label for label, is_finite in zip(labels, finite, strict=True) if not is_finite]
+    more = f" and {len(others) - SHOWN} more" if len(others) > SHOWN else ""
+    verb, those = ("are", "those") if len(others) > 1 else ("is", "that")
+    sentence = f"{len(others)} of {len(labels)} vectors {verb} not finite, {those} of {', '.join(others[:SHOWN])}{more}"
+    whole = replace(found, matches=False, difference=np.inf, unexplained=(*found.unexplained, *others))
+    if found.matches:
+        return replace(whole, observation=f"{sentence}; all others are right")
+    causes = tuple(replace(cause, explains_all=False) for cause in found.causes)
+    observation = None if found.observation is None else f"of the others, {found.observation}"
+    return replace(whole, causes=causes, observation=observation, notes=(sentence, *found.notes))
 
 
 def with_notes(
@@ -95,6 +111,17 @@ def _zeros_note(actual: Array, rows: Sequence[int], labels: Sequence[str], wrong
     verb = "are" if len(zeros) > 1 else "is"
     sentence = f"{len(zeros)} of {len(actual)} vectors {verb} zero, {which}"
     return f"{sentence}; all others are right" if len(zeros) == wrong else sentence
+
+
+def out_of_order(found: Diagnosis, difference: float, share: float) -> Diagnosis:
+    """The diagnosis of the rows put in order, whose order is a cause as well; `share` is what it explains alone."""
+    causes = tuple(
+        replace(each, names=(ANOTHER_ORDER, *each.names), explanation=f"the vectors {MIXED_UP}; {each.explanation}")
+        for each in found.causes
+    )
+    if not causes:
+        causes = (Cause((ANOTHER_ORDER,), f"the vectors {MIXED_UP}", found.difference, share, found.matches),)
+    return replace(found, matches=False, difference=difference, causes=causes)
 
 
 def exchanged(

@@ -110,7 +110,22 @@ def test_a_vector_that_is_not_finite_is_named(small_folder, texts):
     actual[3] = np.nan
     diagnosis = diagnose_embeddings(actual, texts, model_path=small_folder)
     assert diagnosis.difference == np.inf
-    assert "vector 3 is not finite" in str(diagnosis)
+    assert "1 of 6 vectors is not finite, that of ''; all others are right" in str(diagnosis)
+    assert diagnosis.unexplained == ("''",)
+
+
+def test_the_others_are_diagnosed_beside_vectors_that_are_not_finite(small_folder, texts):
+    actual = FaultyBert(small_folder, pooling="CLS")(texts)
+    actual[3:5] = np.nan
+    diagnosis = diagnose_embeddings(actual, texts, model_path=small_folder, tolerance=TOLERANCE)
+    assert diagnosis.causes[0].names == ("CLS pooling",)
+    assert not diagnosis.explained
+    assert "2 of 6 vectors are not finite, those of '', 'hm'" in str(diagnosis)
+
+
+def test_no_finite_vector_is_said(small_folder, texts):
+    diagnosis = diagnose_embeddings(np.full((len(texts), 32), np.nan), texts, model_path=small_folder)
+    assert diagnosis.observation == "no vector is finite"
 
 
 def test_another_shape_is_refused(small_folder, texts):

@@ -16,7 +16,7 @@ from refimpl.check.suites.parse import numbers
 from refimpl.check.targets.base import AnswerError, RefusedError, TargetError
 from refimpl.common.types import Array
 from refimpl.compare import Comparison, compare_neighbours, compare_vector, from_condition, worst_of
-from refimpl.compare.tolerance import named
+from refimpl.compare.tolerance import Tolerance, named
 
 if TYPE_CHECKING:
     from refimpl.diagnosis.result import Diagnosis
@@ -82,10 +82,17 @@ def _mixed() -> list[str]:
     return [texts[name] for name in MIXED]
 
 
+def _own(name: str, got: Array, expected: Array, tolerance: Tolerance) -> Comparison:
+    """Compare two vectors of the target's own, in which a NaN equals a NaN."""
+    if np.isnan(got).any() and np.array_equal(got, expected, equal_nan=True):
+        return from_condition(True, name, "equal, NaN included")
+    return compare_vector(name, got, expected, tolerance)
+
+
 def _same(session: Session, got: Sequence[Array], expected: Sequence[Array], what: str) -> Comparison:
     """Compare two sets of vectors that should be equal."""
     pairs = enumerate(zip(got, expected, strict=True))
-    return worst_of(compare_vector(f"{what}, text {i}", a, b, session.tolerance) for i, (a, b) in pairs)
+    return worst_of(_own(f"{what}, text {i}", a, b, session.tolerance) for i, (a, b) in pairs)
 
 
 def _answered(session: Session) -> list[str]:
@@ -175,7 +182,7 @@ def _concurrent(session: Session) -> Comparison:
 def _equal_tokens(session: Session) -> Comparison:
     texts = golden.texts()
     pairs = [(session.run([texts[a]])[0], session.run([texts[b]])[0], f"{a} and {b}") for a, b in EQUAL_TOKENS]
-    return worst_of(compare_vector(what, got, expected, EXACT) for got, expected, what in pairs)
+    return worst_of(_own(what, got, expected, EXACT) for got, expected, what in pairs)
 
 
 @behaviour(
@@ -188,7 +195,7 @@ def _empty_and_blank(session: Session) -> Comparison:
         empty, *blank = session.run(["", "   ", "\n\t \u3000"])
     except RefusedError as error:
         return from_condition(True, "empty and blank texts", f"refused, which is allowed: {error}")
-    return worst_of(compare_vector("empty and blank", got, empty, EXACT) for got in blank)
+    return worst_of(_own("empty and blank", got, empty, EXACT) for got in blank)
 
 
 @behaviour(
@@ -200,7 +207,7 @@ def _empty_and_blank(session: Session) -> Comparison:
 def _other_white_space(session: Session) -> Comparison:
     plain = session.run([f"{WORDS[0]} {WORDS[1]}"])[0]
     pairs = [(session.run([f"{WORDS[0]}{space}{WORDS[1]}"])[0], f"U+{ord(space):04X} and a space") for space in SPACES]
-    return worst_of(compare_vector(what, got, plain, EXACT) for got, what in pairs)
+    return worst_of(_own(what, got, plain, EXACT) for got, what in pairs)
 
 
 @behaviour(
@@ -213,10 +220,10 @@ def _long_words(session: Session) -> Comparison:
     limit = 100
     words = [letter * count for count in (limit, limit + 1) for letter in LETTERS]
     one, other, one_longer, other_longer = (session.run([word])[0] for word in words)
-    if compare_vector("two words", one, other, EXACT).matches:
+    if _own("two words", one, other, EXACT).matches:
         message = f"two different words of {limit} letters have one vector: they are unknown, or cut"
         return from_condition(False, "long words", message)
-    return compare_vector(f"two words of {limit + 1} letters", one_longer, other_longer, EXACT)
+    return _own(f"two words of {limit + 1} letters", one_longer, other_longer, EXACT)
 
 
 def _projected(session: Session, sentence: str) -> str | None:
@@ -296,7 +303,7 @@ def _changing(session: Session) -> str | None:
     from refimpl.diagnosis.calls import changing
 
     def matches(one: Array, other: Array) -> bool:
-        return compare_vector("two runs", one, other, session.tolerance).matches
+        return _own("two runs", one, other, session.tolerance).matches
 
     first, second = (np.stack(session.run(_mixed())) for _ in range(2))
     return changing(first, second, matches)

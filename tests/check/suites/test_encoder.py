@@ -125,7 +125,7 @@ def test_vectors_that_are_never_finite_are_deterministic():
 
     diagnosis = check(target(long_ones_fail), ["encoder"], Settings(FLOAT32.tolerance)).suites[0].diagnosis
     assert "deterministic" not in str(diagnosis)
-    assert "is not finite, the first of" in str(diagnosis)
+    assert "vectors are not finite, those of" in str(diagnosis)
 
 
 def test_length_neighbours_and_nan():
@@ -134,7 +134,7 @@ def test_length_neighbours_and_nan():
     results = failed(
         lambda texts: np.full((len(texts), 384), np.nan), patterns=["question", "unit-length", "determinism"]
     )
-    assert set(results) == {"question", "unit-length", "determinism"}
+    assert set(results) == {"question", "unit-length"}  # NaN each time is deterministic
 
 
 def test_answers_of_another_form_fail():
