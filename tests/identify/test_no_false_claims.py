@@ -79,7 +79,7 @@ def test_a_bonus_for_a_document_that_is_the_query_is_no_length_of_stop_words():
     assert "from queries only" not in str(identified(favouring).to_dict())
 
 
-def test_weights_divided_by_their_sum_have_an_idf_that_one_term_does_not_show():
+def test_weights_divided_by_their_sum_have_an_idf_that_pairs_of_terms_show():
     """As Pinecone's encoder computes them."""
 
     def shares(corpus, queries, k1, b):
@@ -94,10 +94,10 @@ def test_weights_divided_by_their_sum_have_an_idf_that_one_term_does_not_show():
         return rows
 
     found = identified(shares)
-    assert found.sentence.startswith("No idf in queries of one term, tf saturated f")
-    assert row(found, "idf")[1] == "undetermined"
-    assert "idf(t)" in found.text
-    assert not found.confirmed
+    assert found.confirmed
+    assert found.sentence.startswith("Lucene idf, tf saturated f, factor k1 + 1, lengths: tokens, query terms as a set")
+    assert "the sum is divided by the sum of the query's idfs" in found.sentence
+    assert row(found, "idf")[0].startswith("Lucene: ln(1 + (N - n + 0.5) / (n + 0.5))")
 
 
 @pytest.mark.parametrize("idf", [lambda n, N: 1.0, lambda n, N: lucene(1, 24)])
