@@ -94,8 +94,9 @@ def _with_numbers(answers: Mapping[str, Answer], probes: Mapping[str, Probe], ke
     by_name, nan = dict(answers), NotNumbers()
     for name, answer in answers.items():
         if not isinstance(answer, Refusal):
-            by_name[name], found = without(answer, probes[name].corpus, probes[name].queries)
-            nan += found
+            probe = probes[name]
+            by_name[name], found = without(answer, probe.corpus, probe.queries)
+            nan += found if probe.k1 and probe.b else NotNumbers()  # 0 / 0 where k1 is 0 is nothing that others show
     return Answers(by_name, keywords, nan=nan)
 
 

@@ -33,6 +33,10 @@ def high(corpus, queries, k1, b):
     return np.where(scores > 3, np.nan, scores).tolist()
 
 
+def of_zero_k1(corpus, queries, k1, b):
+    return (USUAL if k1 else unrelated)(corpus, queries, k1, b)
+
+
 def nothing(corpus, queries, k1, b):
     return np.full((len(queries), len(corpus)), np.nan).tolist()
 
@@ -70,6 +74,13 @@ def test_nan_of_documents_with_a_word_of_the_query_is_told():
 def test_check_leaves_out_cases_with_nan_of_documents_that_match():
     diagnosis = checked(high).diagnosis
     assert "scores are NaN, also of documents with a word of the query\nof the other cases: " in diagnosis
+
+
+def test_nan_where_k1_is_0_is_not_told_of_other_scores():
+    """0 / 0 of a document without the term, as in yeabm25."""
+    found = identify_bm25(PythonTarget(of_zero_k1, "mine"))
+    assert found.confirmed
+    assert "NaN" not in found.sentence
 
 
 def test_nan_alone_is_no_score():
