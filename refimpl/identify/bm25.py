@@ -259,21 +259,26 @@ def _of_means(target: Target, found: Measured) -> Measured:
     plan = Plan(anchored=True)
     answers = without_refused_queries(target, plan.probes, ask(target, plan.probes))
     anchored = replace(found.scale, best=1.0)  # the divisor cancels, as that of the best score does
-    runs = [run for name in ("mixed", "long", "small", "empty") if (run := plan.run(name, answers, anchored))]
-    corpora = [run.corpus for run in runs[:3]]
-    occurrences = idf.counts_occurrences(corpora[0]) if corpora else None
-    known_idf = idf.fit(corpora, bool(occurrences)) if corpora else None
-    side = query.fit(corpora[0], known_idf) if known_idf else None
+    mixed, *others, empty = (plan.run(name, answers, anchored) for name in ("mixed", "long", "small", "empty"))
+    if mixed is None or not found.fits:
+        return found
+    corpora = [run.corpus for run in (mixed, *others) if run is not None]
+    occurrences = idf.counts_occurrences(mixed.corpus)
+    known_idf = idf.fit(corpora, bool(occurrences))
+    side = query.fit(mixed.corpus, known_idf) if known_idf else None
     if known_idf is None or side is None or known_idf.form.name == "none":
         return found
     fits = tuple(replace(fit, formula=replace(fit.formula, idf=known_idf)) for fit in found.fits)
     whole = replace(found, idf=known_idf, idf_curve=_idf_curve(corpora), counts_occurrences=occurrences, fits=fits)
     for mean in query.means_by_idf(side.side):
-        one = replace(whole, query=replace(side, side=mean))
-        if fits and (one := _held_out(one, fits[0].formula, answers)).confirmed:
-            empty = collection.empty_documents(fits[0].formula, runs[-1].corpus) if len(runs) > 3 else found.empty
-            return replace(one, empty=empty)
+        one = _held_out(replace(whole, query=replace(side, side=mean)), fits[0].formula, answers)
+        if one.confirmed:
+            return one if empty is None else _with_empty(one, fits[0].formula, empty)
     return found
+
+
+def _with_empty(found: Measured, formula: Formula, empty: Run) -> Measured:
+    return replace(found, empty=collection.empty_documents(formula, empty.corpus))
 
 
 def _problem(answers: Answers, main: Scores | None) -> str:
