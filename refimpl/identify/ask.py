@@ -94,10 +94,15 @@ def _with_numbers(answers: Mapping[str, Answer], probes: Mapping[str, Probe], ke
     by_name, nan = dict(answers), NotNumbers()
     for name, answer in answers.items():
         if not isinstance(answer, Refusal):
-            probe = probes[name]
-            by_name[name], found = without(answer, probe.corpus, probe.queries)
-            nan += found if probe.k1 and probe.b else NotNumbers()  # 0 / 0 where k1 is 0 is nothing that others show
+            by_name[name], found = _without(answer, probes[name])
+            nan += found
     return Answers(by_name, keywords, nan=nan)
+
+
+def _without(scores: Scores, probe: Probe) -> tuple[Scores, NotNumbers]:
+    """As `without`; NaN of a k1 or b of 0, as of 0 / 0, is nothing that other scores have, and not counted."""
+    found, nan = without(scores, probe.corpus, probe.queries)
+    return found, nan if probe.k1 and probe.b else NotNumbers()
 
 
 def without_refused_queries(target: Target, probes: Mapping[str, Probe], answers: Answers) -> Answers:
@@ -112,7 +117,7 @@ def without_refused_queries(target: Target, probes: Mapping[str, Probe], answers
         rows = _rows(target, probe, answers.keywords)
         answered = {query: row for query, row in rows.items() if not isinstance(row, Refusal)}
         if answered:
-            scores, found = without(np.array(list(answered.values())), probe.corpus, tuple(answered))
+            scores, found = _without(np.array(list(answered.values())), replace(probe, queries=tuple(answered)))
             known = dict(zip(answered, scores, strict=True))
             nothing = np.full(len(probe.corpus), np.nan)
             by_name[name] = np.array([known.get(query, nothing) for query in probe.queries])
