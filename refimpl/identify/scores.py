@@ -61,6 +61,7 @@ def precision(values: Values) -> Precision:
         return FLOAT64
     for decimals in range(1, 10):
         if np.allclose(distinct, np.round(distinct, decimals), rtol=1e-14, atol=1e-15):
+            # of fewer decimals, the error of float32 is far below that of the rounding
             single = decimals > 3 and _is_exact(distinct, np.float32)
             if single and _chance(distinct, 10.0**-decimals) < CHANCE:
                 return FLOAT32
@@ -80,8 +81,12 @@ def precision(values: Values) -> Precision:
 def _is_exact(values: Values, dtype: type[np.floating]) -> bool:
     """Whether every value is one of `dtype`'s, or the shortest decimal number that stands for one."""
     cast = values.astype(dtype)
-    shortest = [float(str(one)) for one in cast]
-    return bool(np.all(cast.astype(np.float64) == values)) or shortest == values.tolist()
+    return bool(np.all(cast.astype(np.float64) == values)) or np.array_equal(shortest(cast), values)
+
+
+def shortest(values: Array) -> Array:
+    """Floating-point numbers as float64, each the number that its fewest digits are, as JSON has it."""
+    return np.array([float(str(value)) for value in values.ravel()]).reshape(values.shape)
 
 
 def _chance(values: Values, unit: float) -> float:

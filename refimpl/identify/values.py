@@ -6,6 +6,7 @@ import numpy as np
 
 from refimpl.common.types import Array
 from refimpl.identify.describe import Factor
+from refimpl.identify.scores import shortest
 
 UNIT = 5e-3  # of the length; coarser types deviate by more
 LEAST, CENTRED = 60, 0.8  # bytes, and the share within 64 of their median: half of packed bits, nearly all numbers
@@ -51,17 +52,12 @@ def kind_of(values: Array) -> tuple[str, str]:
     for name, rounded in FLOATS.items():
         if np.array_equal(values, rounded(values)):
             return "known form", name
-    if np.array_equal(values, _shortest(values)):
+    if np.array_equal(values, shortest(values.astype(np.float32))):
         return "known form", "float32, written in the fewest digits"
     for decimals in range(8, 11):
         if np.abs(values - np.round(values, decimals)).max() < 1e-15:
             return "known form", f"rounded to {decimals} decimals"
     return "known form", "float64"
-
-
-def _shortest(values: Array) -> Array:
-    """The values as float32, each the number of the fewest digits that stands for it, as JSON has it."""
-    return np.array([float(str(value)) for value in values.astype(np.float32).ravel()]).reshape(values.shape)
 
 
 def scaled_by_call(values: Array) -> bool:
