@@ -68,6 +68,7 @@ def test_the_formula_of_the_other_scores_is_named(function, documents):
 
 def test_nan_of_documents_with_a_word_of_the_query_is_told():
     found = identify_bm25(PythonTarget(high, "mine"))
+    assert not found.confirmed
     assert "NaN instead of a score also of documents with a word of the query" in found.sentence
 
 
