@@ -70,7 +70,8 @@ def predict(formula: Formula, side: QuerySide, inputs: Probe, occurrences: Occur
     docs = [split(document, formula) for document in inputs.corpus]
     pairs = formula.kind == PAIRS
     counts = [Counter(with_pairs(doc)) for doc in docs] if pairs else None
-    counts = counts if occurrences is None else _counted(inputs, occurrences)
+    if occurrences is not None:
+        counts = _counted(inputs, occurrences)
     prepared = formula.prepare(docs, inputs.k1, inputs.b, counts)
     side = _side(side, formula, prepared.lengths.average, inputs.k1, inputs.b)
     known = frozenset(prepared.n)

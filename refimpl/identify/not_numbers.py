@@ -62,8 +62,8 @@ def without(
     The scores of a query are all NaN where those of a document with a word of it are: they are not read.
     """
     places = np.argwhere(np.isnan(scores))
-    asked, documents = ([set(text.split()) for text in texts] for texts in (queries, corpus))
-    kinds = [_of(asked[query], documents[document]) for query, document in places]
+    of_queries, of_documents = ([set(text.split()) for text in texts] for texts in (queries, corpus))
+    kinds = [_of(of_queries[query], of_documents[document]) for query, document in places]
     found = np.where(np.isnan(scores), 0.0, scores)
     found[[query for (query, _), kind in zip(places, kinds, strict=True) if kind == "related"]] = np.nan
     return found, NotNumbers(len(places), scores.size, frozenset(kinds))

@@ -8,7 +8,6 @@ is checked at its first CALLS calls in each test: searches call some a million t
 import dataclasses
 import functools
 import inspect
-import itertools
 import threading
 from collections.abc import Callable
 from types import CodeType, FunctionType
@@ -24,7 +23,6 @@ Checked = Callable[..., Any]
 """Takes a function and its arguments; returns its result, both checked."""
 _closures: dict[CodeType, tuple[dict[str, Any], Checked, "Calls"]] = {}
 """The annotations, the checks and the calls of closures, by their code."""
-_tests = itertools.count(1)
 _test = 0
 
 
@@ -45,7 +43,7 @@ class Calls:
 def next_test() -> None:
     """Let another test begin: each function's first calls are checked again."""
     global _test
-    _test = next(_tests)
+    _test += 1
 
 
 def install() -> None:

@@ -203,11 +203,8 @@ class BM25Suite(CaseSuite):
             return f"all {nan.size} scores are NaN, no number"
         tokens = differences(self.inputs(settings), answers)
         notes = [Note("tokens", tokens, "scores on the target's own tokens")] if tokens else []
-        notes += (
-            [Note("not a number", str(nan), "with 0 for them" if nan.treated == "read as 0" else "of the other cases")]
-            if nan
-            else []
-        )
+        if nan:
+            notes.append(Note("not a number", str(nan), "of the other cases" if nan.related else "with 0 for them"))
         formula = formula_of(given) if tokens is None or self._given(given, settings) else None
         return NotedDiagnosis(tuple(notes), formula) if notes or formula is None else formula
 

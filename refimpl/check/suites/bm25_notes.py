@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Note:
-    """What differs, and of which scores the cause then is told."""
+    """What differs, and which scores the cause then is of."""
 
     name: str
     difference: str
