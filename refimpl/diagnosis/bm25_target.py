@@ -18,7 +18,7 @@ from refimpl.identify import tokens as measured_tokens
 from refimpl.identify.ask import Probe, Scores, Target
 from refimpl.identify.bm25 import Measured, measure
 from refimpl.identify.describe import conclusion
-from refimpl.identify.features import features, free, matching_of, parameters_name
+from refimpl.identify.features import cancels_in, features, matching_of, parameters_name
 from refimpl.identify.formula import Formula
 from refimpl.identify.scores import FLOAT32
 from refimpl.identify.token_words import as_white_space, summary
@@ -198,7 +198,7 @@ def diagnose_bm25_target(
     if measured.problem:
         return TargetDiagnosis(variant, (), None, (), measured.problem)
     found, expected = features(measured), expected_features(variant)
-    if free(measured):
+    if cancels_in(measured):
         expected = {name: value for name, value in expected.items() if name != "base"}  # a factor of the idf cancels
     if measured.whole is not None and not (k1 is None and b is None):
         has_them = _has_parameters(measured.whole, k1, b) and "parameters" in found

@@ -177,7 +177,7 @@ def _weights(measured: Measured) -> Iterator[Factor]:
         elif options := sorted({one[name] for one in candidates if name in one}):
             value = f"one of: {'; '.join(options)}"
             yield Factor(titles.get(name, name), "undetermined", value, f"all match {readings}", error)
-    if (divided := features.free(measured)) and features.has_base(measured):
+    if (divided := features.cancels_in(measured)) and features.has_base(measured):
         value = f"any: {divided}, in which a factor cancels"
         yield Factor("scale of the idf", "known form", value, readings)
     elif "base" not in known and measured.scale.best is not None:

@@ -192,7 +192,7 @@ def formula_features(fit: Fit, measured: Measured) -> dict[str, str]:
     kind = kind_counted(fit.formula.kind, measured.tokens)
     formula = replace(fit.formula, kind=kind, zero_k1=measured.zero_k1, zero_b=measured.zero_b)
     found = weight_features(formula)
-    hidden = measured.scale.best is not None or measured.of_one_term or free(measured)
+    hidden = measured.scale.best is not None or measured.of_one_term or cancels_in(measured)
     if formula.idf is not None and not hidden:
         found["base"] = base_name(fit)
     return found
@@ -241,7 +241,7 @@ def base_name(fit: Fit) -> str:
     return f"scale {fit.formula.scale:.6g}"
 
 
-def free(measured: Measured) -> str:
+def cancels_in(measured: Measured) -> str:
     """What a factor of the idf cancels in, so that no scale can be known; empty where it does not cancel."""
     if measured.formula is not None and measured.formula.unit_length:
         return "the weights are divided by their Euclidean norm"
